@@ -1,0 +1,49 @@
+"""What can go wrong, by who must act on it."""
+
+from dataclasses import dataclass
+
+
+class DialerError(Exception):
+    """Base of every error that this package raises on purpose."""
+
+
+class SettingsError(DialerError):
+    """The operator gave a setting or an argument that cannot work: one plain sentence, exit 2."""
+
+
+class IllegalTransition(DialerError):
+    """A lifecycle table has no such move: our own bug."""
+
+    def __init__(self, old: str, new: str) -> None:
+        super().__init__(f"no transition from {old} to {new}")
+        self.old = old
+        self.new = new
+
+
+class NotFound(DialerError):
+    """The named thing does not exist, or belongs to another client (the same answer for both)."""
+
+
+class Conflict(DialerError):
+    """What was asked contradicts what is there: a duplicate name, another body for a batch_id."""
+
+
+class StoreUnavailable(DialerError):
+    """The database could not take a write (disk full, locked, gone). Nothing of it was stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One reason why one field was refused; `index` is the item's place in its batch."""
+
+    field: str
+    message: str
+    index: int | None = None
+
+
+class Refused(DialerError):
+    """A client's data broke rules. Carries every error found, not only the first."""
+
+    def __init__(self, errors: list[FieldError]) -> None:
+        super().__init__("; ".join(f"{e.field}: {e.message}" for e in errors[:5]))
+        self.errors = errors

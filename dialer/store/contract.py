@@ -1,0 +1,399 @@
+"""What the dialer needs of a database: one contract, one conformance suite, every adapter.
+
+Times are float seconds since the epoch, UTC. Rows are frozen records; ids are growing integers
+given by the database. Every write is durable when its awaitable resolves, atomic by itself, and
+names the state it leaves: a write that finds another state reports so, it never overwrites.
+
+Raised by any method: `StoreUnavailable` (nothing of the write was stored).
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeVar
+
+from dialer.cdr import Cdr
+from dialer.states import ItemEnd, ItemStatus, QueueKind, QueueStatus
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """An Asterisk server. Its AMI secret is named (`secret_env` or `secret_file`), never stored."""
+
+    id: int
+    code: str
+    host: str
+    port: int
+    username: str
+    secret_env: str | None = None
+    secret_file: str | None = None
+    tls: bool = False
+    max_channels: int | None = None  # calls, not Asterisk channels; None: no limit
+    max_cps: float | None = None
+    paused: bool = False
+    removed: bool = False  # kept for its CDRs; invisible to clients and never dialed
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """A tenant. `status` and `is_active` as in the client API; `has_key`: a key is not revoked."""
+
+    id: int
+    name: str
+    accountcode: str
+    username: str
+    did: str | None = None
+    phone_number: str | None = None
+    callback_url: str | None = None
+    allocated_channels: int = 1
+    max_cps: float | None = 10.0
+    rate_limit: int | None = None  # HTTP requests a minute
+    is_superuser: bool = False
+    is_active: bool = True
+    status: str = "active"
+    paused: bool = False  # by an operator (`dialer pause --client`)
+    endpoint: str | None = None
+    prefix: str | None = None
+    default_application: str | None = None  # "App" or "App(args)"; None: Wait(1)
+    timezone: str = "UTC"
+    server_ids: frozenset[int] = frozenset()  # empty: every server
+    has_key: bool = False
+    created_at: float = 0.0
+    updated_at: float = 0.0
+
+    @property
+    def may_dial(self) -> bool:
+        """Whether new attempts of this client may start, as far as the client itself decides."""
+        return self.is_active and self.status == "active" and self.has_key and not self.paused
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """A queue with its four counts, which are kept in the transactions that change the items."""
+
+    id: int
+    client_id: int
+    name: str
+    status: QueueStatus
+    kind: QueueKind = QueueKind.BATCH
+    retry: bool = True
+    retry_count: int = 0
+    retry_gap: int = 300  # seconds
+    dids: tuple[str, ...] = ()  # of the latest batch that had any
+    paused: bool = False  # by an operator (`dialer pause --queue`), beside the client's own pause
+    closed: bool = False  # completed by its client: takes no more batches
+    total_count: int = 0
+    pending_count: int = 0
+    queued_count: int = 0
+    processed_count: int = 0
+    terminated_count: int = 0
+    created_at: float = 0.0
+    updated_at: float = 0.0
+
+    @property
+    def may_dial(self) -> bool:
+        return not self.paused and self.status in (QueueStatus.PENDING, QueueStatus.IN_PROGRESS)
+
+
+@dataclass(frozen=True, slots=True)
+class NewItem:
+    """An accepted item, ready to be stored. `payload` is the QueueItem in its documented spelling,
+    with all defaults: what `getqueues` echoes and what the Originate is built from."""
+
+    server_id: int
+    call_id: str  # the client's ActionID, else ours
+    number: str  # the number that is dialed
+    caller_id: str | None
+    payload: dict[str, Any]
+    retry: int = 0  # the item's own; > 0 beats the queue's
+    deadline: float | None = None
+    due_at: float | None = None
+    wanted_channel_id: str | None = None  # the client's ChannelId where its form may go on the wire
+
+
+@dataclass(frozen=True, slots=True)
+class NewBatch:
+    """All or nothing. `queue_id` None makes a queue named `queue_name`. `digest` is of the body."""
+
+    client_id: int
+    batch_id: int
+    digest: str
+    queue_id: int | None
+    queue_name: str
+    dids: tuple[str, ...]
+    items: Sequence[NewItem]
+    now: float
+
+
+@dataclass(frozen=True, slots=True)
+class BatchStored:
+    """`replayed`: this very batch was there before; nothing was inserted."""
+
+    queue_id: int
+    batch_id: int
+    inserted_count: int
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """An item as listed to its client."""
+
+    id: int
+    client_id: int
+    queue_id: int
+    server_id: int
+    batch_id: int | None  # the client's number; None for quick calls
+    status: ItemStatus
+    call_id: str
+    number: str
+    caller_id: str | None
+    payload: dict[str, Any]
+    attempts: int
+    disposition: str | None
+    connected: bool
+    call_success: int
+    call_failed: int
+    due_at: float | None
+    deadline: float | None
+    last_cdr_id: str | None
+    created_at: float
+    ended_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A waiting item as the worker plans it. `attempts` counts those that became a channel or may
+    have; `unplaced` those that certainly never did (a budget of their own)."""
+
+    id: int
+    client_id: int
+    queue_id: int
+    server_id: int
+    quick: bool
+    call_id: str
+    number: str
+    caller_id: str | None
+    payload: dict[str, Any]
+    retry: int
+    attempts: int
+    unplaced: int
+    due_at: float | None
+    deadline: float | None
+    channel_base: str | None  # the client's ChannelId, when it is free and fit for the wire
+    batch_id: int | None
+    created_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """The intent to dial: item pending → queued and the attempt row with its wire ids, on disk
+    before the Originate's first byte. Granted only while item, queue and client allow it."""
+
+    item_id: int
+    client_id: int
+    queue_id: int
+    server_id: int
+    number: int  # attempts + unplaced + 1: 1, 2, 3 …
+    channel_id: str
+    action_id: str
+    cdr_id: str
+    now: float
+
+
+@dataclass(frozen=True, slots=True)
+class NewDelivery:
+    """An outbox row. `endpoint` groups deliveries that share limits ("sgapi" or a callback's
+    origin); `body` is sent byte for byte at every try."""
+
+    kind: str  # "callback" or "sgapi"
+    client_id: int
+    endpoint: str
+    url: str
+    method: str  # "POST" or "PUT"
+    event_id: str  # stable over repetitions: cdr_id, or item-<id> for a closing callback
+    body: str
+    due_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery(NewDelivery):
+    """A stored outbox row."""
+
+    id: int = 0
+    tries: int = 0
+    created_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryOutcome:
+    """What one try did: delivered, dead, or (neither) pending again at `due_at`."""
+
+    id: int
+    delivered: bool
+    dead: bool
+    due_at: float | None
+    status: int | None  # HTTP status, None when there was no answer
+    error: str | None
+    now: float
+    counts: bool = True  # False: a try that does not count toward giving up (429)
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """The end of an attempt: attempt open → ended with its CDR, item queued → processed (final) or
+    pending with `next_attempt_at`, and the outbox rows: one transaction."""
+
+    channel_id: str
+    item_id: int
+    queue_id: int
+    cdr: Cdr
+    final: bool
+    next_attempt_at: float | None
+    unplaced: bool  # it certainly never became a channel
+    deliveries: tuple[NewDelivery, ...]
+    now: float
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAttempt:
+    """An attempt without an end, as found at start or after a lost link."""
+
+    candidate: Candidate
+    number: int
+    channel_id: str
+    action_id: str
+    cdr_id: str
+    opened_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class EndedItem:
+    """An item that ended without a further attempt, for its closing callback."""
+
+    candidate: Candidate
+    end: ItemEnd
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What the worker keeps in memory: all servers and clients, and every queue that is not
+    completed with the servers that its items name."""
+
+    servers: tuple[Server, ...]
+    clients: tuple[Client, ...]
+    queues: tuple[Queue, ...]
+    lanes: tuple[tuple[int, int], ...]  # (queue_id, server_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    rows: tuple[T, ...]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Figures for `dialer status` and the end of the demo."""
+
+    items: dict[ItemStatus, int] = field(default_factory=dict)
+    dispositions: dict[str, int] = field(default_factory=dict)
+    cdrs: int = 0
+    deliveries: dict[str, int] = field(default_factory=dict)  # "callback/pending" → n
+
+
+# Makes the closing callback of an ended item; called inside the transaction that ends it.
+CloseItem = Callable[[EndedItem], tuple[NewDelivery, ...]]
+
+
+class Store(Protocol):
+    """The contract. Adapters: `dialer.store.sqlite`."""
+
+    async def open(self) -> None: ...
+    async def close(self) -> None: ...
+
+    # Configuration (servers, clients, keys). `Conflict` for a taken code, accountcode, username;
+    # `NotFound` for an unknown one.
+    async def servers(self) -> tuple[Server, ...]: ...
+    async def add_server(self, server: Server, now: float) -> Server: ...
+    async def change_server(self, code: str, changes: dict[str, Any], now: float) -> Server: ...
+    async def clients(self) -> tuple[Client, ...]: ...
+    async def client(self, accountcode: str) -> Client: ...
+    async def add_client(self, client: Client, key: "StoredKey", now: float) -> Client: ...
+    async def change_client(
+        self, accountcode: str, changes: dict[str, Any], now: float
+    ) -> Client: ...
+    async def allocate(self, accountcode: str, codes: Sequence[str], now: float) -> Client: ...
+    async def replace_key(self, client_id: int, key: "StoredKey | None", now: float) -> Client: ...
+    async def client_by_key(self, lookup: str) -> "tuple[Client, StoredKey] | None": ...
+    async def installation_secret(self) -> bytes: ...
+
+    # Ingest. `Conflict`: the batch_id with another digest, or a closed queue; `NotFound`: a queue
+    # that is not this client's.
+    async def insert_batch(self, batch: NewBatch) -> BatchStored: ...
+    async def insert_quick_call(self, client_id: int, item: NewItem, now: float) -> int: ...
+    async def idempotent_answer(self, client_id: int, key: str) -> "IdempotentAnswer | None": ...
+    async def keep_answer(self, client_id: int, key: str, answer: "IdempotentAnswer") -> None: ...
+
+    # Queues, for their client (`client_id` None: any client's).
+    async def queues(
+        self, client_id: int | None, offset: int, limit: int, filters: dict[str, Any] | None = None
+    ) -> Page[Queue]: ...
+    async def queue(self, queue_id: int, client_id: int | None) -> Queue: ...
+    async def items(
+        self, queue_id: int, offset: int, limit: int, filters: dict[str, Any] | None = None
+    ) -> Page[Item]: ...
+    async def change_queue(
+        self, queue_id: int, changes: dict[str, Any], close: CloseItem, now: float
+    ) -> Queue: ...
+
+    # The worker.
+    async def snapshot(self) -> Snapshot: ...
+    async def waiting(
+        self, queue_id: int, server_id: int, after_id: int, limit: int
+    ) -> tuple[Candidate, ...]: ...
+    async def due_retries(
+        self, queue_id: int, server_id: int, now: float, limit: int
+    ) -> tuple[Candidate, ...]: ...
+    async def next_retry_at(self, queue_id: int, server_id: int) -> float | None: ...
+    async def next_deadline(self) -> float | None: ...
+    async def expire_items(self, now: float, limit: int, close: CloseItem) -> int: ...
+    def reserve(self, reservation: Reservation) -> Awaitable[bool]: ...
+    def settle(self, settlement: Settlement) -> Awaitable[tuple[Delivery, ...]]: ...
+    async def open_attempts(self) -> tuple[OpenAttempt, ...]: ...
+
+    # The outbox.
+    def record_delivery(self, outcome: DeliveryOutcome) -> Awaitable[bool]: ...
+    async def due_deliveries(
+        self, endpoint: str, now: float, after_id: int, limit: int
+    ) -> tuple[Delivery, ...]: ...
+    async def due_endpoints(self, now: float) -> tuple[str, ...]: ...
+    async def next_delivery_at(self) -> float | None: ...
+
+    # Reading back.
+    async def cdrs(
+        self, client_id: int | None, after_id: int, limit: int
+    ) -> tuple[tuple[int, Cdr], ...]: ...
+    async def totals(self) -> Totals: ...
+
+    # Waking others. `changed` is called (in the event loop) after another process wrote.
+    def on_foreign_change(self, changed: Callable[[], None]) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class StoredKey:
+    """An API key as stored: `lookup` finds it, `digest` (HMAC-SHA256, hex) proves it."""
+
+    lookup: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class IdempotentAnswer:
+    """The first answer to an Idempotency-Key, with the digest of method, path and body."""
+
+    digest: str
+    status: int
+    body: str
+    now: float
