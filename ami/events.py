@@ -1,0 +1,173 @@
+"""What Asterisk reported, as frozen values: the only event vocabulary the rest of the code knows.
+
+Every event has `at`, float epoch seconds by Asterisk's clock (its `Timestamp` header, present with
+`timestampevents=yes`), else the time it was received. Where a word of Asterisk's was translated,
+the raw word stands beside it. `ami.translate` makes them; nothing else reads AMI header names.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class ChannelState(StrEnum):
+    """The states of a channel that tell something about a call (`ChannelState` 5 and 6)."""
+
+    RINGING = "ringing"
+    UP = "up"
+    OTHER = "other"
+
+
+class DialProgress(StrEnum):
+    """What a dialed party signalled so far (`DialState`'s DialStatus)."""
+
+    RINGING = "ringing"
+    PROGRESS = "progress"  # early media, SIP 183
+    PROCEEDING = "proceeding"  # SIP 100: says nothing about the phone
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelCreated:
+    """Newchannel. `linkedid` is None where Asterisk is too old to send it."""
+
+    at: float
+    uniqueid: str
+    linkedid: str | None
+    channel: str
+    state: ChannelState
+    raw_state: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelStateChanged:
+    """Newstate."""
+
+    at: float
+    uniqueid: str
+    linkedid: str | None
+    channel: str
+    state: ChannelState
+    raw_state: str
+
+
+@dataclass(frozen=True, slots=True)
+class DialBegun:
+    """DialBegin. `uniqueid` is the dialing channel's, None for the originate's own dial."""
+
+    at: float
+    uniqueid: str | None
+    linkedid: str | None
+    dest_uniqueid: str
+    dest_linkedid: str | None
+    dest_channel: str
+
+
+@dataclass(frozen=True, slots=True)
+class DialProgressed:
+    """DialState."""
+
+    at: float
+    uniqueid: str | None
+    linkedid: str | None
+    dest_uniqueid: str
+    dest_linkedid: str | None
+    dest_channel: str
+    progress: DialProgress
+    raw_status: str
+
+
+@dataclass(frozen=True, slots=True)
+class DialEnded:
+    """DialEnd. `status` is Asterisk's word: ANSWER, BUSY, NOANSWER, CANCEL, CONGESTION,
+    CHANUNAVAIL and whatever a later version adds. `dest_uniqueid` is None for the `Dial` event
+    with SubEvent End of old versions, which names the dialing channel only."""
+
+    at: float
+    uniqueid: str | None
+    linkedid: str | None
+    dest_uniqueid: str | None
+    dest_linkedid: str | None
+    dest_channel: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class BridgeEntered:
+    """BridgeEnter: two channels that entered the same bridge talk to each other."""
+
+    at: float
+    uniqueid: str
+    linkedid: str | None
+    channel: str
+    bridge_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelHungUp:
+    """Hangup. `cause` is Q.850's number (0: cleared normally, or by us), None where it is no
+    number; `sip_code` is TechCause's, None where there is none (before 20.17, 22.7, 23.1, or
+    after a normal clearing)."""
+
+    at: float
+    uniqueid: str
+    linkedid: str | None
+    channel: str
+    cause: int | None
+    cause_text: str | None
+    sip_code: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class OriginateAnswered:
+    """OriginateResponse. `uniqueid` may be that of *another*, live call when the id was refused:
+    only `action_id` tells whose it is. `success` is the Response; anything but Success is a
+    failure. `reason`: 4 answered, 3 our timeout, 5 and 8 busy and congestion of Local channels,
+    0 everything else."""
+
+    at: float
+    action_id: str | None
+    uniqueid: str | None
+    success: bool
+    raw_response: str
+    reason: int | None
+    channel: str
+
+
+@dataclass(frozen=True, slots=True)
+class ServerShutdown:
+    """Shutdown. `restart` is None where the event does not say."""
+
+    at: float
+    clean: bool
+    restart: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class ServerBooted:
+    """FullyBooted. `uptime` in seconds, None where the event does not say."""
+
+    at: float
+    uptime: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class LiveChannel:
+    """A channel of a CoreShowChannels list. `duration` in seconds since its creation."""
+
+    uniqueid: str
+    linkedid: str | None
+    channel: str
+    up: bool
+    duration: float | None
+
+
+ChannelEvent = (
+    ChannelCreated
+    | ChannelStateChanged
+    | DialBegun
+    | DialProgressed
+    | DialEnded
+    | BridgeEntered
+    | ChannelHungUp
+)
+Event = ChannelEvent | OriginateAnswered | ServerShutdown | ServerBooted
