@@ -1,0 +1,264 @@
+"""AMI bytes → messages: incremental, bounded, without I/O.
+
+A message is lines and an empty line. Asterisk ends lines with CR LF, so a message whose first line
+does is split at CR LF alone: a bare LF inside it belongs to a value ("Uniqueid length exceeds
+maximum of 149\\n", main/manager.c). Such a message ends with an empty line that is CR LF or a
+bare LF (`\\r\\n\\n`, github.com/asterisk/asterisk/issues/761). One whose first line ends with
+LF alone is split at every LF.
+
+Invariant: any bytes give messages or ProtocolBroken, never anything else, and the same ones
+however the bytes are cut into chunks, in time linear in their number.
+"""
+
+import re
+from collections.abc import Callable
+from enum import Enum
+from typing import Final
+
+from ami.errors import MessageTooLong
+
+# The longest message that an Asterisk sends is a Command's output (a few 100 kB), which no user
+# of this package may ask for; events are under 10 kB. The bound is what a peer can make us hold.
+MAX_MESSAGE: Final = 1024 * 1024
+# What may stand between a message's last byte and the last byte of its empty line, less one.
+_LONGEST_END: Final = 4
+
+_BANNER: Final = b"Asterisk Call Manager"
+_EVENT: Final = b"Event: "
+_RESPONSE: Final = b"Response: "
+_Search = Callable[[bytes | bytearray, int], re.Match[bytes] | None]
+_CR: Final = 13
+_BLANK: Final = b"\r\n"
+_STRAY_ENDS: Final = ("\n", "\r")
+_CRLF_END: Final = re.compile(rb"\r\n(?:\r\n|\n)").search
+_LF_END: Final = re.compile(rb"\n(?:\r\n|\n)").search
+
+
+class Kind(Enum):
+    """What a message is. OriginateResponse has both headers and is an event."""
+
+    EVENT = "event"
+    RESPONSE = "response"
+
+
+class Message:
+    """One event or response. Decoded when a header is first asked for; never changes.
+
+    `name`: the event's name, or the word of a response (Success, Error, Goodbye, …).
+    `raw`: its bytes as received, without the empty line.
+    """
+
+    __slots__ = ("_fields", "kind", "name", "raw")
+
+    def __init__(self, kind: Kind, name: str, raw: bytes) -> None:
+        self.kind: Final = kind
+        self.name: Final = name
+        self.raw: Final = raw
+        self._fields: dict[str, str] | None = None
+
+    def get(self, header: str, default: str = "", /) -> str:
+        """The first value of `header` (any case), or `default` where there is none."""
+        fields = self._fields
+        if fields is None:
+            fields = self._fields = _first_values(_pairs(self.raw))
+        return fields.get(header.lower(), default)
+
+    def all(self, header: str) -> tuple[str, ...]:
+        """Every value of `header` (any case), in the order received."""
+        wanted = header.lower()
+        return tuple(value for key, value in _pairs(self.raw) if key.lower() == wanted)
+
+    @property
+    def headers(self) -> tuple[tuple[str, str], ...]:
+        """Every header with its value, spelled and ordered as received."""
+        return tuple(_pairs(self.raw))
+
+    @property
+    def action_id(self) -> str:
+        """The ActionID, or ''."""
+        return self.get("actionid")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Message) and self.raw == other.raw
+
+    def __hash__(self) -> int:
+        return hash(self.raw)
+
+    def __repr__(self) -> str:
+        # Headers carry phone numbers: a log line gets the name only.
+        return f"<Message {self.kind.value} {self.name} of {len(self.raw)} bytes>"
+
+
+def parse_message(raw: bytes) -> Message | None:
+    """A whole message from its bytes (without the empty line), or None where they are none:
+    no `Event` and no `Response` header."""
+    fields = _first_values(_pairs(raw))
+    if (name := fields.get("event")) is not None:
+        return Message(Kind.EVENT, name, raw)
+    if (name := fields.get("response")) is not None:
+        return Message(Kind.RESPONSE, name, raw)
+    return None
+
+
+class Decoder:
+    """Takes a connection's bytes in any pieces and gives its messages in order.
+
+    `wanted`: names of the events to give; others are passed over unparsed (None: give all).
+    Responses are always given. `banner`: the greeting line once seen, else None. `passed_over`
+    and `strays` count the events that were not wanted and the blocks that were no message.
+    """
+
+    __slots__ = (
+        "_buffer",
+        "_find_end",
+        "_greeting",
+        "_max",
+        "_scanned",
+        "_wanted",
+        "banner",
+        "passed_over",
+        "strays",
+    )
+
+    def __init__(
+        self, max_message: int = MAX_MESSAGE, wanted: frozenset[str] | None = None
+    ) -> None:
+        self.banner: str | None = None
+        self.passed_over = 0
+        self.strays = 0
+        self._max = max_message
+        self._wanted = None if wanted is None else frozenset(name.encode() for name in wanted)
+        self._buffer = bytearray()
+        self._greeting = True
+        # Of the unfinished message: how to find its end, once its line ends are known, and the
+        # place before which no end starts.
+        self._find_end: _Search | None = None
+        self._scanned = 0
+
+    def feed(self, data: bytes) -> list[Message]:
+        """The messages that `data` completes.
+
+        Raises MessageTooLong when one, finished or not, is longer than the bound; it carries the
+        messages that were complete before it. The decoder is of no use after that.
+        """
+        messages: list[Message] = []
+        # Bytes that begin with a message are read in place; only a rest is ever copied.
+        buffer: bytes | bytearray = data
+        if self._buffer:
+            self._buffer += data
+            buffer = self._buffer
+        used = self._read(buffer, messages)
+        if buffer is self._buffer:
+            del self._buffer[:used]
+        else:
+            self._buffer += data[used:]
+        if len(self._buffer) > self._max + _LONGEST_END:
+            raise MessageTooLong(self._max, tuple(messages))
+        return messages
+
+    def _read(self, buffer: bytes | bytearray, messages: list[Message]) -> int:
+        """Appends the complete messages of `buffer`; returns how many bytes they took."""
+        start = self._take_banner(buffer) if self._greeting else 0
+        if start < 0:
+            return 0
+        size, scan, find_end = len(buffer), start + self._scanned, self._find_end
+        while start < size:
+            if buffer[start] in _BLANK:
+                start += 1
+                continue
+            if find_end is None:
+                line_end = buffer.find(b"\n", max(scan, start))
+                if line_end < 0:
+                    scan = size
+                    break
+                scan = line_end - 1
+                find_end = _CRLF_END if buffer[scan] == _CR else _LF_END
+            found = find_end(buffer, scan)
+            if found is None:
+                # Three bytes of an end may be here already.
+                scan = max(scan, size - 3)
+                break
+            self._accept(buffer, start, found.start(), messages)
+            start = scan = found.end()
+            find_end = None
+        self._scanned, self._find_end = max(scan - start, 0), find_end
+        return start
+
+    def _accept(
+        self, buffer: bytes | bytearray, start: int, end: int, messages: list[Message]
+    ) -> None:
+        """Takes the message at [start, end): gives it, or passes it over by its name alone."""
+        if end - start > self._max:
+            raise MessageTooLong(self._max, tuple(messages))
+        if buffer.startswith(_EVENT, start):
+            name = _rest_of_line(buffer, start + len(_EVENT), end)
+            if self._wanted is None or name in self._wanted:
+                raw = bytes(buffer[start:end])
+                messages.append(Message(Kind.EVENT, name.decode("utf-8", "replace"), raw))
+            else:
+                self.passed_over += 1
+        elif buffer.startswith(_RESPONSE, start):
+            name = _rest_of_line(buffer, start + len(_RESPONSE), end)
+            raw = bytes(buffer[start:end])
+            messages.append(Message(Kind.RESPONSE, name.decode("utf-8", "replace"), raw))
+        else:
+            self._accept_unusual(bytes(buffer[start:end]), messages)
+
+    def _accept_unusual(self, raw: bytes, messages: list[Message]) -> None:
+        """A message whose first line is not `Event: ` or `Response: ` letter by letter."""
+        message = parse_message(raw)
+        if message is None:
+            self.strays += 1
+        elif (
+            message.kind is Kind.EVENT
+            and self._wanted is not None
+            and message.name.encode("utf-8", "replace") not in self._wanted
+        ):
+            self.passed_over += 1
+        else:
+            messages.append(message)
+
+    def _take_banner(self, buffer: bytes | bytearray) -> int:
+        """Where the messages begin, or -1 while that cannot be told."""
+        head = bytes(buffer[: len(_BANNER)])
+        if head != _BANNER:
+            if _BANNER.startswith(head):
+                return -1
+            self._greeting = False
+            return 0
+        line_end = buffer.find(b"\n", self._scanned)
+        if line_end < 0:
+            self._scanned = len(buffer)
+            return -1
+        self._greeting = False
+        self._scanned = 0
+        self.banner = bytes(buffer[:line_end]).decode("utf-8", "replace").strip()
+        return line_end + 1
+
+
+def _rest_of_line(buffer: bytes | bytearray, start: int, end: int) -> bytes:
+    line_end = buffer.find(b"\n", start, end)
+    line = bytes(buffer[start : end if line_end < 0 else line_end])
+    return line[:-1] if line.endswith(b"\r") else line
+
+
+def _pairs(raw: bytes) -> list[tuple[str, str]]:
+    """The headers of a message: a line without a colon is none, one blank after it is dropped."""
+    text = raw.decode("utf-8", "replace")
+    line_end = text.find("\n")
+    lines = text.split("\r\n" if line_end > 0 and text[line_end - 1] == "\r" else "\n")
+    pairs = []
+    for line in lines:
+        key, colon, value = line.partition(": ")
+        if not colon or ":" in key:
+            key, colon, value = line.partition(":")
+            if not colon:
+                continue
+        if value[-1:] in _STRAY_ENDS:
+            value = value.rstrip("\r\n")
+        pairs.append((key, value))
+    return pairs
+
+
+def _first_values(pairs: list[tuple[str, str]]) -> dict[str, str]:
+    return {key.lower(): value for key, value in reversed(pairs)}
