@@ -1,0 +1,97 @@
+"""From a waiting item to the Originate on the wire: the one place that decides what is sent.
+
+Every rule of `dialer.policy` is asked again, for an item may have waited while its client's
+policy changed. What a client sends as Account, EarlyMedia, Async and PreDialGoSub is echoed to it
+and never sent (product.md, last section).
+"""
+
+from typing import Any
+
+from ami import Originate
+from dialer.applications import check_application, check_data, parse_default
+from dialer.policy import (
+    Policy,
+    check_caller_id,
+    check_channel_ids,
+    check_codecs,
+    check_dial_string,
+    fits_wire,
+)
+from dialer.store.contract import Candidate, Client
+from dialer.variables import check_variables
+
+LONGEST = "TIMEOUT(absolute)"  # the function that makes Asterisk end a call that lasts too long
+
+
+def build_originate(
+    candidate: Candidate,
+    client: Client,
+    *,
+    channel_id: str,
+    action_id: str,
+    max_duration: int,
+    policy: Policy,
+) -> Originate:
+    """The Originate of this attempt. `max_duration` is seconds. Raises `Refused` when the item
+    breaks a rule of `policy`."""
+    action: dict[str, Any] = candidate.payload["action"]
+    target = check_dial_string(action["Channel"], policy)
+    if candidate.caller_id:
+        check_caller_id(candidate.caller_id)
+    if action["Codecs"]:
+        check_codecs(action["Codecs"])
+    check_channel_ids(action["ChannelId"], action["OtherChannelId"])
+    application, data = find_application(candidate.payload, client, policy)
+    assignments = check_variables(action["Variable"] or "", policy)
+    called = {item.name for item in assignments if item.name in policy.functions}
+    return Originate(
+        channel=target.text,
+        channel_id=channel_id,
+        action_id=action_id,
+        application=application,
+        data=data,
+        timeout_ms=action["Timeout"],
+        caller_id=candidate.caller_id,
+        account=client.accountcode,
+        variables=(f"{LONGEST}={max_duration}", *(item.raw for item in assignments)),
+        functions=frozenset({LONGEST, *called}),
+        codecs=action["Codecs"],
+        other_channel_id=find_other_channel_id(candidate),
+    )
+
+
+def find_application(
+    payload: dict[str, Any], client: Client, policy: Policy
+) -> tuple[str, str | None]:
+    """(application, data) that this item runs: its own, or the client's default where it names
+    none or a Dial without a target. A Dial always gets a timeout, the item's call_timeout."""
+    action: dict[str, Any] = payload["action"]
+    timeout: int = payload["call_timeout"]
+    if action["Application"]:
+        application = check_application(action["Application"], policy)
+        data = action["Data"] or ""
+        dial = check_data(application, data, policy)
+        if dial is not None:
+            return application, dial.text(timeout)
+        if application != "Dial":
+            return application, data or None
+    application, data = parse_default(client.default_application)
+    if application == "Dial":
+        data = _with_timeout(data, timeout)
+    return application, data or None
+
+
+def find_other_channel_id(candidate: Candidate) -> str | None:
+    """The client's OtherChannelId where its form may go on the wire, with this attempt's suffix:
+    none, `-2`, `-3` …"""
+    other: str | None = candidate.payload["action"]["OtherChannelId"]
+    if not other or not fits_wire(other):
+        return None
+    number = candidate.attempts + candidate.unplaced + 1
+    return other if number == 1 else f"{other}-{number}"
+
+
+def _with_timeout(data: str, timeout: int) -> str:
+    target, _, rest = data.partition(",")
+    own, comma, options = rest.partition(",")
+    return f"{target},{own or timeout}{comma}{options}"

@@ -1,0 +1,221 @@
+"""What a client's data may be before it reaches the AMI wire (product.md, "What clients must not
+be able to do"). Every check raises `Refused` with the field and the rule; nothing is repaired.
+
+`Policy` holds the allow-lists; its defaults are those of every client without lists of its own.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from dialer.errors import FieldError, Refused
+
+# manager.c reads a line into char[1025]: one of over 1022 bytes + CRLF loses the whole action.
+MAX_LINE: Final = 1022
+# A Channel or CallerID over 255 bytes is cut by Asterisk without a word; below that, ours.
+MAX_CHANNEL: Final = 200
+MAX_CALLER_ID: Final = 80
+
+# C0, DEL, C1 (with NEL, U+0085), LS, PS, and lone surrogates, which no UTF-8 wire can carry.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_EVALUATED = ("${", "$[")
+_FORBIDDEN = (*_EVALUATED, "&", "|", "`", ";")
+_PART = r"[A-Za-z0-9+*#_.\-]+"
+_PART_ONLY = re.compile(_PART)
+_DIAL = re.compile(rf"([A-Za-z0-9_]+)/(?:({_PART})@({_PART})(/n)?|({_PART})/({_PART})|({_PART}))")
+_FORMS = "TECH/number@endpoint, TECH/trunk/number, TECH/device or Local/exten@context"
+_CODECS = re.compile(r"[A-Za-z0-9_]+(?:,[A-Za-z0-9_]+)*")
+_PATH = re.compile(r"[A-Za-z0-9_.\-]+(?:/[A-Za-z0-9_.\-]+)*")
+_FORMAT = re.compile(r"[A-Za-z0-9]{1,16}")
+# What may stand on the wire as a channel's Uniqueid (product.md, "Identity of a call").
+_WIRE_ID = re.compile(
+    r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}|[A-Za-z][A-Za-z0-9_-]{7,139}"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The allow-lists of one client. `endpoints` None allows all; `functions` are the exact names
+    (`PJSIP_HEADER(add,X-Foo)`) that a Variable may have beside plain ones; `dial_options` are
+    letters of `dialer.applications`' table."""
+
+    applications: frozenset[str] = frozenset(
+        {"Dial", "Playback", "Queue", "Wait", "Echo", "ConfBridge", "MusicOnHold"}
+    )
+    technologies: frozenset[str] = frozenset({"PJSIP", "SIP", "IAX2"})
+    endpoints: frozenset[str] | None = None
+    local_contexts: frozenset[str] = frozenset()
+    gosub_contexts: frozenset[str] = frozenset()
+    dial_options: frozenset[str] = frozenset("rRmiIcLS")
+    functions: frozenset[str] = frozenset()
+    recording_profiles: frozenset[str] = frozenset()
+
+
+DEFAULT_POLICY: Final = Policy()
+
+
+@dataclass(frozen=True, slots=True)
+class DialTarget:
+    """A dial string. `number` is the number dialed (the extension of a Local channel, the device
+    of TECH/device), `endpoint` the endpoint, trunk, device or context, `text` what the wire gets:
+    the technology in its own spelling, and `/n` on Local, without which the channel with our
+    ChannelId would optimize itself away while the call goes on."""
+
+    tech: str
+    number: str
+    endpoint: str
+    text: str
+
+
+def refusal(field: str, message: str) -> Refused:
+    """The error that refuses one field by one rule."""
+    return Refused([FieldError(field, message)])
+
+
+def has_control(text: str) -> bool:
+    """Whether a control character stands anywhere in `text`."""
+    return _CONTROL.search(text) is not None
+
+
+def check_text(field: str, text: str) -> None:
+    """Refuse control characters."""
+    found = _CONTROL.search(text)
+    if found is not None:
+        raise refusal(field, f"control character U+{ord(found[0]):04X} is not allowed")
+
+
+def check_line(field: str, header: str, value: str) -> None:
+    """Refuse a value whose AMI line would be longer than Asterisk reads."""
+    if len(value) * 4 + len(header) + 2 <= MAX_LINE:
+        return
+    length = len(f"{header}: {value}".encode())
+    if length > MAX_LINE:
+        raise refusal(field, f"the line is {length} bytes long, the limit is {MAX_LINE}")
+
+
+def check_forbidden(field: str, text: str) -> None:
+    """Refuse what Asterisk evaluates or takes apart in a dial string."""
+    for token in _FORBIDDEN:
+        if token in text:
+            raise refusal(field, f"'{token}' is not allowed in a dial string")
+
+
+def check_evaluated(field: str, text: str) -> None:
+    """Refuse variable and expression syntax in a value that is no dial string."""
+    for token in _EVALUATED:
+        if token in text:
+            raise refusal(field, f"'{token}' is not allowed")
+
+
+def is_dial_part(text: str) -> bool:
+    """Whether `text` may be a number or an endpoint in a dial string."""
+    return _PART_ONLY.fullmatch(text) is not None
+
+
+def parse_dial_string(text: str, field: str = "action.Channel") -> DialTarget:
+    """Take a dial string of one of the four forms apart, without asking any allow-list."""
+    match = _DIAL.fullmatch(text)
+    if match is None:
+        check_text(field, text)
+        check_forbidden(field, text)
+        raise refusal(field, f"must be {_FORMS}")
+    tech, exten, at, suffix, trunk, number, device = match.groups()
+    if tech.upper() == "LOCAL":
+        if at is None:
+            raise refusal(field, "a Local channel must be Local/exten@context")
+        return DialTarget("Local", exten, at, f"Local/{exten}@{at}/n")
+    if suffix is not None:
+        raise refusal(field, f"must be {_FORMS}")
+    if at is not None:
+        return DialTarget(tech, exten, at, text)
+    if trunk is not None:
+        return DialTarget(tech, number, trunk, text)
+    return DialTarget(tech, device, device, text)
+
+
+def check_dial_string(text: str, policy: Policy, field: str = "action.Channel") -> DialTarget:
+    """A dial string that this policy allows, its technology in the policy's spelling (Asterisk
+    finds technologies in any case). The limit of length is the Channel header's."""
+    if len(text) > MAX_CHANNEL:  # what is longer in bytes only is of no form
+        raise refusal(
+            field, f"is {len(text.encode(errors='replace'))} bytes long, the limit is 200"
+        )
+    target = parse_dial_string(text, field)
+    if target.tech == "Local":
+        if target.endpoint not in policy.local_contexts:
+            raise refusal(field, f"Local context '{target.endpoint}' is not allowed")
+        return target
+    if target.tech not in policy.technologies:
+        target = _spell_technology(target, policy, field)
+    if policy.endpoints is not None and target.endpoint not in policy.endpoints:
+        raise refusal(field, f"endpoint '{target.endpoint}' is not allowed")
+    return target
+
+
+def _spell_technology(target: DialTarget, policy: Policy, field: str) -> DialTarget:
+    for tech in policy.technologies:
+        if tech.upper() == target.tech.upper():
+            text = tech + target.text[len(tech) :]
+            return DialTarget(tech, target.number, target.endpoint, text)
+    raise refusal(field, f"technology '{target.tech}' is not allowed")
+
+
+def check_caller_id(text: str, field: str = "action.CallerID") -> None:
+    """Refuse a caller ID that Asterisk would cut, evaluate or take for more than a header."""
+    check_text(field, text)
+    length = len(text.encode())
+    if length > MAX_CALLER_ID:
+        raise refusal(field, f"is {length} bytes long, the limit is {MAX_CALLER_ID}")
+    check_evaluated(field, text)
+
+
+def check_codecs(text: str) -> None:
+    """Refuse what is no comma-separated list of codec names."""
+    if not _CODECS.fullmatch(text):
+        raise refusal("action.Codecs", "must be codec names separated by commas")
+    check_line("action.Codecs", "Codecs", text)
+
+
+def fits_wire(channel_id: str) -> bool:
+    """Whether a client's ChannelId has a form that may be a channel's Uniqueid."""
+    return _WIRE_ID.fullmatch(channel_id) is not None
+
+
+def check_channel_ids(channel_id: str | None, other_channel_id: str | None) -> None:
+    """Refuse ids that cannot be echoed or that Asterisk refuses as a pair. An id that merely does
+    not fit the wire is kept and echoed (`fits_wire`)."""
+    if channel_id:
+        check_text("action.ChannelId", channel_id)
+    if other_channel_id:
+        check_text("action.OtherChannelId", other_channel_id)
+        check_forbidden("action.OtherChannelId", other_channel_id)
+        if channel_id and channel_id.lower() == other_channel_id.lower():
+            raise refusal("action.OtherChannelId", "must differ from ChannelId")
+
+
+def check_gosub(text: str, policy: Policy) -> None:
+    """Refuse a PreDialGoSub outside the allowed contexts. (Asterisk ignores it on an async
+    Originate; it is never sent.)"""
+    field = "action.PreDialGoSub"
+    check_text(field, text)
+    check_forbidden(field, text)
+    context = re.split(r"[,^]", text, maxsplit=1)[0]
+    if context not in policy.gosub_contexts:
+        raise refusal(field, f"PreDialGoSub context '{context}' is not allowed")
+
+
+def check_recording(
+    path: str | None, recording_format: str | None, profile: str | None, policy: Policy
+) -> None:
+    """Refuse a recording path outside the client's folder, a format that is no plain word, and a
+    MixMonitor command that is not the name of one of the operator's recording profiles."""
+    if path:
+        check_text("recording_path", path)
+        if not _PATH.fullmatch(path) or any(part in (".", "..") for part in path.split("/")):
+            raise refusal(
+                "recording_path", "must be a relative path of plain names inside your folder"
+            )
+    if recording_format is not None and not _FORMAT.fullmatch(recording_format):
+        raise refusal("recording_format", "must be the name of a format, as wav")
+    if profile and profile not in policy.recording_profiles:
+        raise refusal("mix_monitor_command", "must be the name of a recording profile")
