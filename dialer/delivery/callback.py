@@ -1,0 +1,201 @@
+"""Callbacks: one POST to the client for every attempt, one for an item that ends without one.
+
+Body and event names: reference/README, "Callback". Times have milliseconds
+(`dialer.delivery.timestamps`).
+"""
+
+from functools import lru_cache
+from json import JSONEncoder
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from dialer.cdr import Cdr
+from dialer.delivery.schedule import Chance
+from dialer.delivery.timestamps import format_milliseconds, format_optional
+from dialer.delivery.verdict import Answer, Finding, Verdict, describe, judge_failure, judge_pace
+from dialer.states import ItemEnd, ItemStatus
+from dialer.store.contract import Client, EndedItem, NewDelivery
+
+KIND: Final = "callback"
+
+EVENTS: Final = {
+    "answered": "call_completed",
+    "busy": "call_busy",
+    "no-answer": "call_no_answer",
+    ItemEnd.EXPIRED.value: "call_timeout",
+}
+OTHER_EVENT: Final = "call_failed"
+
+PACE: Final = 5.0
+"""Seconds that an endpoint rests after a 429 without Retry-After."""
+
+GONE: Final = 410
+
+# ASCII only: the same bytes whatever a receiver takes the charset for.
+_encode = JSONEncoder(separators=(",", ":")).encode
+
+_CLOSING_REASONS: Final = {
+    ItemEnd.EXPIRED: "deadline passed before a further attempt could start",
+    ItemEnd.TERMINATED: "ended before a further attempt",
+}
+
+
+def build_callback(cdr: Cdr, client: Client, now: float) -> NewDelivery | None:
+    """The callback of an attempt; None when the client has no callback URL."""
+    if not client.callback_url:
+        return None
+    body = {
+        "event_type": EVENTS.get(cdr.disposition, OTHER_EVENT),
+        "accountcode": cdr.accountcode,
+        "batch_id": cdr.batch_id,
+        "call_id": cdr.call_id,
+        "phone_number": cdr.number,
+        "call_status": (ItemStatus.PROCESSED if cdr.final else ItemStatus.PENDING).value,
+        "disposition": cdr.disposition,
+        "duration": cdr.duration,
+        "start_time": format_milliseconds(cdr.started_at),
+        "end_time": format_milliseconds(cdr.ended_at),
+        "recording_url": cdr.recording_url,
+        "custom_data": _attempt_data(cdr),
+        "server_code": cdr.server_code,
+        "error_message": cdr.error_message,
+        "cdr_id": cdr.cdr_id,
+        "channel_id": choose_channel_id(cdr),
+        "attempt": cdr.attempt,
+        "final": cdr.final,
+        "next_attempt_at": format_optional(cdr.next_attempt_at),
+    }
+    return _post(client.id, client.callback_url, cdr.cdr_id, body, now)
+
+
+def build_closing(
+    ended: EndedItem, client: Client, server_code: str, now: float
+) -> NewDelivery | None:
+    """The one callback of an item that ends without a further attempt (expired, terminated): no
+    times, no CDR, `attempt` is the number of attempts that were made (0: none)."""
+    if not client.callback_url:
+        return None
+    item = ended.candidate
+    action = item.payload.get("action")
+    body = {
+        "event_type": EVENTS.get(ended.end.value, OTHER_EVENT),
+        "accountcode": client.accountcode,
+        "batch_id": item.batch_id,
+        "call_id": item.call_id,
+        "phone_number": item.number,
+        "call_status": ItemStatus.TERMINATED.value,
+        "disposition": ended.end.value,
+        "duration": 0,
+        "start_time": None,
+        "end_time": None,
+        "recording_url": None,
+        "custom_data": _closing_data(ended),
+        "server_code": server_code,
+        "error_message": _CLOSING_REASONS[ended.end],
+        "cdr_id": None,
+        "channel_id": action.get("ChannelId") if isinstance(action, dict) else None,
+        "attempt": item.attempts + item.unplaced,
+        "final": True,
+        "next_attempt_at": None,
+    }
+    return _post(client.id, client.callback_url, f"item-{item.id}", body, now)
+
+
+def judge_callback(answer: Answer, tries: int, chance: Chance) -> Verdict:
+    """2xx: delivered. 410: the receiver wants no more of it. 429: paced, not counted. All else,
+    redirects too (never followed), is tried again by the schedule: endpoints get repaired."""
+    status = answer.status
+    if status is None:
+        return judge_failure(answer, tries, chance)
+    if 200 <= status < 300:
+        return Verdict(Finding.DELIVERED)
+    if status == GONE:
+        return Verdict(Finding.DEAD, error=describe(answer))
+    if status == 429:
+        return judge_pace(answer, PACE, chance)
+    return judge_failure(answer, tries, chance)
+
+
+def choose_channel_id(cdr: Cdr) -> str:
+    """The ChannelId that outsiders see: the client's own where it gave one, else the wire's. No
+    answer tells which of them was on the wire (product.md, "Identity of a call")."""
+    return cdr.client_channel_id or cdr.channel_id
+
+
+def show_number(value: object) -> int | str | None:
+    """A contact number in its documented form, an integer, unless that would change it."""
+    if value is None or isinstance(value, int):
+        return value
+    text = str(value)
+    if len(text) <= 15 and text.isascii() and text.isdigit() and (text == "0" or text[0] != "0"):
+        return int(text)
+    return text
+
+
+@lru_cache(maxsize=4096)
+def name_endpoint(url: str) -> str:
+    """The origin of a callback URL, which is what limits and pauses go by: scheme, host, port."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port or {"http": 80, "https": 443}.get(parts.scheme, 0)
+    except ValueError:
+        return "invalid"
+    return f"{parts.scheme}://{(parts.hostname or '').lower()}:{port}"
+
+
+def _post(client_id: int, url: str, event_id: str, body: dict[str, Any], now: float) -> NewDelivery:
+    return NewDelivery(
+        kind=KIND,
+        client_id=client_id,
+        endpoint=name_endpoint(url),
+        url=url,
+        method="POST",
+        event_id=event_id,
+        body=_encode(body),
+        due_at=now,
+    )
+
+
+def _attempt_data(cdr: Cdr) -> dict[str, Any]:
+    return {
+        "billsec": cdr.billsec,
+        "ring_time": cdr.ring_seconds,
+        "queue_id": cdr.queue_id,
+        "project": cdr.project,
+        "contact_number": show_number(cdr.contact_number),
+        "cause": cdr.cause,
+        "cause_text": cdr.cause_text,
+        "sip_code": cdr.sip_code,
+        "leg_b": _show_leg_b(cdr),
+        "connected": cdr.connected,
+    }
+
+
+def _closing_data(ended: EndedItem) -> dict[str, Any]:
+    item = ended.candidate
+    return {
+        "billsec": 0,
+        "ring_time": 0,
+        "queue_id": item.queue_id,
+        "project": item.payload.get("project"),
+        "contact_number": show_number(item.payload.get("contact_number")),
+        "cause": None,
+        "cause_text": None,
+        "sip_code": None,
+        "leg_b": None,
+        "connected": False,
+    }
+
+
+def _show_leg_b(cdr: Cdr) -> dict[str, Any] | None:
+    leg = cdr.leg_b
+    if leg is None:
+        return None
+    return {
+        "channel": leg.channel,
+        "dial_status": leg.dial_status,
+        "cause": leg.cause,
+        "sip_code": leg.sip_code,
+        "answered_at": format_optional(leg.answered_at),
+        "ended_at": format_optional(leg.ended_at),
+    }

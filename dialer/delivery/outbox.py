@@ -1,0 +1,230 @@
+"""Delivers the outbox: at least once, by schedule, until acknowledged or given up.
+
+New deliveries are offered by the worker right after their commit; the rest is read from the store
+when it is due. Nothing polls: a timer stands at the next due time, and whatever changes the
+picture (an offer, an answer, a wake-up) acts at once.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, suppress
+from math import inf
+from typing import Any, Final, Protocol
+
+from dialer.clock import Clock
+from dialer.delivery import callback, sgapi
+from dialer.delivery.backlog import Backlog, Limits, Page
+from dialer.delivery.schedule import Chance
+from dialer.delivery.verdict import Answer, Finding, Verdict, record_verdict
+from dialer.errors import StoreUnavailable
+from dialer.store.contract import Delivery, DeliveryOutcome
+
+log = logging.getLogger(__name__)
+
+RECHECK: Final = 0.25
+"""Seconds between two looks for due deliveries at least: retries that fall due one by one are
+read together. The shortest delay of the schedule is twenty times that."""
+
+LONGEST_NAP: Final = 60.0
+"""Seconds after which the wall clock is looked at again, should it have been set."""
+
+STORE_PAUSE: Final = 0.1
+LONGEST_STORE_PAUSE: Final = 5.0
+"""Seconds before a write or read that the store could not take is repeated, doubling."""
+
+JUDGES: Final[dict[str, Callable[[Answer, int, Chance], Verdict]]] = {
+    callback.KIND: callback.judge_callback,
+    sgapi.KIND: sgapi.judge_sgapi,
+}
+
+
+class OutboxStore(Protocol):
+    """What is needed of `dialer.store.contract.Store`."""
+
+    def record_delivery(self, outcome: DeliveryOutcome) -> Awaitable[bool]: ...
+    async def due_deliveries(
+        self, endpoint: str, now: float, after_id: int, limit: int
+    ) -> tuple[Delivery, ...]: ...
+    async def due_endpoints(self, now: float) -> tuple[str, ...]: ...
+    async def next_delivery_at(self, after: float = 0.0) -> float | None: ...
+
+
+class DeliverySender(AbstractAsyncContextManager[Any], Protocol):
+    """What is needed of `dialer.delivery.sender.Sender`."""
+
+    async def send(self, delivery: Delivery) -> Answer: ...
+
+
+class Deliverer:
+    """One deliverer of one process; all methods are called in its event loop. `run` is supervised:
+    it ends by being cancelled, or raises what is our own bug."""
+
+    def __init__(
+        self,
+        store: OutboxStore,
+        clock: Clock,
+        sender: DeliverySender,
+        chance: Chance,
+        limits: Limits | None = None,
+        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._sender = sender
+        self._chance = chance
+        self._pause = pause
+        self._backlog = Backlog(limits or Limits())
+        self._tasks: asyncio.TaskGroup | None = None
+        self._due_at = 0.0  # when to look for due deliveries on disk
+        self._nap_until = -inf  # when the main loop wakes by itself, while it naps
+        self._woken = asyncio.Event()
+        self._settled = asyncio.Event()
+        self._stopped: set[str] = set()
+
+    def offer(self, deliveries: Sequence[Delivery]) -> None:
+        """Send what was just committed. What does not fit into memory stays on disk, in turn."""
+        self._backlog.offer(deliveries)
+        self._send_more()
+
+    def wake(self) -> None:
+        """Look at the disk: something may be due that was not offered."""
+        self._due_at = 0.0
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Deliver until cancelled. What is in flight then stays in the outbox."""
+        async with self._sender, asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
+            try:
+                while True:
+                    self._woken.clear()
+                    await self._load()
+                    self._send_more()
+                    self._settled.set()
+                    await self._nap()
+            finally:
+                self._tasks = None
+
+    async def drain(self, deadline: float) -> int:
+        """Wait until everything due was tried and recorded (endpoints that rest aside), or until
+        `deadline` (epoch seconds). `run` goes on meanwhile; cancel it afterwards. Returns how many
+        deliveries are left in memory; they are all on disk."""
+        while not self._is_quiet() and (left := deadline - self._clock.now()) > 0:
+            self._settled.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(min(left, LONGEST_NAP)):
+                    await self._settled.wait()
+        return self._backlog.held
+
+    def resting(self) -> dict[str, float]:
+        """Endpoints that are left alone at the moment, and until when."""
+        return self._backlog.resting(self._clock.now())
+
+    def _is_quiet(self) -> bool:
+        now = self._clock.now()
+        return self._due_at > now and self._backlog.is_quiet(now)
+
+    def _send_more(self) -> None:
+        if self._tasks is None:
+            return  # not running yet, or no more
+        now = self._clock.now()
+        while (delivery := self._backlog.take(now)) is not None:
+            self._tasks.create_task(self._deliver(delivery))
+        wakes_at = self._backlog.wakes_at()
+        if self._backlog.is_hungry() or (wakes_at is not None and wakes_at < self._nap_until):
+            self._woken.set()
+
+    async def _deliver(self, delivery: Delivery) -> None:
+        answer = await self._sender.send(delivery)
+        now = self._clock.now()
+        verdict = JUDGES[delivery.kind](answer, delivery.tries, self._chance)
+        self._backlog.answered(delivery, verdict, now)
+        self._report(delivery, verdict)
+        self._send_more()
+        outcome = record_verdict(delivery, answer, verdict, now)
+        await self._record(outcome)
+        self._backlog.recorded(delivery)
+        self._settled.set()
+        self._expect(outcome.due_at)
+
+    async def _record(self, outcome: DeliveryOutcome) -> None:
+        pause = STORE_PAUSE
+        while True:
+            try:
+                if not await self._store.record_delivery(outcome):
+                    log.warning("delivery %d was no longer pending", outcome.id)
+                return
+            except StoreUnavailable as error:
+                log.error("outcome of delivery %d not stored yet: %s", outcome.id, error)
+                await self._pause(pause)
+                pause = min(2 * pause, LONGEST_STORE_PAUSE)
+
+    def _expect(self, due_at: float | None) -> None:
+        """Move the timer forward where a retry is due sooner."""
+        if due_at is not None and due_at < self._due_at:
+            self._due_at = due_at
+            if due_at < self._nap_until:
+                self._woken.set()
+
+    async def _load(self) -> None:
+        pages: deque[Page] = deque()
+        try:
+            await self._find_due()
+            while pages or (pages := deque(self._backlog.pages())):
+                page = pages[0]
+                rows = await self._store.due_deliveries(
+                    page.endpoint, self._clock.now(), page.after_id, page.limit
+                )
+                self._backlog.loaded(pages.popleft(), rows)
+                self._send_more()
+        except StoreUnavailable as error:
+            log.error("the outbox cannot be read: %s", error)
+            for page in pages:
+                self._backlog.unread(page)
+            self._woken.set()
+            await self._pause(LONGEST_STORE_PAUSE)
+
+    async def _find_due(self) -> None:
+        now = self._clock.now()
+        if now < self._due_at:
+            return
+        self._backlog.sweep(now)
+        # From here on a sooner time than infinity comes from whoever records a retry.
+        self._due_at = inf
+        try:
+            self._backlog.flag(await self._store.due_endpoints(now))
+            next_at = await self._store.next_delivery_at(now)
+        except StoreUnavailable:
+            self._due_at = now
+            raise
+        if next_at is not None:
+            self._due_at = min(self._due_at, max(next_at, now + RECHECK))
+
+    async def _nap(self) -> None:
+        wakes_at = self._backlog.wakes_at()
+        until = self._due_at if wakes_at is None else min(self._due_at, wakes_at)
+        nap = min(max(until - self._clock.now(), 0.0), LONGEST_NAP)
+        self._nap_until = until
+        with suppress(TimeoutError):
+            async with asyncio.timeout(nap):
+                await self._woken.wait()
+        self._nap_until = -inf
+
+    def _report(self, delivery: Delivery, verdict: Verdict) -> None:
+        endpoint = delivery.endpoint
+        if verdict.finding is Finding.STOPPED:
+            if endpoint not in self._stopped:
+                self._stopped.add(endpoint)
+                log.error(
+                    "%s refuses our credentials (%s): its deliveries wait, one is tried every %g s",
+                    endpoint,
+                    verdict.error,
+                    verdict.hold,
+                )
+        elif verdict.finding is Finding.DELIVERED and endpoint in self._stopped:
+            self._stopped.discard(endpoint)
+            log.warning("%s accepts our credentials again", endpoint)
+        if verdict.finding is not Finding.DELIVERED and verdict.delay is None:
+            log.error("delivery %d to %s is dead: %s", delivery.id, endpoint, verdict.error)
