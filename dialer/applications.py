@@ -89,11 +89,10 @@ def check_data(application: str, data: str, policy: Policy) -> DialData | None:
     word = _REFUSED_WORDS.search(data)
     if word is not None:
         raise refusal(DATA, f"Asterisk refuses Data that contains '{word[0]}'")
+    check_line(DATA, "Data", data)
     if application == "Dial":
         return parse_dial_data(data, policy)
-    check_text(DATA, data)
-    check_forbidden(DATA, data)
-    check_line(DATA, "Data", data)
+    _check_characters(data)
     grammar = _GRAMMARS.get(application)
     if grammar is not None and data:
         grammar(data)
@@ -105,11 +104,9 @@ def parse_dial_data(data: str, policy: Policy) -> DialData | None:
     as Channel."""
     target, _, rest = data.partition(",")
     timeout, _, options = rest.partition(",")
-    if rest:
-        check_text(DATA, rest)
-        check_forbidden(DATA, rest)
     if timeout and not _DIAL_TIMEOUT.fullmatch(timeout):
-        raise refusal(DATA, "Dial's timeout must be whole seconds, at least 1")
+        _check_characters(rest)
+        raise refusal(DATA, "Dial's timeout must be seconds, at least 1")
     if options:
         _check_dial_options(options, policy)
     if not target:
@@ -122,8 +119,14 @@ def _check_dial_options(options: str, policy: Policy) -> None:
     while place < len(options):
         token = _DIAL_TOKEN.match(options, place)
         if token is None or options[place] not in policy.dial_options:
+            _check_characters(options)
             raise refusal(DATA, f"Dial option '{options[place]}' is not allowed")
         place = token.end()
+
+
+def _check_characters(text: str) -> None:
+    check_text(DATA, text)
+    check_forbidden(DATA, text)
 
 
 def _check_queue(data: str) -> None:

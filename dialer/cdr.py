@@ -3,17 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-
-@dataclass(frozen=True, slots=True)
-class LegB:
-    """The second leg that `Dial` made, as far as it was seen. Times are Asterisk's."""
-
-    channel: str | None = None
-    dial_status: str | None = None  # ANSWER, BUSY, NOANSWER, CANCEL, CONGESTION, CHANUNAVAIL …
-    cause: int | None = None
-    sip_code: int | None = None
-    answered_at: float | None = None
-    ended_at: float | None = None
+from ami import CallReport, Disposition, LegB
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,3 +51,93 @@ class Cdr:
     client_channel_id: str | None = None
     recording_url: str | None = None
     details: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptFacts:
+    """What is known of an attempt beside the call itself: whose it is and which one."""
+
+    cdr_id: str
+    call_id: str
+    client_id: int
+    accountcode: str
+    queue_id: int
+    item_id: int
+    batch_id: int | None
+    server_code: str
+    attempt: int
+    number: str
+    caller_id: str | None
+    application: str | None
+    data: str | None
+    payload: dict[str, Any]  # the QueueItem, for what is only passed on
+
+
+def build_cdr(
+    report: CallReport, facts: AttemptFacts, *, final: bool, next_attempt_at: float | None
+) -> Cdr:
+    """Make the record of one attempt from what the tracker reported of its call."""
+    payload = facts.payload
+    end = max(report.ended_at, report.started_at)
+    answered = report.answered_at
+    ring_end = answered if answered is not None else end
+    return Cdr(
+        cdr_id=facts.cdr_id,
+        call_id=facts.call_id,
+        channel_id=report.channel_id,
+        client_id=facts.client_id,
+        accountcode=facts.accountcode,
+        queue_id=facts.queue_id,
+        item_id=facts.item_id,
+        batch_id=facts.batch_id,
+        server_code=facts.server_code,
+        attempt=facts.attempt,
+        final=final,
+        next_attempt_at=next_attempt_at,
+        number=facts.number,
+        caller_id=facts.caller_id,
+        disposition=report.disposition.value,
+        started_at=report.started_at,
+        ringing_at=report.ringing_at,
+        answered_at=answered,
+        ended_at=end,
+        end_estimated=report.end_estimated,
+        duration=_whole(end - report.started_at),
+        billsec=_whole(end - answered) if answered is not None else 0,
+        ring_seconds=_whole(ring_end - report.ringing_at) if report.ringing_at else 0,
+        connected=_is_connected(report, facts.application),
+        cause=report.cause,
+        cause_text=report.cause_text,
+        sip_code=report.sip_code,
+        reason=report.reason,
+        dial_status=report.dial_status,
+        leg_b=report.leg_b,
+        error_message=_error_message(report),
+        application=facts.application,
+        data=facts.data,
+        project=payload.get("project"),
+        contact_number=_text(payload.get("contact_number")),
+        customer_name=payload.get("customer_name"),
+        client_channel_id=payload.get("action", {}).get("ChannelId"),
+    )
+
+
+def _is_connected(report: CallReport, application: str | None) -> bool:
+    """Dial: both legs bridged. Any other application: answered (product.md, "Dispositions")."""
+    if (application or "").lower() == "dial":
+        return report.connected_b
+    return report.disposition is Disposition.ANSWERED
+
+
+def _error_message(report: CallReport) -> str | None:
+    if report.disposition is Disposition.ANSWERED:
+        return None
+    return report.detail or report.cause_text
+
+
+def _whole(seconds: float) -> int:
+    return max(0, int(seconds))
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)

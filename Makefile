@@ -1,0 +1,53 @@
+# The product's commands. Everything runs from .venv, which is made on first use.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help demo test check format lab-up lab-down clean
+
+help:
+	@echo "make demo      fresh machine to a finished batch"
+	@echo "make test      fresh machine to a finished test run (everything that can run here)"
+	@echo "make check     format, lint, types, laws, pure tests with coverage"
+	@echo "make lab-up    a real Asterisk lab on 127.0.0.1 (root, debootstrap)"
+	@echo "make lab-down  end it"
+	@echo "make clean     remove what was made here"
+
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or later is needed; say which with make PYTHON=/path/to/python3.11"; exit 2; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable . --group dev
+	@touch $@
+
+demo: $(STAMP)
+	$(BIN)/dialer demo
+
+# The pure part first (under 10 s), then everything that needs sockets, files or the lab.
+test: $(STAMP)
+	$(BIN)/python -m pytest -q tests/laws tests/unit
+	$(BIN)/python -m pytest -q tests/conformance tests/acceptance tests/lab
+
+check: $(STAMP)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -q tests/laws tests/unit tests/conformance tests/acceptance -m "not lab"
+	$(BIN)/coverage report
+
+format: $(STAMP)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lab-up:
+	lab/up
+
+lab-down:
+	lab/down
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,82 @@
+"""Calls per second: when the next one may start.
+
+Two rules together, each for one server or one client:
+
+- starts are spaced by a grid of `1/rate` seconds; after a start that came a little late the next one
+  keeps its own grid time, so that the long-run rate is kept, but never sooner than half a step after
+  the last one;
+- never more than `rate` starts in any rolling second: the start `rate` places back must be at least
+  `WINDOW` seconds old. This one holds whatever the grid says.
+"""
+
+from collections import deque
+from dataclasses import dataclass, field
+from math import floor
+
+WINDOW = 1.015
+"""Seconds. A witness on the socket sees our writes with a jitter of its own; 15 ms of it are
+allowed for before its rolling second could hold one start too many."""
+
+CATCH_UP = 0.005
+"""Seconds by which a start may lag behind its grid time (timers, a commit) without the grid moving:
+the next ones follow at half steps until the grid is reached. More lag, or idling, earns nothing."""
+
+
+@dataclass(slots=True)
+class RateGate:
+    """Spaces the starts of one server or client. `rate` None or inf: no limit.
+
+    `rate` may be below one a second (0.5: one start every two seconds).
+    """
+
+    rate: float | None = None
+    _next: float = field(default=float("-inf"))
+    _last: float = field(default=float("-inf"))
+    _recent: deque[float] = field(default_factory=deque)
+
+    @property
+    def _burst(self) -> int:
+        """Starts that one window may hold: at least one, for rates below one a second."""
+        assert self.rate is not None
+        return max(1, floor(self.rate))
+
+    @property
+    def _step(self) -> float:
+        assert self.rate is not None
+        return WINDOW / self.rate
+
+    def earliest(self) -> float:
+        """The monotonic time from which one more start is allowed (may be in the past)."""
+        if self.rate is None:
+            return float("-inf")
+        at = max(self._next, self._last + self._step / 2)
+        if len(self._recent) >= self._burst:
+            window = WINDOW * max(1.0, 1.0 / self.rate)
+            at = max(at, self._recent[-self._burst] + window)
+        return at
+
+    def take(self, now: float) -> None:
+        """Record a start at `now`; the caller has looked at `earliest`."""
+        if self.rate is None:
+            return
+        self._next = max(self._next, now - CATCH_UP) + self._step
+        self._last = now
+        self._recent.append(now)
+        while len(self._recent) > self._burst:
+            self._recent.popleft()
+
+    def change(self, rate: float | None) -> None:
+        """Another limit from now on; what was started already still counts."""
+        if rate == self.rate:
+            return
+        self.rate = rate
+        if rate is not None:
+            # More history than the new burst is harmless; less is refilled by coming starts.
+            self._next = self._last + self._step if self._recent else float("-inf")
+
+    def seed(self, starts: list[float]) -> None:
+        """Starts of the last second that another life of this process made."""
+        keep = self._burst if self.rate is not None else 0
+        for at in sorted(starts)[-keep:] if keep else ():
+            self.take(at)
+

@@ -1,0 +1,407 @@
+"""Which calls start now: slots, calls per second, shares and order, as one pure decision.
+
+`plan` takes everything that may go at this instant and says when to ask again. The worker asks it
+whenever something changed: a slot was freed, items were loaded, a gate's time came, a setting
+changed. Nothing here waits, reads a clock or touches the store.
+"""
+
+import heapq
+from bisect import bisect_left, insort
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from dialer.fairness import FairShare
+from dialer.lanes import Lane
+from dialer.pacing import RateGate
+from dialer.store.contract import Candidate, Client, Queue, Server
+
+
+LaneKey = tuple[int, int]
+"""(queue id, server id)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """One attempt that may start: its slot is taken. `number` counts all attempts of the item."""
+
+    candidate: Candidate
+    server: Server
+    client: Client
+    number: int
+    channel_id: str
+    action_id: str
+    cdr_id: str
+
+
+@dataclass(slots=True)
+class _ServerState:
+    server: Server
+    up: bool = False
+    live: int = 0
+    gate: RateGate = field(default_factory=RateGate)
+    shares: FairShare = field(default_factory=FairShare)
+    working: dict[int, dict[int, Lane]] = field(default_factory=dict)  # client → queue → lane
+    live_ids: list[str] = field(default_factory=list)  # lower case, sorted
+
+    @property
+    def has_room(self) -> bool:
+        limit = self.server.max_channels
+        return limit is None or self.live < limit
+
+    @property
+    def ready(self) -> bool:
+        return self.up and not self.server.paused and not self.server.removed
+
+    def refuses(self, channel_id: str) -> bool:
+        """Asterisk refuses an id that is a prefix, in any case, of a live one (asterisk.md)."""
+        wanted = channel_id.lower()
+        place = bisect_left(self.live_ids, wanted)
+        return place < len(self.live_ids) and self.live_ids[place].startswith(wanted)
+
+
+@dataclass(slots=True)
+class _ClientState:
+    client: Client
+    live: int = 0
+    gate: RateGate = field(default_factory=RateGate)
+
+    @property
+    def has_room(self) -> bool:
+        return self.client.may_dial and self.live < self.client.allocated_channels
+
+    def may_use(self, server_id: int) -> bool:
+        return not self.client.server_ids or server_id in self.client.server_ids
+
+
+@dataclass(frozen=True, slots=True)
+class _Slot:
+    server_id: int
+    client_id: int
+
+
+class Planner:
+    """The worker's picture of servers, clients, queues and lanes, and the decision on top of it.
+
+    `wall` is epoch seconds (deadlines, due times), `now` monotonic seconds (rates, shares).
+    """
+
+    def __init__(self, new_id: Callable[[], str]) -> None:
+        self._new_id = new_id
+        self._servers: dict[int, _ServerState] = {}
+        self._clients: dict[int, _ClientState] = {}
+        self._queues: dict[int, Queue] = {}
+        self._slots: dict[str, _Slot] = {}
+        self._on_the_way: set[int] = set()
+        self._hungry: dict[LaneKey, Lane] = {}
+        self._lookups: list[tuple[float, LaneKey]] = []  # when to look for due retries
+        self.lanes: dict[LaneKey, Lane] = {}
+        self.wake_at: float | None = None  # monotonic: a gate opens
+        self.wake_wall: float | None = None  # epoch: a retry is due, a lane's rest is over
+
+    # What is known.
+
+    def set_servers(self, servers: Iterable[Server]) -> None:
+        for server in servers:
+            state = self._servers.setdefault(server.id, _ServerState(server))
+            was_ready = state.ready
+            state.server = server
+            state.gate.change(server.max_cps)
+            if state.ready and not was_ready:
+                self._watch_all(server_id=server.id)
+
+    def set_clients(self, clients: Iterable[Client]) -> None:
+        for client in clients:
+            state = self._clients.setdefault(client.id, _ClientState(client))
+            resumed = client.may_dial and not state.client.may_dial
+            state.client = client
+            state.gate.change(client.max_cps)
+            if resumed:
+                self._watch_all(client_id=client.id)
+
+    def set_queue(self, queue: Queue, server_ids: Iterable[int]) -> None:
+        """A queue as the store has it now, and the servers that its items name."""
+        before = self._queues.get(queue.id)
+        self._queues[queue.id] = queue
+        for server_id in server_ids:
+            lane = self._lane(queue, server_id)
+            if before is None or _rules(before) != _rules(queue):
+                lane.rescan()
+            self._watch(lane)
+
+    def retain_queues(self, queue_ids: set[int]) -> None:
+        """Forget queues that are completed."""
+        for queue_id in self._queues.keys() - queue_ids:
+            del self._queues[queue_id]
+        for queue_id, server_id in [key for key in self.lanes if key[0] not in queue_ids]:
+            self._withdraw(self.lanes.pop((queue_id, server_id)))
+
+    def set_up(self, server_id: int, up: bool) -> None:
+        self._servers[server_id].up = up
+        if up:
+            self._watch_all(server_id=server_id)
+
+    def items_added(self, queue: Queue, server_ids: Iterable[int]) -> None:
+        """A queue (maybe a new one) got items for these servers."""
+        self.set_queue(queue, server_ids)
+        for server_id in server_ids:
+            lane = self._lane(queue, server_id)
+            lane.more = True
+            self._watch(lane)
+
+    def queue(self, queue_id: int) -> Queue | None:
+        return self._queues.get(queue_id)
+
+    def client(self, client_id: int) -> Client:
+        return self._clients[client_id].client
+
+    def server(self, server_id: int) -> Server:
+        return self._servers[server_id].server
+
+    def live_calls(self) -> dict[int, int]:
+        """Calls that hold a slot, by server."""
+        return {server_id: state.live for server_id, state in self._servers.items()}
+
+    @property
+    def on_the_way(self) -> set[int]:
+        """Items that hold a slot: a load may not bring them again."""
+        return self._on_the_way
+
+    def gates(self, server_id: int, client_id: int) -> tuple[RateGate, RateGate]:
+        return self._servers[server_id].gate, self._clients[client_id].gate
+
+    # The decision.
+
+    def plan(self, wall: float, now: float) -> list[Placement]:
+        """Take the slots of every call that may start now."""
+        self.wake_at = None
+        self.wake_wall = None
+        placements: list[Placement] = []
+        for state in self._servers.values():
+            while state.ready and state.has_room and state.working:
+                placement = self._next(state, wall, now)
+                if placement is None:
+                    break
+                placements.append(placement)
+        return placements
+
+    def _next(self, state: _ServerState, wall: float, now: float) -> Placement | None:
+        opens = state.gate.earliest()
+        if opens > now:
+            self._wake_at(opens)
+            return None
+        able = [c for c in state.working if self._able(self._clients[c], state.server.id, now)]
+        for client_id in state.shares.least_served(able, now) if len(able) > 1 else able:
+            candidate = self._first_item(state, client_id, wall)
+            if candidate is not None:
+                return self._place(state, self._clients[client_id], candidate, now)
+        return None
+
+    def _able(self, client: _ClientState, server_id: int, now: float) -> bool:
+        if not client.has_room or not client.may_use(server_id):
+            return False
+        opens = client.gate.earliest()
+        if opens > now:
+            self._wake_at(opens)
+            return False
+        return True
+
+    def _first_item(self, state: _ServerState, client_id: int, wall: float) -> Candidate | None:
+        """A quick call, else the first due retry, else the item received first."""
+        lanes = [lane for lane in state.working[client_id].values() if self._open(lane, wall)]
+        if len(lanes) > 1:
+            lanes.sort(key=lambda lane: _order(lane, wall))
+
+        def blocked(item: Candidate) -> bool:
+            wanted = _wire_id(item)
+            return wanted is not None and state.refuses(wanted)
+
+        quick = [lane for lane in lanes if lane.quick]
+        for retry, group in ((False, quick), (True, lanes), (False, lanes)):
+            for lane in group:
+                item = lane.take(wall, retry=retry, blocked=blocked)
+                self._watch(lane)
+                if item is not None:
+                    return item
+        for lane in lanes:
+            if lane.retries:
+                self._wake_wall(lane.retries[0].due_at or wall)
+        return None
+
+    def _open(self, lane: Lane, wall: float) -> bool:
+        queue = self._queues.get(lane.queue_id)
+        if queue is None or not queue.may_dial:
+            return False
+        if lane.resting_until > wall:
+            self._wake_wall(lane.resting_until)
+            return False
+        return bool(lane.fresh or lane.retries)
+
+    def _place(
+        self, state: _ServerState, client: _ClientState, item: Candidate, now: float
+    ) -> Placement:
+        action_id = self._new_id()
+        placement = Placement(
+            candidate=item,
+            server=state.server,
+            client=client.client,
+            number=item.attempts + item.unplaced + 1,
+            channel_id=_wire_id(item) or action_id,
+            action_id=action_id,
+            cdr_id=self._new_id(),
+        )
+        self.hold(placement, now)
+        state.gate.take(now)
+        client.gate.take(now)
+        return placement
+
+    # Slots.
+
+    def hold(self, placement: Placement, now: float) -> None:
+        """Take the slot of a call (also of one that an earlier life of this process started)."""
+        state = self._servers[placement.server.id]
+        client = self._clients[placement.client.id]
+        state.live += 1
+        client.live += 1
+        insort(state.live_ids, placement.channel_id.lower())
+        if placement.client.id not in state.working:
+            state.shares.enter(placement.client.id, client.client.allocated_channels, now)
+        state.shares.started(placement.client.id, placement.channel_id, now)
+        self._slots[placement.channel_id] = _Slot(placement.server.id, placement.client.id)
+        self._on_the_way.add(placement.candidate.id)
+
+    def release(self, placement: Placement, now: float, *, dialed: bool = True) -> None:
+        """Nothing of the call is left, or it never was one (`dialed` False)."""
+        slot = self._slots.pop(placement.channel_id)
+        state = self._servers[slot.server_id]
+        state.live -= 1
+        self._clients[slot.client_id].live -= 1
+        del state.live_ids[bisect_left(state.live_ids, placement.channel_id.lower())]
+        state.shares.ended(slot.client_id, placement.channel_id, now, counts=dialed)
+
+    def settled(self, placement: Placement, next_at: float | None, wall: float) -> None:
+        """The attempt's end is on disk: its item may be loaded again."""
+        self._on_the_way.discard(placement.candidate.id)
+        lane = self.lanes.get((placement.candidate.queue_id, placement.candidate.server_id))
+        if lane is not None and next_at is not None:
+            lane.note_retry(next_at, wall)
+            self._watch(lane)
+
+    def refused(self, placement: Placement, wall: float, now: float) -> None:
+        """The store did not grant the reservation: something here is out of date."""
+        self.release(placement, now, dialed=False)
+        self._on_the_way.discard(placement.candidate.id)
+        lane = self.lanes.get((placement.candidate.queue_id, placement.candidate.server_id))
+        if lane is not None:
+            lane.rest(wall)
+            self._watch(lane)
+
+    # Lanes.
+
+    def hungry_lanes(self, wall: float) -> list[Lane]:
+        """Lanes to load from the store now; each is returned until `loaded` is told."""
+        while self._lookups and self._lookups[0][0] <= wall:
+            _, key = heapq.heappop(self._lookups)
+            if key in self.lanes:
+                self.lanes[key].looked_up_at = None
+                self._hungry[key] = self.lanes[key]
+        hungry = [lane for lane in self._hungry.values() if not lane.loading]
+        self._hungry = {key: lane for key, lane in self._hungry.items() if lane.loading}
+        wanted = []
+        for lane in hungry:
+            if self._served(lane):
+                if lane.needs_fresh or lane.needs_retries(wall):
+                    wanted.append(lane)
+                else:
+                    self._watch(lane)
+        return wanted
+
+    @property
+    def next_lookup(self) -> float | None:
+        """Epoch time of the next look for due retries."""
+        return self._lookups[0][0] if self._lookups else None
+
+    def loaded(self, lane: Lane, now: float) -> None:
+        """A load of `lane` came back; its client competes for the server while it holds items."""
+        self._watch(lane)
+        state = self._servers.get(lane.server_id)
+        client = self._clients.get(lane.client_id)
+        if state is None or client is None or not lane.held:
+            return
+        if lane.client_id not in state.working:
+            state.shares.enter(lane.client_id, client.client.allocated_channels, now)
+        state.working.setdefault(lane.client_id, {})[lane.queue_id] = lane
+
+    def _served(self, lane: Lane) -> bool:
+        """Whether items of this lane could go at all: else there is no point in loading them."""
+        state = self._servers.get(lane.server_id)
+        client = self._clients.get(lane.client_id)
+        queue = self._queues.get(lane.queue_id)
+        return bool(
+            state and state.ready and client and client.client.may_dial and queue and queue.may_dial
+        )
+
+    def _watch(self, lane: Lane) -> None:
+        key = (lane.queue_id, lane.server_id)
+        if lane.needs_fresh:
+            self._hungry[key] = lane
+        at = lane.retry_load_at
+        if at is not None and (lane.looked_up_at is None or at < lane.looked_up_at):
+            lane.looked_up_at = at
+            heapq.heappush(self._lookups, (at, key))
+
+    def _watch_all(self, *, server_id: int | None = None, client_id: int | None = None) -> None:
+        for lane in self.lanes.values():
+            if server_id in (None, lane.server_id) and client_id in (None, lane.client_id):
+                lane.looked_up_at = None
+                self._watch(lane)
+
+    def _lane(self, queue: Queue, server_id: int) -> Lane:
+        key = (queue.id, server_id)
+        lane = self.lanes.get(key)
+        if lane is None:
+            quick = queue.kind == "quick"
+            lane = self.lanes[key] = Lane(queue.id, server_id, queue.client_id, quick)
+        return lane
+
+    def tidy(self) -> None:
+        """Withdraw lanes that hold nothing, so that their clients stop competing."""
+        for state in self._servers.values():
+            for lanes in list(state.working.values()):
+                for lane in list(lanes.values()):
+                    if not lane.held:
+                        self._withdraw(lane)
+
+    def _withdraw(self, lane: Lane) -> None:
+        state = self._servers.get(lane.server_id)
+        if state is None or lane.client_id not in state.working:
+            return
+        lanes = state.working[lane.client_id]
+        lanes.pop(lane.queue_id, None)
+        if not lanes:
+            del state.working[lane.client_id]
+
+    def _wake_at(self, at: float) -> None:
+        self.wake_at = at if self.wake_at is None else min(self.wake_at, at)
+
+    def _wake_wall(self, at: float) -> None:
+        self.wake_wall = at if self.wake_wall is None else min(self.wake_wall, at)
+
+
+def _rules(queue: Queue) -> tuple[bool, bool, int, int]:
+    """What decides which of a queue's items may go, and when."""
+    return (queue.may_dial, queue.retry, queue.retry_count, queue.retry_gap)
+
+
+def _wire_id(item: Candidate) -> str | None:
+    """The client's ChannelId as this attempt carries it: `-2`, `-3` … for later ones."""
+    if item.channel_base is None:
+        return None
+    number = item.attempts + item.unplaced + 1
+    return item.channel_base if number == 1 else f"{item.channel_base}-{number}"
+
+
+def _order(lane: Lane, wall: float) -> tuple[bool, float, int]:
+    """Quick calls first, then due retries by time, then fresh items by their place in line."""
+    retry = lane.due_retry(wall)
+    due = retry.due_at if retry is not None and retry.due_at is not None else float("inf")
+    return (not lane.quick, due, lane.fresh[0].id if lane.fresh else 0)

@@ -1,0 +1,67 @@
+"""From a parsed quick call to its one item: `number1` is dialed, then `number2` where Dial has no
+target of its own (reference/README, "Quick call"). Pure.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from dialer.bodies import REQUIRED, Parsed
+from dialer.errors import FieldError
+from dialer.items import ItemMaker, format_time
+from dialer.policy import DEFAULT_POLICY, Policy, is_dial_part
+from dialer.store.contract import Client, NewItem
+
+
+def build_quick_call(
+    parsed: Parsed,
+    client: Client,
+    servers: Mapping[str, int],
+    new_id: Callable[[], str],
+    expires_at: float,
+    policy: Policy = DEFAULT_POLICY,
+) -> NewItem:
+    """The item of a quick call: `number1` is dialed, one attempt, none after `expires_at`."""
+    maker = ItemMaker(client, servers, new_id, policy, parsed.errors)
+    body = parsed.content
+    for name in ("number1", "customer_name", "action"):
+        if not body.get(name):
+            maker.note(FieldError(name, REQUIRED))
+    item = {**body, "action": _quick_action(body, client, maker), "retry": 0}
+    made = maker.make(item, None, _no_did)
+    maker.raise_errors()
+    if made is None:  # maker noted an error whenever it made nothing
+        raise AssertionError("a quick call without errors was not built")
+    extra = {name: body.get(name) for name in ("number1", "number2", "customer_name", "prefix")} | {
+        "endpoint": body.get("endpoint") or client.endpoint
+    }
+    payload = {**made.payload, **extra, "deadline": format_time(expires_at)}
+    return replace(made, payload=payload, deadline=expires_at, retry=0)
+
+
+def _no_did() -> None:
+    return None
+
+
+def _quick_action(body: dict[str, Any], client: Client, maker: "ItemMaker") -> dict[str, Any]:
+    action = {"Action": "Originate"} | (body.get("action") or {})
+    if action.get("Channel") is not None:
+        maker.note(FieldError("action.Channel", "number1 is dialed; Channel is not taken"))
+    if body.get("action") and not action.get("Application"):
+        maker.note(FieldError("action.Application", REQUIRED))
+    prefix = body.get("prefix") or client.prefix or ""
+    endpoint = body.get("endpoint") or client.endpoint
+    parts = {"prefix": prefix, "number1": body.get("number1"), "number2": body.get("number2")}
+    for name, part in {**parts, "endpoint": endpoint}.items():
+        if part and not is_dial_part(part):
+            maker.note(FieldError(name, "may hold letters, digits and + * # _ . - only"))
+    if not endpoint:
+        maker.note(FieldError("endpoint", "is required: the client has no default endpoint"))
+    if not endpoint or not parts["number1"]:
+        action["Channel"] = None
+        return action
+    action["Channel"] = f"PJSIP/{prefix}{parts['number1']}@{endpoint}"
+    is_dial = (action.get("Application") or "").casefold() == "dial"
+    if is_dial and not action.get("Data") and parts["number2"]:
+        action["Data"] = f"PJSIP/{prefix}{parts['number2']}@{endpoint}"
+    return action

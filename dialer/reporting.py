@@ -1,0 +1,39 @@
+"""Who is told of an ended attempt or item: the outbox rows, made here, sent by the deliverer."""
+
+from collections.abc import Callable, Sequence
+
+from dialer.cdr import Cdr
+from dialer.delivery.callback import build_callback, build_closing
+from dialer.delivery.sgapi import SgapiTarget, build_sgapi
+from dialer.store.contract import Client, Delivery, EndedItem, NewDelivery
+
+
+class Reporter:
+    """Makes outbox rows for the transaction that ends something, and passes on what was stored.
+
+    `client_of` and `server_code_of` look up by id; `offer` hands stored rows to the deliverer.
+    """
+
+    def __init__(
+        self,
+        sgapi: SgapiTarget | None,
+        client_of: Callable[[int], Client],
+        server_code_of: Callable[[int], str],
+        offer: Callable[[Sequence[Delivery]], None],
+    ) -> None:
+        self._sgapi = sgapi
+        self._client_of = client_of
+        self._server_code_of = server_code_of
+        self.offer = offer
+
+    def deliveries_of(self, cdr: Cdr, client: Client, now: float) -> tuple[NewDelivery, ...]:
+        """The callback and the SGAPI CDR of an attempt, as far as they are wanted."""
+        rows = (build_callback(cdr, client, now), build_sgapi(cdr, self._sgapi, now))
+        return tuple(row for row in rows if row is not None)
+
+    def closing_of(self, ended: EndedItem, now: float) -> tuple[NewDelivery, ...]:
+        """The closing callback of an item that ended without a further attempt."""
+        client = self._client_of(ended.candidate.client_id)
+        code = self._server_code_of(ended.candidate.server_id)
+        row = build_closing(ended, client, code, now)
+        return () if row is None else (row,)

@@ -1,0 +1,209 @@
+"""One Asterisk server as the worker drives it: AMI client, call tracker and reconciliation.
+
+Everything that arrives is handled in the call that read it from the socket: an event that frees a
+slot places the next call without a queue in between.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ami import (
+    WANTED,
+    Address,
+    AmiClient,
+    AmiError,
+    CallEffect,
+    CallEnded,
+    CallTracker,
+    LinkChange,
+    Message,
+    Originate,
+    live_channels,
+    translate,
+)
+from dialer.clock import Clock
+from dialer.reconcile import OpenCall, Reconciler
+from dialer.store.contract import Server
+
+log = logging.getLogger(__name__)
+
+SWEEP = 30.0
+"""Seconds between two looks at Asterisk's channels while calls are open: finds what a lost Hangup
+left behind."""
+
+OVERLONG_GRACE = 10.0
+"""Seconds that Asterisk's own limit on a call's duration gets before we hang it up."""
+
+LIST_RETRY = 2.0
+"""Seconds before a list of channels that failed is asked for again."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkListener:
+    """Whom a link tells. All are called in the event loop and return at once."""
+
+    on_effects: Callable[[Sequence[CallEffect]], None]
+    on_up: Callable[[int, bool, str], None]  # server id, up, why
+
+
+class ServerLink:
+    """Keeps one server connected and its calls followed, until `run` is cancelled."""
+
+    def __init__(
+        self,
+        server: Server,
+        address: Address,
+        listener: LinkListener,
+        clock: Clock,
+        max_call_duration: float,
+    ) -> None:
+        self.server = server
+        self.address = address
+        self.tracker = CallTracker()
+        self.state = "down"
+        self._listener = listener
+        self._clock = clock
+        self._max_call_duration = max_call_duration
+        self._reconciler = Reconciler()
+        self._sent_at: dict[str, float] = {}
+        self._startup: str | None = None
+        self._restarted_at: float | None = None
+        self._look = asyncio.Event()
+        self._expiry: asyncio.TimerHandle | None = None
+        self._client = AmiClient(
+            address, on_event=self._on_event, on_link=self._on_link, wanted=WANTED
+        )
+
+    @property
+    def up(self) -> bool:
+        return self._client.up
+
+    async def run(self) -> None:
+        """Connect, stay connected and reconcile until cancelled."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._client.run())
+                tasks.create_task(self._reconcile())
+        finally:
+            if self._expiry is not None:
+                self._expiry.cancel()
+
+    # Calls.
+
+    def originate(self, originate: Originate) -> "asyncio.Future[Message]":
+        """Write an Originate; its call is tracked from before its first byte.
+
+        Raises `LinkDown` or `ActionInvalid`: nothing was written, nothing is tracked.
+        """
+        now = self._clock.monotonic()
+        self.tracker.begin(originate.channel_id, originate.action_id, self._clock.now(), now)
+        self._sent_at[originate.channel_id] = now
+        try:
+            return self._client.originate(originate)
+        except AmiError as error:
+            # Nothing was written: the caller settles the attempt, the tracker only forgets it.
+            self.tracker.rejected(originate.channel_id, self._clock.now(), now, str(error))
+            del self._sent_at[originate.channel_id]
+            raise
+
+    def resume(self, channel_id: str, action_id: str, opened_at: float) -> None:
+        """Follow a call that an earlier life of this process may have placed."""
+        now = self._clock.monotonic()
+        self.tracker.begin(channel_id, action_id, opened_at, now)
+        self._sent_at[channel_id] = now - OVERLONG_GRACE
+        self._look.set()
+
+    def refuse(self, channel_id: str, detail: str) -> None:
+        """Asterisk answered the Originate with an error: there is no call."""
+        self._emit(
+            self.tracker.rejected(
+                channel_id, self._clock.now(), self._clock.monotonic(), detail
+            )
+        )
+
+    async def hang_up(self, channel_id: str) -> None:
+        """End a call; unanswered it becomes `cancel`. A failure is left to the sweep."""
+        self.tracker.cancelling(channel_id)
+        try:
+            await self._client.hangup(channel_id)
+        except AmiError as error:
+            log.warning("hangup failed", extra={"server": self.server.code, "error": str(error)})
+
+    # What arrives.
+
+    def _on_event(self, message: Message) -> None:
+        event = translate(message, self._clock.now())
+        if event is not None:
+            self._emit(self.tracker.apply(event, self._clock.monotonic()))
+
+    def _emit(self, effects: Sequence[CallEffect]) -> None:
+        if effects:
+            for effect in effects:
+                if isinstance(effect, CallEnded):
+                    self._sent_at.pop(effect.report.channel_id, None)
+            self._listener.on_effects(effects)
+        self._watch_graces()
+
+    def _watch_graces(self) -> None:
+        at = self.tracker.next_expiry()
+        if at is None or (self._expiry is not None and self._expiry.when() <= at):
+            return
+        if self._expiry is not None:
+            self._expiry.cancel()
+        self._expiry = asyncio.get_running_loop().call_at(at, self._on_grace)
+
+    def _on_grace(self) -> None:
+        self._expiry = None
+        self._emit(self.tracker.expire(self._clock.monotonic()))
+
+    def _on_link(self, change: LinkChange) -> None:
+        self.state = change.state.value
+        if self.up:
+            if self._startup is not None and change.startup not in (None, self._startup):
+                self._restarted_at = self._clock.monotonic()
+            self._startup = change.startup or self._startup
+            self._look.set()
+        else:
+            self._reconciler.link_lost()
+        self._listener.on_up(self.server.id, self.up, change.reason or self.state)
+
+    # Reconciliation.
+
+    async def _reconcile(self) -> None:
+        wait: float = SWEEP
+        while True:
+            try:
+                async with asyncio.timeout(wait):
+                    await self._look.wait()
+            except TimeoutError:
+                pass
+            self._look.clear()
+            wait = await self._compare() if self.up and self._sent_at else SWEEP
+
+    async def _compare(self) -> float:
+        """Compare the open calls with Asterisk's channels; seconds until the next look."""
+        asked_at = self._clock.monotonic()
+        restarted_at, self._restarted_at = self._restarted_at, None
+        try:
+            listed = live_channels(await self._client.channels())
+        except AmiError as error:
+            self._restarted_at = restarted_at
+            log.warning("no list of channels", extra={"server": self.server.code, "why": str(error)})
+            return LIST_RETRY
+        present = frozenset(c.uniqueid for c in listed) | frozenset(c.linkedid for c in listed)
+        calls = [OpenCall(channel_id, at) for channel_id, at in self._sent_at.items()]
+        found = self._reconciler.compare(calls, present, asked_at, restarted_at=restarted_at)
+        at, now = self._clock.now(), self._clock.monotonic()
+        for channel_id in found.live:
+            own = [c for c in listed if channel_id in (c.uniqueid, c.linkedid)]
+            self.tracker.adopt(channel_id, channel_id, own, at, now)
+            if now - self._sent_at[channel_id] > self._max_call_duration + OVERLONG_GRACE:
+                await self.hang_up(channel_id)
+        why = "nothing was left of it when Asterisk was asked"
+        if restarted_at is not None:
+            why = "Asterisk was restarted"
+        for channel_id in found.gone:
+            self._emit(self.tracker.settle_absent(channel_id, at, now, why))
+        return SWEEP if found.look_again_at is None else max(0.1, found.look_again_at - now)

@@ -1,0 +1,178 @@
+"""Keeps the worker's picture true: settings that changed, new queues, deadlines that passed.
+
+Nothing here is polled that can be signalled: the API wakes it in this process, a commit of another
+process (the command line) is noticed by the store within a quarter of a second.
+"""
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from ami import Address
+from dialer.clock import Clock
+from dialer.errors import NotFound, SettingsError, StoreUnavailable
+from dialer.planner import Planner
+from dialer.reporting import Reporter
+from dialer.store.contract import Server, Store
+
+log = logging.getLogger(__name__)
+
+STORE_RETRY = 1.0
+"""Seconds before something that the store could not do is tried again."""
+
+EXPIRE_AT_ONCE = 500
+"""Items that one transaction ends when their deadline has passed."""
+
+LONGEST_NAP = 3600.0
+"""Seconds; a deadline further off is looked at again then."""
+
+
+def read_secret(server: Server, environ: Mapping[str, str] = os.environ) -> str:
+    """The AMI secret of a server, from where its settings say. Raises `SettingsError`."""
+    if server.secret_file is not None:
+        try:
+            return Path(server.secret_file).read_text(encoding="utf-8").rstrip("\n")
+        except OSError as error:
+            raise SettingsError(
+                f"the secret file of server {server.code} cannot be read: {error.strerror}"
+            ) from None
+    secret = environ.get(server.secret_env or "")
+    if not secret:
+        raise SettingsError(
+            f"the environment variable {server.secret_env}, which holds the AMI secret of "
+            f"server {server.code}, is not set"
+        )
+    return secret
+
+
+def address_of(server: Server, environ: Mapping[str, str] = os.environ) -> Address:
+    """Where and as whom to log in. Raises `SettingsError` when there is no secret."""
+    return Address(
+        host=server.host,
+        port=server.port,
+        username=server.username,
+        secret=read_secret(server, environ),
+        tls=server.tls,
+    )
+
+
+class Upkeep:
+    """Listens to signals and refreshes. `apply_servers` starts and stops links."""
+
+    def __init__(
+        self,
+        store: Store,
+        planner: Planner,
+        clock: Clock,
+        reporter: Reporter,
+        apply_servers: Callable[[tuple[Server, ...]], None],
+        wake: Callable[[], None],
+        wake_delivery: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._planner = planner
+        self._clock = clock
+        self._reporter = reporter
+        self._apply_servers = apply_servers
+        self._wake = wake
+        self._wake_delivery = wake_delivery
+        self._all = False
+        self._queues: dict[int, bool] = {}  # queue → whether it got items
+        self._changed = asyncio.Event()
+        self._deadlines = asyncio.Event()
+
+    # Signals (dialer.coordination.contract.Listener).
+
+    def items_added(self, queue_id: int) -> None:
+        self._queues[queue_id] = True
+        self._changed.set()
+        self._deadlines.set()
+
+    def queue_changed(self, queue_id: int) -> None:
+        self._queues.setdefault(queue_id, False)
+        self._changed.set()
+
+    def configuration_changed(self) -> None:
+        self._all = True
+        self._changed.set()
+        self._deadlines.set()
+
+    # Refreshing.
+
+    async def refresh(self) -> None:
+        """Read everything that the planner knows anew."""
+        snapshot = await self._store.snapshot()
+        self._planner.set_clients(snapshot.clients)
+        self._planner.set_servers(snapshot.servers)
+        self._apply_servers(snapshot.servers)
+        servers_of: dict[int, list[int]] = {}
+        for queue_id, server_id in snapshot.lanes:
+            servers_of.setdefault(queue_id, []).append(server_id)
+        for queue in snapshot.queues:
+            self._planner.items_added(queue, servers_of.get(queue.id, ()))
+        self._planner.retain_queues({queue.id for queue in snapshot.queues})
+
+    async def keep_fresh(self) -> None:
+        """Refresh what signals name, until cancelled."""
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            everything, self._all = self._all, False
+            queues, self._queues = self._queues, {}
+            try:
+                if everything:
+                    await self.refresh()
+                else:
+                    for queue_id, items in queues.items():
+                        await self._refresh_queue(queue_id, items)
+            except StoreUnavailable as error:
+                log.error("settings could not be read", extra={"error": str(error)})
+                self._all = True
+                self._changed.set()
+                await asyncio.sleep(STORE_RETRY)
+            self._wake()
+
+    async def _refresh_queue(self, queue_id: int, items: bool) -> None:
+        try:
+            queue, server_ids = await self._store.queue_lanes(queue_id)
+        except NotFound:
+            return
+        if items:
+            self._planner.items_added(queue, server_ids)
+        else:
+            self._planner.set_queue(queue, server_ids)
+
+    # Deadlines.
+
+    async def expire(self) -> None:
+        """End items whose deadline passes, until cancelled."""
+        while True:
+            try:
+                wait = await self._expire_due()
+            except StoreUnavailable as error:
+                log.error("items could not be expired", extra={"error": str(error)})
+                wait = STORE_RETRY
+            try:
+                async with asyncio.timeout(wait):
+                    await self._deadlines.wait()
+            except TimeoutError:
+                pass
+            self._deadlines.clear()
+
+    async def _expire_due(self) -> float:
+        """End what is due; seconds until the next deadline."""
+        while True:
+            now = self._clock.now()
+            ended = await self._store.expire_items(
+                now, EXPIRE_AT_ONCE, lambda item: self._reporter.closing_of(item, now)
+            )
+            if ended:
+                self._wake_delivery()
+            if ended < EXPIRE_AT_ONCE:
+                break
+        deadline = await self._store.next_deadline()
+        if deadline is None:
+            return LONGEST_NAP
+        return min(max(deadline - self._clock.now(), 0.001), LONGEST_NAP)

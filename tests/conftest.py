@@ -1,0 +1,18 @@
+"""What all tests share: no time limits inside property tests, no settings of the user's shell."""
+
+import os
+
+import pytest
+from hypothesis import settings
+
+# A shared machine may stall for a second; that says nothing about the code under test.
+settings.register_profile("project", deadline=None)
+settings.load_profile("project")
+
+
+@pytest.fixture(autouse=True)
+def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests see only the DIALER_ variables that they set themselves."""
+    for name in list(os.environ):
+        if name.startswith("DIALER_") and not name.startswith("DIALER_LAB_"):
+            monkeypatch.delenv(name)

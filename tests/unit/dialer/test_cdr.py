@@ -1,0 +1,77 @@
+"""The record: Asterisk's times, whole seconds, and what the outcome came from."""
+
+import pytest
+
+from ami import LegB
+from dialer.cdr import AttemptFacts, build_cdr
+from tests.unit.dialer.builders import make_report
+
+FACTS = AttemptFacts(
+    cdr_id="cdr-1",
+    call_id="call-1",
+    client_id=1,
+    accountcode="client1",
+    queue_id=2,
+    item_id=3,
+    batch_id=4,
+    server_code="pbx1",
+    attempt=2,
+    number="100000",
+    caller_id="Us <1>",
+    application="Wait",
+    data="1",
+    payload={
+        "project": "spring",
+        "contact_number": 4915112345,
+        "customer_name": "Jo",
+        "action": {"ChannelId": "mine"},
+    },
+)
+
+
+def test_durations_are_whole_seconds_of_asterisks_times() -> None:
+    cdr = build_cdr(make_report(), FACTS, final=True, next_attempt_at=None)
+    assert (cdr.duration, cdr.billsec, cdr.ring_seconds) == (10, 7, 2)
+    assert (cdr.started_at, cdr.answered_at, cdr.ended_at) == (100.0, 103.0, 110.5)
+
+
+def test_an_unanswered_call_rang_until_its_end_and_bills_nothing() -> None:
+    cdr = build_cdr(make_report("busy"), FACTS, final=False, next_attempt_at=500.0)
+    assert (cdr.duration, cdr.billsec, cdr.ring_seconds) == (10, 0, 9)
+    assert (cdr.disposition, cdr.cause, cdr.error_message) == ("busy", 17, "User busy")
+    assert (cdr.final, cdr.next_attempt_at) == (False, 500.0)
+
+
+def test_what_the_client_gave_is_passed_on() -> None:
+    cdr = build_cdr(make_report(), FACTS, final=True, next_attempt_at=None)
+    assert (cdr.project, cdr.contact_number, cdr.customer_name) == ("spring", "4915112345", "Jo")
+    assert cdr.client_channel_id == "mine"
+    assert (cdr.attempt, cdr.batch_id, cdr.caller_id) == (2, 4, "Us <1>")
+
+
+@pytest.mark.parametrize(
+    ("application", "bridged", "disposition", "connected"),
+    [
+        ("Dial", True, "answered", True),
+        ("dial", False, "answered", False),
+        ("Wait", False, "answered", True),
+        (None, False, "busy", False),
+    ],
+)
+def test_connected_means_that_the_far_end_was_reached(
+    application: str | None, bridged: bool, disposition: str, connected: bool
+) -> None:
+    report = make_report(disposition, connected_b=bridged)
+    facts = AttemptFacts(**{n: getattr(FACTS, n) for n in FACTS.__slots__} | {"application": application})
+    assert build_cdr(report, facts, final=True, next_attempt_at=None).connected is connected
+
+
+def test_a_clock_that_went_back_gives_no_negative_duration() -> None:
+    report = make_report(ended_at=90.0)
+    assert build_cdr(report, FACTS, final=True, next_attempt_at=None).duration == 0
+
+
+def test_the_second_leg_is_kept() -> None:
+    leg = LegB(channel="PJSIP/b-1", dial_status="BUSY", cause=17, sip_code=486)
+    cdr = build_cdr(make_report(leg_b=leg), FACTS, final=True, next_attempt_at=None)
+    assert cdr.leg_b == leg

@@ -1,0 +1,257 @@
+"""The planner: never over a limit, in the right order, and nobody waits for nothing."""
+
+import itertools
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dialer.planner import Placement, Planner
+from dialer.states import QueueKind, QueueStatus
+from dialer.store.contract import Candidate
+from tests.unit.dialer.builders import make_client, make_item, make_queue, make_server
+
+
+class Stage:
+    """A planner with servers, clients and queues, fed by hand."""
+
+    def __init__(self) -> None:
+        ids = itertools.count(1)
+        self.planner = Planner(lambda: f"00000000-id-{next(ids):08d}")
+        self.wall = 1000.0
+        self.now = 0.0
+
+    def servers(self, *servers: Any) -> "Stage":
+        self.planner.set_servers(servers)
+        for server in servers:
+            self.planner.set_up(server.id, True)
+        return self
+
+    def clients(self, *clients: Any) -> "Stage":
+        self.planner.set_clients(clients)
+        return self
+
+    def feed(self, queue: Any, items: list[Candidate]) -> None:
+        for server_id in {item.server_id for item in items}:
+            self.planner.items_added(queue, [server_id])
+            lane = self.planner.lanes[queue.id, server_id]
+            own = [item for item in items if item.server_id == server_id]
+            lane.add_fresh([i for i in own if i.due_at is None], 10_000, set())
+            lane.add_retries([i for i in own if i.due_at is not None], None, set(), self.wall)
+            lane.retry_load_at = None
+            self.planner.loaded(lane, self.now)
+
+    def plan(self) -> list[Placement]:
+        return self.planner.plan(self.wall, self.now)
+
+    def plan_ids(self) -> list[int]:
+        return [placement.candidate.id for placement in self.plan()]
+
+
+def make_stage(**limits: Any) -> Stage:
+    """One server, one client with `limits`."""
+    return Stage().servers(make_server(1)).clients(make_client(1, **limits))
+
+
+def test_a_client_never_exceeds_its_channels() -> None:
+    stage = make_stage(allocated_channels=2)
+    stage.feed(make_queue(), [make_item(n) for n in range(1, 6)])
+    first = stage.plan()
+    assert [p.candidate.id for p in first] == [1, 2]
+    assert stage.plan() == []
+    stage.planner.release(first[0], stage.now)
+    assert stage.plan_ids() == [3]
+
+
+def test_a_server_never_exceeds_its_channels() -> None:
+    stage = Stage().servers(make_server(1, max_channels=3)).clients(make_client(1))
+    stage.feed(make_queue(), [make_item(n) for n in range(1, 6)])
+    assert stage.plan_ids() == [1, 2, 3]
+
+
+def test_calls_a_second_open_the_gate_later() -> None:
+    stage = make_stage(max_cps=10.0)
+    stage.feed(make_queue(), [make_item(n) for n in range(1, 6)])
+    assert stage.plan_ids() == [1]
+    assert stage.planner.wake_at is not None
+    assert 0.0 < stage.planner.wake_at <= 0.11
+    stage.now = stage.planner.wake_at
+    assert stage.plan_ids() == [2]
+
+
+def test_a_closed_gate_of_one_client_holds_up_no_other() -> None:
+    stage = Stage().servers(make_server(1)).clients(make_client(1, max_cps=1.0), make_client(2))
+    stage.feed(make_queue(1, 1), [make_item(1), make_item(2)])
+    stage.feed(make_queue(2, 2), [make_item(3, client_id=2, queue_id=2)])
+    assert sorted(stage.plan_ids()) == [1, 3]
+
+
+def test_due_retries_go_before_new_items_and_quick_calls_before_both() -> None:
+    stage = make_stage(allocated_channels=1)
+    quick = make_queue(2, kind=QueueKind.QUICK)
+    stage.feed(make_queue(1), [make_item(1), make_item(2, due_at=999.0, attempts=1)])
+    stage.feed(quick, [make_item(9, queue_id=2, quick=True)])
+    order = []
+    for _ in range(3):
+        (placement,) = stage.plan()
+        order.append(placement.candidate.id)
+        stage.planner.release(placement, stage.now)
+    assert order == [9, 2, 1]
+
+
+def test_items_of_several_queues_go_in_the_order_received() -> None:
+    stage = make_stage(allocated_channels=10)
+    stage.feed(make_queue(1), [make_item(1), make_item(4)])
+    stage.feed(make_queue(2), [make_item(n, queue_id=2) for n in (2, 3)])
+    assert stage.plan_ids() == [1, 2, 3, 4]
+
+
+def test_a_retry_that_is_not_due_sets_the_alarm() -> None:
+    stage = make_stage()
+    stage.feed(make_queue(), [make_item(1, due_at=1001.5)])
+    assert stage.plan() == []
+    assert stage.planner.wake_wall == 1001.5
+    stage.wall = 1001.5
+    assert stage.plan_ids() == [1]
+
+
+def test_what_may_not_dial_does_not() -> None:
+    for client, queue in (
+        (make_client(1, paused=True), make_queue()),
+        (make_client(1, has_key=False), make_queue()),
+        (make_client(1, is_active=False), make_queue()),
+        (make_client(1, server_ids=frozenset({2})), make_queue()),
+        (make_client(1), make_queue(status=QueueStatus.PAUSED)),
+        (make_client(1), make_queue(paused=True)),
+    ):
+        stage = Stage().servers(make_server(1)).clients(client)
+        stage.feed(queue, [make_item(1)])
+        assert stage.plan() == []
+
+
+def test_a_server_that_is_down_holds_up_no_other() -> None:
+    stage = Stage().servers(make_server(1), make_server(2)).clients(make_client(1))
+    stage.planner.set_up(1, False)
+    stage.feed(make_queue(), [make_item(1), make_item(2, server_id=2)])
+    assert stage.plan_ids() == [2]
+    stage.planner.set_up(1, True)
+    assert stage.plan_ids() == [1]
+
+
+def test_a_paused_queue_forgets_what_it_loaded_and_loads_it_anew() -> None:
+    stage = make_stage()
+    stage.feed(make_queue(), [make_item(1)])
+    stage.planner.set_queue(make_queue(status=QueueStatus.PAUSED), [1])
+    assert stage.plan() == []
+    assert stage.planner.hungry_lanes(stage.wall) == []
+    stage.planner.set_queue(make_queue(status=QueueStatus.IN_PROGRESS), [1])
+    (lane,) = stage.planner.hungry_lanes(stage.wall)
+    assert (lane.cursor, lane.more) == (0, True)
+
+
+def test_an_id_that_is_a_prefix_of_a_live_one_waits_and_blocks_nobody() -> None:
+    stage = make_stage(allocated_channels=10)
+    items = [
+        make_item(1, channel_base="Campaign-10"),
+        make_item(2, channel_base="campaign-1"),
+        make_item(3, channel_base="campaign-2"),
+    ]
+    stage.feed(make_queue(), items)
+    first = stage.plan()
+    assert [p.channel_id for p in first] == ["Campaign-10", "campaign-2"]
+    stage.planner.release(first[0], stage.now)
+    assert stage.plan_ids() == [2]
+
+
+def test_later_attempts_carry_a_suffix_and_all_have_ids_of_their_own() -> None:
+    stage = make_stage()
+    again = make_item(1, channel_base="campaign-1", attempts=1, unplaced=1)
+    stage.feed(make_queue(), [again, make_item(2)])
+    one, two = stage.plan()
+    assert (one.number, one.channel_id) == (3, "campaign-1-3")
+    assert two.channel_id == two.action_id
+    assert len({one.action_id, two.action_id, one.cdr_id, two.cdr_id}) == 4
+
+
+def test_a_refused_reservation_frees_its_slot_and_rests_its_lane() -> None:
+    stage = make_stage(allocated_channels=1)
+    stage.feed(make_queue(), [make_item(1), make_item(2)])
+    (placement,) = stage.plan()
+    stage.planner.refused(placement, stage.wall, stage.now)
+    assert stage.plan() == []
+    assert stage.planner.on_the_way == set()
+    assert len(stage.planner.hungry_lanes(stage.wall)) == 1
+
+
+def test_a_settled_retry_is_looked_for_before_it_is_due() -> None:
+    stage = make_stage()
+    stage.feed(make_queue(), [make_item(1)])
+    (placement,) = stage.plan()
+    stage.planner.release(placement, stage.now)
+    stage.planner.settled(placement, next_at=1300.0, wall=stage.wall)
+    stage.planner.hungry_lanes(stage.wall)
+    assert stage.planner.next_lookup is not None
+    assert stage.wall < stage.planner.next_lookup <= 1300.0
+    assert len(stage.planner.hungry_lanes(1300.0)) == 1
+
+
+def test_slots_of_an_earlier_life_count() -> None:
+    stage = make_stage(allocated_channels=1)
+    old = Placement(make_item(1), make_server(1), make_client(1), 1, "old", "old", "cdr")
+    stage.planner.hold(old, stage.now)
+    stage.feed(make_queue(), [make_item(2)])
+    assert stage.plan() == []
+    stage.planner.release(old, stage.now)
+    assert stage.plan_ids() == [2]
+
+
+def test_completed_queues_are_forgotten() -> None:
+    stage = make_stage()
+    stage.feed(make_queue(), [make_item(1)])
+    stage.planner.retain_queues(set())
+    assert stage.planner.lanes == {}
+    assert stage.plan() == []
+
+
+def test_lanes_that_ran_empty_stop_competing() -> None:
+    stage = make_stage()
+    stage.feed(make_queue(), [make_item(1)])
+    (placement,) = stage.plan()
+    stage.planner.release(placement, stage.now)
+    stage.planner.tidy()
+    assert stage.plan() == []
+    assert stage.planner.live_calls() == {1: 0}
+
+
+@given(
+    caps=st.lists(st.integers(1, 6), min_size=1, max_size=3),
+    shares=st.lists(st.integers(1, 6), min_size=1, max_size=3),
+    steps=st.lists(st.tuples(st.booleans(), st.integers(0, 50)), max_size=60),
+)
+def test_no_cap_is_ever_exceeded_and_no_room_is_left_while_work_waits(
+    caps: list[int], shares: list[int], steps: list[tuple[bool, int]]
+) -> None:
+    stage = Stage()
+    stage.servers(*[make_server(n, max_channels=cap) for n, cap in enumerate(caps, 1)])
+    stage.clients(*[make_client(n, allocated_channels=s) for n, s in enumerate(shares, 1)])
+    ids = itertools.count(1)
+    for client, server in itertools.product(range(1, len(shares) + 1), range(1, len(caps) + 1)):
+        queue = make_queue(client * 10 + server, client)
+        items = [
+            make_item(next(ids), client_id=client, queue_id=queue.id, server_id=server)
+            for _ in range(100)
+        ]
+        stage.feed(queue, items)
+    live: list[Placement] = []
+    for release, which in steps:
+        if release and live:
+            stage.planner.release(live.pop(which % len(live)), stage.now)
+        else:
+            live += stage.plan()
+            on_servers = [sum(p.server.id == n for p in live) for n in range(1, len(caps) + 1)]
+            of_clients = [sum(p.client.id == n for p in live) for n in range(1, len(shares) + 1)]
+            assert all(n <= cap for n, cap in zip(on_servers, caps, strict=True))
+            assert all(n <= share for n, share in zip(of_clients, shares, strict=True))
+            full = on_servers == caps or of_clients == shares
+            assert full or min(sum(caps), sum(shares)) <= len(live) or stage.plan() == []
+        stage.now += 0.5
