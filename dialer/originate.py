@@ -9,6 +9,7 @@ from typing import Any
 
 from ami import Originate
 from dialer.applications import check_application, check_data, parse_default
+from dialer.items import DEFAULT_TIMEOUT
 from dialer.policy import (
     Policy,
     check_caller_id,
@@ -38,11 +39,12 @@ def build_originate(
     target = check_dial_string(action["Channel"], policy)
     if candidate.caller_id:
         check_caller_id(candidate.caller_id)
-    if action["Codecs"]:
-        check_codecs(action["Codecs"])
-    check_channel_ids(action["ChannelId"], action["OtherChannelId"])
+    codecs = action.get("Codecs") or ""
+    if codecs:
+        check_codecs(codecs)
+    check_channel_ids(action.get("ChannelId"), action.get("OtherChannelId"))
     application, data = find_application(candidate.payload, client, policy)
-    assignments = check_variables(action["Variable"] or "", policy)
+    assignments = check_variables(action.get("Variable") or "", policy)
     called = {item.name for item in assignments if item.name in policy.functions}
     return Originate(
         channel=target.text,
@@ -50,43 +52,47 @@ def build_originate(
         action_id=action_id,
         application=application,
         data=data,
-        timeout_ms=action["Timeout"],
-        caller_id=candidate.caller_id,
+        timeout_ms=action.get("Timeout") or call_timeout(candidate.payload) * 1000,
+        caller_id=candidate.caller_id or "",
         account=client.accountcode,
-        variables=(f"{LONGEST}={max_duration}", *(item.raw for item in assignments)),
+        variables=(f"{LONGEST}={max_duration}", *(item.text for item in assignments)),
         functions=frozenset({LONGEST, *called}),
-        codecs=action["Codecs"],
+        codecs=codecs,
         other_channel_id=find_other_channel_id(candidate),
     )
 
 
-def find_application(
-    payload: dict[str, Any], client: Client, policy: Policy
-) -> tuple[str, str | None]:
+def call_timeout(payload: dict[str, Any]) -> int:
+    """The item's call_timeout in seconds."""
+    seconds: int = payload.get("call_timeout") or DEFAULT_TIMEOUT
+    return seconds
+
+
+def find_application(payload: dict[str, Any], client: Client, policy: Policy) -> tuple[str, str]:
     """(application, data) that this item runs: its own, or the client's default where it names
     none or a Dial without a target. A Dial always gets a timeout, the item's call_timeout."""
     action: dict[str, Any] = payload["action"]
-    timeout: int = payload["call_timeout"]
-    if action["Application"]:
+    timeout = call_timeout(payload)
+    if action.get("Application"):
         application = check_application(action["Application"], policy)
-        data = action["Data"] or ""
+        data: str = action.get("Data") or ""
         dial = check_data(application, data, policy)
         if dial is not None:
             return application, dial.text(timeout)
         if application != "Dial":
-            return application, data or None
+            return application, data
     application, data = parse_default(client.default_application)
     if application == "Dial":
         data = _with_timeout(data, timeout)
-    return application, data or None
+    return application, data
 
 
-def find_other_channel_id(candidate: Candidate) -> str | None:
+def find_other_channel_id(candidate: Candidate) -> str:
     """The client's OtherChannelId where its form may go on the wire, with this attempt's suffix:
-    none, `-2`, `-3` …"""
-    other: str | None = candidate.payload["action"]["OtherChannelId"]
+    none, `-2`, `-3` …; else ''."""
+    other: str | None = candidate.payload["action"].get("OtherChannelId")
     if not other or not fits_wire(other):
-        return None
+        return ""
     number = candidate.attempts + candidate.unplaced + 1
     return other if number == 1 else f"{other}-{number}"
 

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from ami import assign
 from dialer.policy import Policy, check_evaluated, check_line, check_text, refusal
 
 FIELD: Final = "action.Variable"
@@ -24,6 +25,11 @@ class Assignment:
     raw: str
     name: str
     value: str
+
+    @property
+    def text(self) -> str:
+        """For a Variable header of its own, from which Asterisk reads this name and value."""
+        return assign(self.name, self.value)
 
 
 def split_assignments(text: str) -> list[Assignment]:
@@ -51,6 +57,7 @@ def check_variables(text: str, policy: Policy) -> list[Assignment]:
         if "=" not in assignment.raw:
             raise refusal(FIELD, f"'{assignment.raw}' is no NAME=value")
         _check_name(assignment.name, policy)
+        check_line(FIELD, "Variable", assignment.text)  # escapes make it longer
     return assignments
 
 

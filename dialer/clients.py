@@ -1,0 +1,114 @@
+"""A new client, as the API and the command line take it ("Create new client" of the calling API,
+with the defaults of reference/README)."""
+
+import re
+from typing import Annotated, Any, Final
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from dialer.delivery.address import find_fault
+from dialer.errors import FieldError, Refused
+from dialer.policy import check_caller_id, check_text
+from dialer.store.contract import Client
+
+# It is sent as Account, of which Asterisk keeps 79 bytes, and stands in URLs and file names.
+_ACCOUNTCODE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,78}")
+
+Name = Annotated[str, Field(min_length=1, max_length=255)]
+Phone = Annotated[str, Field(max_length=80, coerce_numbers_to_str=True)]
+Limit = Annotated[int, Field(ge=1, le=1_000_000)]
+
+
+class NewClient(BaseModel):
+    """The body of "Create new client"; keys that are not documented are left alone."""
+
+    model_config = ConfigDict(extra="ignore", hide_input_in_errors=True, frozen=True)
+
+    name: Name
+    accountcode: Annotated[str, Field(description="letters, digits, _ . -; 79 at most")]
+    username: Name
+    did: Phone | None = Field(default=None, description="default caller ID")
+    phone_number: Phone | None = None
+    allocated_channels: Annotated[int, Field(ge=0, le=100_000)] | None = 1
+    callbackurl: str | None = None
+    is_superuser: bool | None = False
+    rate_limit: Annotated[Limit | None, Field(description="HTTP requests a minute")] = None
+    is_active: bool | None = True
+    status: Annotated[str, Field(min_length=1, max_length=32)] | None = "active"
+
+
+def read_client(content: dict[str, Any], allow_private: bool, now: float) -> Client:
+    """The client that `content` describes, id 0. `allow_private`: whether its callback may lead to
+    private addresses. Raises `Refused` with every error."""
+    try:
+        new = NewClient.model_validate(content)
+    except ValidationError as error:
+        raise Refused(
+            [
+                FieldError(str(entry["loc"][0]), entry["msg"])
+                for entry in error.errors(include_url=False, include_input=False)
+            ]
+        ) from None
+    check_client(
+        {
+            "name": new.name,
+            "accountcode": new.accountcode,
+            "username": new.username,
+            "did": new.did,
+            "phone_number": new.phone_number,
+            "callback_url": new.callbackurl,
+            "status": new.status,
+        },
+        allow_private,
+    )
+    return Client(
+        id=0,
+        name=new.name,
+        accountcode=new.accountcode,
+        username=new.username,
+        did=new.did or None,
+        phone_number=new.phone_number or None,
+        callback_url=new.callbackurl or None,
+        allocated_channels=1 if new.allocated_channels is None else new.allocated_channels,
+        rate_limit=new.rate_limit,
+        is_superuser=bool(new.is_superuser),
+        is_active=new.is_active is not False,
+        status=new.status or "active",
+        created_at=now,
+        updated_at=now,
+    )
+
+
+def check_client(fields: dict[str, Any], allow_private: bool) -> None:
+    """Refuse wrong values among `fields` (names as in `Client`; None is never wrong), by the same
+    rules wherever they come from. Raises `Refused` with every error."""
+    errors: list[FieldError] = []
+    for name, value in fields.items():
+        if isinstance(value, str):
+            try:
+                check_text(name, value)
+                if name == "did":
+                    check_caller_id(value, name)
+            except Refused as refused:
+                errors += refused.errors
+    accountcode = fields.get("accountcode")
+    if accountcode is not None and not _ACCOUNTCODE.fullmatch(accountcode):
+        errors.append(FieldError("accountcode", "may hold letters, digits and _ . - only"))
+    url = fields.get("callback_url")
+    fault = find_fault(url, allow_private) if url else None
+    if fault is not None:
+        errors.append(FieldError("callbackurl", fault))
+    zone = fields.get("timezone")
+    if zone is not None and not _is_zone(zone):
+        errors.append(FieldError("timezone", f"'{zone}' is no time zone"))
+    if errors:
+        raise Refused(errors)
+
+
+def _is_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (KeyError, OSError, ValueError):  # not found, a folder, a path outside
+        return False
+    return True
