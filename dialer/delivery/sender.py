@@ -149,8 +149,8 @@ def clean_text(text: str) -> str:
 
 
 async def _read_text(response: ClientResponse) -> str:
-    """Read the body to its end, for the connection's next use, and return its start. The status
-    is the answer: a body that is cut off, slow or too long changes nothing."""
+    """Read the body to its end, for the connection's next use, and return the start of an error's.
+    The status is the answer: a body that is cut off, slow or too long changes nothing."""
     kept = b""
     size = 0
     try:
@@ -163,7 +163,9 @@ async def _read_text(response: ClientResponse) -> str:
                 break
     except (ClientError, OSError, TimeoutError):
         response.close()
-    return clean_text(kept.decode(errors="replace")) if kept else ""
+    if response.ok or not kept:
+        return ""
+    return clean_text(kept.decode(errors="replace"))
 
 
 @lru_cache(maxsize=4096)

@@ -5,7 +5,7 @@ Times have whole seconds (`dialer.delivery.timestamps`).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from json import JSONEncoder
 from types import MappingProxyType
 from typing import Any, Final
@@ -56,7 +56,7 @@ class SgapiTarget:
 
     url: str
     entity: str | None = None
-    words: Mapping[str, str] = WORDS
+    words: Mapping[str, str] = field(default_factory=lambda: WORDS)
 
     @property
     def address(self) -> str:
