@@ -1,23 +1,100 @@
-"""What the dialer may know of Asterisk."""
+"""Asterisk over AMI: a supervised link, typed actions, events as values, and a call tracker.
 
-from ami.actions import Originate, assign
+It knows Asterisk and no business. What is named here is all that other packages use.
+"""
+
+from ami.actions import Action, Hangup, Originate, assign, serialize
 from ami.calls import CallTracker
-from ami.causes import Disposition
-from ami.reports import CallEffect, CallEnded, CallProgressed, CallReport, LegB, Progress
+from ami.causes import Disposition, Evidence, cause_of_sip, cause_text, decide_disposition
+from ami.client import Address, AmiClient, LinkChange, ServerStatus, Timing
+from ami.errors import (
+    ActionInvalid,
+    ActionRejected,
+    ActionTimeout,
+    AmiError,
+    LinkDown,
+    LinkLost,
+    LoginRefused,
+    MessageTooLong,
+    ProtocolBroken,
+)
+from ami.events import (
+    BridgeEntered,
+    ChannelCreated,
+    ChannelHungUp,
+    ChannelState,
+    ChannelStateChanged,
+    DialBegun,
+    DialEnded,
+    DialProgress,
+    DialProgressed,
+    Event,
+    LiveChannel,
+    OriginateAnswered,
+    ServerBooted,
+    ServerShutdown,
+)
+from ami.inspection import ServerReport, inspect_server
+from ami.link import Backoff, LinkState
+from ami.reports import CallEnded, CallProgressed, CallReport, LegB, OpenCall, Progress
 from ami.translate import WANTED, live_channels, translate
+from ami.wire import Decoder, Kind, Message, parse_message
 
 __all__ = [
     "WANTED",
-    "CallEffect",
+    "Action",
+    "ActionInvalid",
+    "ActionRejected",
+    "ActionTimeout",
+    "Address",
+    "AmiClient",
+    "AmiError",
+    "Backoff",
+    "BridgeEntered",
     "CallEnded",
     "CallProgressed",
     "CallReport",
     "CallTracker",
+    "ChannelCreated",
+    "ChannelHungUp",
+    "ChannelState",
+    "ChannelStateChanged",
+    "Decoder",
+    "DialBegun",
+    "DialEnded",
+    "DialProgress",
+    "DialProgressed",
     "Disposition",
+    "Event",
+    "Evidence",
+    "Hangup",
+    "Kind",
     "LegB",
+    "LinkChange",
+    "LinkDown",
+    "LinkLost",
+    "LinkState",
+    "LiveChannel",
+    "LoginRefused",
+    "Message",
+    "MessageTooLong",
+    "OpenCall",
     "Originate",
+    "OriginateAnswered",
     "Progress",
+    "ProtocolBroken",
+    "ServerBooted",
+    "ServerReport",
+    "ServerShutdown",
+    "ServerStatus",
+    "Timing",
     "assign",
+    "cause_of_sip",
+    "cause_text",
+    "decide_disposition",
+    "inspect_server",
     "live_channels",
+    "parse_message",
+    "serialize",
     "translate",
 ]

@@ -280,13 +280,13 @@ def _check_variable(assignment: str, functions: frozenset[str]) -> None:
         raise ActionInvalid("Variable", "is not NAME=value")
     if _NAME.match(name) is None and name not in functions:
         raise ActionInvalid("Variable", "its name is neither plain nor allowed by name")
-    if "," in assignment and _splits(assignment):
-        raise ActionInvalid("Variable", "an unescaped comma, where Asterisk would split it")
+    if ("," in assignment or "\\" in assignment) and (fault := _find_split(assignment)):
+        raise ActionInvalid("Variable", fault)
 
 
-def _splits(text: str) -> bool:
-    """Whether Asterisk would see more than one assignment: main/app.c, ast_app_separate_args,
-    where a comma does not count inside () or [], inside quotes, or after a backslash."""
+def _find_split(text: str) -> str | None:
+    """Why Asterisk would not see one assignment, or None: main/app.c, ast_app_separate_args, where
+    a comma does not count inside () or [], inside quotes, or after a backslash."""
     parens = brackets = 0
     quoted = escaped = False
     for char in text:
@@ -305,5 +305,5 @@ def _splits(text: str) -> bool:
         elif char == '"':
             quoted = not quoted
         elif char == "," and not (parens or brackets or quoted):
-            return True
-    return False
+            return "an unescaped comma, where Asterisk would split it"
+    return "ends in a backslash that escapes nothing" if escaped else None

@@ -1,0 +1,333 @@
+"""One AMI connection: panoramisk's session with everything overridden that would lose, repeat or
+forge something. The only importer of panoramisk.
+
+Of panoramisk 1.4 stay the manager's connecting and the protocol's place in it. Ours are: the bytes
+out (`serialize` is the only door), the bytes in (`Decoder`), the pending answers with their time
+limits, and the end: a connection is never re-opened and an action never sent twice; whoever
+waits is told LinkLost. docs/ami-notes.md lists each override with the test that pins it.
+"""
+
+import asyncio
+import logging
+import socket
+import ssl
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, NoReturn
+
+from panoramisk import Manager
+from panoramisk.ami_protocol import AMIProtocol
+
+from ami.actions import Action, serialize
+from ami.errors import (
+    ActionInvalid,
+    ActionRejected,
+    ActionTimeout,
+    LinkDown,
+    LinkLost,
+    MessageTooLong,
+    ProtocolBroken,
+)
+from ami.wire import Decoder, Kind, Message
+
+log = logging.getLogger(__name__)
+
+# Unread bytes of ours that may wait here: some 300 Originates. Past it no action is taken.
+HIGH_WATER: Final = 128 * 1024
+# Asterisk answers an error with one of these words.
+_ERRORS: Final = frozenset({"Error", "Fail", "Failure"})
+# Closing with this set throws away what the kernel has not sent yet (a reset, not an end).
+_NO_LINGER: Final = struct.pack("ii", 1, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where an AMI listens. `tls`: None, or the context that judges the certificate."""
+
+    host: str
+    port: int
+    tls: ssl.SSLContext | None = None
+
+
+class _Reply:
+    """Waits for one response."""
+
+    __slots__ = ("future", "timer")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.future: asyncio.Future[Message] = loop.create_future()
+        self.timer: asyncio.TimerHandle | None = None
+
+    def take(self, message: Message) -> bool:
+        """Whether nothing more is awaited after `message`."""
+        if message.kind is not Kind.RESPONSE:
+            return False
+        if not self.future.done():
+            if message.name in _ERRORS:
+                self.future.set_exception(ActionRejected(message.get("message")))
+            else:
+                self.future.set_result(message)
+        return True
+
+    def fail(self, error: Exception) -> None:
+        if not self.future.done():
+            self.future.set_exception(error)
+
+
+class _Listing:
+    """Waits for a response and the list of events that follows it."""
+
+    __slots__ = ("complete", "future", "item", "rows", "timer")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, item: str, complete: str) -> None:
+        self.future: asyncio.Future[tuple[Message, ...]] = loop.create_future()
+        self.timer: asyncio.TimerHandle | None = None
+        self.item = item
+        self.complete = complete
+        self.rows: list[Message] = []
+
+    def take(self, message: Message) -> bool:
+        """Whether nothing more is awaited after `message`."""
+        if message.name == self.item:
+            self.rows.append(message)
+            return False
+        if message.name == self.complete:
+            self._finish(message.get("listitems"))
+            return True
+        if message.kind is Kind.RESPONSE and message.name in _ERRORS:
+            self.fail(ActionRejected(message.get("message")))
+            return True
+        return False
+
+    def _finish(self, announced: str) -> None:
+        if announced.isdecimal() and int(announced) != len(self.rows):
+            # A list that lacks rows would make living channels look dead.
+            self.fail(ProtocolBroken(f"{len(self.rows)} list items came of {int(announced)}"))
+        elif not self.future.done():
+            self.future.set_result(tuple(self.rows))
+
+    def fail(self, error: Exception) -> None:
+        if not self.future.done():
+            self.future.set_exception(error)
+
+
+class _Protocol(AMIProtocol):  # type: ignore[misc]  # panoramisk is untyped
+    """Bytes of one connection. Everything of panoramisk's that acts by itself is replaced."""
+
+    def __init__(
+        self, decoder: Decoder, on_event: Callable[[Message], None], stall_timeout: float
+    ) -> None:
+        super().__init__()
+        self.decoder = decoder
+        self.on_event = on_event
+        self.stall_timeout = stall_timeout
+        self.loop = asyncio.get_running_loop()
+        self.lost: asyncio.Future[Exception] = self.loop.create_future()
+        self.transport: asyncio.Transport | None = None
+        self.pending: dict[str, _Reply | _Listing] = {}
+        self.stalled: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        assert isinstance(transport, asyncio.Transport)
+        transport.set_write_buffer_limits(high=HIGH_WATER)
+
+    def send(self, data: Action, as_list: object = None) -> NoReturn:
+        """Closed: panoramisk's own serialization lets line breaks in values through."""
+        raise NotImplementedError("actions leave through Session.send and Session.collect alone")
+
+    def write(self, action: Action, waiter: _Reply | _Listing, timeout: float) -> None:
+        """Writes the action and remembers who waits. Raises ActionInvalid or LinkDown: then
+        nothing was written."""
+        data = serialize(action)
+        if self.transport is None or self.lost.done():
+            raise LinkDown("not connected")
+        if self.stalled is not None:
+            raise LinkDown("the peer does not read what it is sent")
+        if action.action_id in self.pending:
+            raise ActionInvalid("ActionID", "is in flight already")
+        self.pending[action.action_id] = waiter
+        waiter.timer = self.loop.call_later(timeout, self._expire, action.action_id)
+        self.transport.write(data)
+
+    def _expire(self, action_id: str) -> None:
+        waiter = self.pending.pop(action_id, None)
+        if waiter is not None:
+            waiter.fail(ActionTimeout(f"no answer to {action_id}"))
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            for message in self.decoder.feed(data):
+                self.handle_message(message)
+        except MessageTooLong as broken:
+            for message in broken.messages:
+                self.handle_message(message)
+            self.abort(broken)
+
+    def handle_message(self, message: Message) -> None:
+        """An answer goes to who waits for it; every other event, OriginateResponse always, goes to
+        the one sink. An error in the sink ends the connection and is its reason."""
+        if message.kind is Kind.RESPONSE or message.name.startswith("CoreShowChannel"):
+            self._answer(message)
+        elif not self.lost.done():
+            try:
+                self.on_event(message)
+            except Exception as error:
+                self.abort(error)
+
+    def _answer(self, message: Message) -> None:
+        action_id = message.action_id
+        waiter = self.pending.get(action_id)
+        if waiter is None:
+            # Late (its time had passed) or without ActionID: nobody can be told.
+            log.debug("an answer that nobody waits for: %s", message.name)
+        elif waiter.take(message):
+            del self.pending[action_id]
+            if waiter.timer is not None:
+                waiter.timer.cancel()
+
+    def pause_writing(self) -> None:
+        self.stalled = self.loop.call_later(
+            self.stall_timeout, self.abort, LinkLost("the peer does not read what it is sent")
+        )
+
+    def resume_writing(self) -> None:
+        if self.stalled is not None:
+            self.stalled.cancel()
+            self.stalled = None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._end(LinkLost(str(exc) or repr(exc)) if exc else LinkLost("closed by the peer"))
+
+    def close(self) -> None:
+        """Closes after what is written has left."""
+        if self.transport is not None:
+            self.transport.close()
+
+    def abort(self, reason: Exception) -> None:
+        """Closes at once: nothing that still waits here or in the kernel leaves later."""
+        if self.transport is not None:
+            peer = self.transport.get_extra_info("socket")
+            if peer is not None and peer.fileno() >= 0:
+                peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+            self.transport.abort()
+        self._end(reason)
+
+    def _end(self, reason: Exception) -> None:
+        if self.lost.done():
+            return
+        self.lost.set_result(reason)
+        self.resume_writing()
+        waiting, self.pending = self.pending, {}
+        for waiter in waiting.values():
+            if waiter.timer is not None:
+                waiter.timer.cancel()
+            waiter.fail(LinkLost(str(reason)))
+
+
+class _Manager(Manager):  # type: ignore[misc]  # panoramisk is untyped
+    """panoramisk's manager without a will of its own: it opens one connection, once."""
+
+    def connection_made(self, f: "asyncio.Task[Any]") -> None:
+        """Neither logs in nor pings nor tries again: Session.open hears how it went."""
+
+    def connection_lost(self, exc: object) -> None:
+        """Does not connect again: the client decides when, and what is still wanted."""
+
+    async def send_awaiting_actions(self, *_: object) -> None:
+        """Sends nothing: an Originate sent twice is a phone that rings twice."""
+
+    def send_action(self, action: object, as_list: object = None, **kwargs: object) -> NoReturn:
+        """Closed, as _Protocol.send is."""
+        raise NotImplementedError("actions leave through Session.send and Session.collect alone")
+
+
+class Session:
+    """An open connection, not logged in. `lost` is done when it has ended, with the reason: an
+    AmiError, or what the event sink raised."""
+
+    def __init__(self, protocol: _Protocol, action_timeout: float) -> None:
+        self._protocol = protocol
+        self._action_timeout = action_timeout
+
+    @classmethod
+    async def open(
+        cls,
+        endpoint: Endpoint,
+        on_event: Callable[[Message], None],
+        *,
+        wanted: frozenset[str],
+        connect_timeout: float = 5.0,
+        action_timeout: float = 10.0,
+        stall_timeout: float = 5.0,
+    ) -> "Session":
+        """Connects. `on_event` is called in the order received, inside the reading of the socket,
+        for every event of `wanted` except the items of a list. `stall_timeout`: seconds that
+        the peer may leave a full buffer unread. Raises LinkDown."""
+        listed = frozenset({"CoreShowChannel", "CoreShowChannelsComplete"})
+        protocol = _Protocol(Decoder(wanted=wanted | listed), on_event, stall_timeout)
+        manager = _Manager(
+            host=endpoint.host,
+            port=endpoint.port,
+            ssl=endpoint.tls or False,
+            loop=asyncio.get_running_loop(),
+            protocol_factory=lambda: protocol,
+            forgetable_actions=("ping", "login", "originate"),
+        )
+        connecting = manager.connect()
+        try:
+            async with asyncio.timeout(connect_timeout):
+                await connecting
+        except TimeoutError:
+            protocol.abort(LinkDown("no connection in time"))
+            raise LinkDown(f"no connection within {connect_timeout:g} s") from None
+        except (OSError, UnicodeError) as error:  # UnicodeError: a host that is no name
+            raise LinkDown(str(error)) from error
+        except asyncio.CancelledError:
+            protocol.abort(LinkDown("cancelled"))
+            raise
+        return cls(protocol, action_timeout)
+
+    @property
+    def lost(self) -> "asyncio.Future[Exception]":
+        return self._protocol.lost
+
+    @property
+    def banner(self) -> str | None:
+        """The peer's greeting ("Asterisk Call Manager/11.0.0"), None before or without one."""
+        return self._protocol.decoder.banner
+
+    @property
+    def writable(self) -> bool:
+        """Whether an action would be taken now."""
+        return not self._protocol.lost.done() and self._protocol.stalled is None
+
+    def send(self, action: Action, timeout: float | None = None) -> "asyncio.Future[Message]":
+        """Writes before it returns. Raises ActionInvalid or LinkDown (nothing was written). The
+        future gives the response, or ActionRejected, ActionTimeout, LinkLost."""
+        reply = _Reply(self._protocol.loop)
+        self._protocol.write(action, reply, timeout or self._action_timeout)
+        return reply.future
+
+    def collect(
+        self, action: Action, item: str, complete: str
+    ) -> "asyncio.Future[tuple[Message, ...]]":
+        """As `send`, for an action answered by a list: the events named `item`, ended by one named
+        `complete`. Also ProtocolBroken, when rows are missing."""
+        listing = _Listing(self._protocol.loop, item, complete)
+        self._protocol.write(action, listing, self._action_timeout)
+        return listing.future
+
+    def abort(self, reason: Exception) -> None:
+        """Ends the connection at once, so that nothing written leaves later."""
+        self._protocol.abort(reason)
+
+    async def close(self, timeout: float) -> None:
+        """Ends it after what is written has left, or after `timeout` seconds at once."""
+        self._protocol.close()
+        try:
+            async with asyncio.timeout(timeout):
+                await asyncio.shield(self._protocol.lost)
+        except TimeoutError:
+            self._protocol.abort(LinkLost("the peer did not take our last words"))
