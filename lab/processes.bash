@@ -41,7 +41,7 @@ start_server() {
     install -d -o "${owner%:*}" -g "${owner#*:}" "$LAB_RUN/$folder"
   done
   printf '127.0.0.1 localhost %s\n' "$(hostname)" >"$LAB_RUN/hosts"
-  ulimit -n "$(ulimit -H -n)"
+  ulimit -n 65536 2>/dev/null || ulimit -n "$(ulimit -H -n)"
   DIALER_LAB_HOME=$LAB_PROJECT setsid unshare --mount bash -euc "$(declare -f asterisk_command enter_root)
     enter_root \"\$@\"" enter_root "$server" "$LAB_ROOT" "$LAB_RUN" "$LAB_CONF" \
     </dev/null >"$LAB_RUN/$server/log/console.log" 2>&1 9>&- &
@@ -64,11 +64,11 @@ is_fully_booted() {
 
 is_healthy() { live_pid "$1" >/dev/null && is_fully_booted "$1"; }
 
-# Waits until server $1 is fully booted; where it ends or hangs, says why and fails.
+# Waits until server $1, just started from here, is fully booted; where it ends or hangs, says why and fails.
 await_server() {
   local server=$1 deadline=$((SECONDS + 60))
   until is_fully_booted "$server"; do
-    if ! live_pid "$server" >/dev/null; then
+    if ! kill -0 "$(cat "$(pid_file "$server")")" 2>/dev/null; then
       tail -n 20 "$LAB_RUN/$server/log/console.log" "$LAB_RUN/$server/log/messages.log" >&2 || true
       die "$server ended while it started; its last words are above."
     fi

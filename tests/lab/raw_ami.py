@@ -1,4 +1,4 @@
-"""A tiny AMI client on a bare socket, independent of the product: the tests' own eyes on the lab."""
+"""A tiny AMI client on a bare socket, independent of the product: the tests' own eyes."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping

@@ -1,0 +1,168 @@
+"""What the PBXs' configuration promises: endpoints, rights, filters, applications, recording."""
+
+import pytest
+
+from tests.lab.raw_ami import RawAmi
+from tests.lab.running_lab import Lab, Server
+from tests.lab.table_calls import is_over, logged_in, originate
+
+pytestmark = pytest.mark.lab
+
+
+async def originate_and_end(server: Server, identity: str, channel: str) -> RawAmi:
+    """The session after the OriginateResponse and, where a channel was made, its Hangup."""
+    async with logged_in(server) as ami:
+        ami.forget()
+        headers = {"ActionID": identity, "ChannelId": identity, "Channel": channel}
+        more = {"Application": "Wait", "Data": "1", "Timeout": "1000", "Async": "true"}
+        ami.send("Originate", headers | more)
+        await ami.first(lambda m: m.event == "OriginateResponse" and m["ActionID"] == identity)
+        if any(m.event == "Newchannel" and m["Uniqueid"] == identity for m in ami.messages):
+            await ami.until(lambda session: is_over(session, {identity}))
+        return ami
+
+
+@pytest.mark.parametrize("code", ["pbx1", "pbx2"])
+async def test_dead_trunk_times_out_without_ringing(lab: Lab, code: str) -> None:
+    server: Server = getattr(lab, code)
+    ami = await originate_and_end(server, f"dead-trunk-{code}", "PJSIP/9000@dead")
+    ours = [m for m in ami.messages if m["Uniqueid"] == f"dead-trunk-{code}"]
+    assert [m["Reason"] for m in ours if m.event == "OriginateResponse"] == ["3"]
+    assert [(m["Cause"], m["TechCause"]) for m in ours if m.event == "Hangup"] == [("19", "480")]
+    assert not [m for m in ours if m.event == "Newstate"]
+
+
+@pytest.mark.parametrize("code", ["pbx1", "pbx2"])
+async def test_no_contact_makes_no_channel(lab: Lab, code: str) -> None:
+    server: Server = getattr(lab, code)
+    ami = await originate_and_end(server, f"no-contact-{code}", "PJSIP/9000@nocontact")
+    ours = [m for m in ami.messages if f"no-contact-{code}" in (m["Uniqueid"], m["ActionID"])]
+    assert [m.event or m["Response"] for m in ours] == ["Success", "OriginateResponse"]
+
+
+@pytest.mark.parametrize("endpoint", ["endpoint1", "endpoint2", "provider1"])
+async def test_the_documents_endpoints_lead_to_the_carrier(lab: Lab, endpoint: str) -> None:
+    ami = await originate_and_end(lab.pbx2, f"alias-{endpoint}", f"PJSIP/9001@{endpoint}")
+    hangup = await ami.first(lambda m: m.event == "Hangup" and m["Uniqueid"] == f"alias-{endpoint}")
+    assert hangup["Cause"] == "17"
+
+
+async def test_local_channel_leads_to_the_carrier(lab: Lab) -> None:
+    ami = await originate_and_end(lab.pbx2, "local-busy-test", "Local/9001@lab-out/n")
+    hangup = await ami.first(lambda m: m.event == "Hangup" and m["Uniqueid"] == "local-busy-test")
+    assert hangup["Cause"] == "17"
+
+
+@pytest.mark.parametrize(
+    ("action", "headers"),
+    [
+        ("Command", {"Command": "core show version"}),
+        ("Filter", {"Operation": "Add", "Filter": "Event: Hangup"}),
+        ("MixMonitor", {"Channel": "none"}),
+        ("GetConfig", {"Filename": "manager.conf"}),
+        ("ModuleLoad", {"LoadType": "reload"}),
+    ],
+)
+async def test_the_dialer_user_may_do_no_more(
+    lab: Lab, action: str, headers: dict[str, str]
+) -> None:
+    async with logged_in(lab.pbx1) as ami:
+        refused = await ami.ask(action, {"ActionID": f"may-not-{action}", **headers})
+    assert (refused["Response"], refused["Message"]) == ("Error", "Permission denied")
+
+
+APPLICATIONS = {
+    "Playback": "beep",
+    "Echo": "",
+    "ConfBridge": "lab-test",
+    "MusicOnHold": "default",
+    "Queue": "lab",
+    "Dial": "PJSIP/9007@carrier",
+}
+
+
+async def test_applications_run(lab: Lab) -> None:
+    """Each keeps the answered channel until the callee has talked its 2 s, Playback for a beep.
+
+    With an application that is not loaded the call would end as it is answered.
+    """
+    async with logged_in(lab.pbx2) as ami:
+        for application, data in APPLICATIONS.items():
+            identity = f"application-{application}"
+            headers = {"ActionID": identity, "ChannelId": identity, "Timeout": "5000"}
+            runs = {"Channel": "PJSIP/9000@carrier", "Application": application, "Data": data}
+            ami.send("Originate", headers | runs | {"Async": "true"})
+        await ami.until(lambda s: is_over(s, {f"application-{name}" for name in APPLICATIONS}))
+        lasted = {name: answered_seconds(ami, f"application-{name}") for name in APPLICATIONS}
+    too_short = {
+        name for name, time in lasted.items() if time < (0.1 if name == "Playback" else 1.5)
+    }
+    assert not too_short, lasted
+
+
+def answered_seconds(ami: RawAmi, identity: str) -> float:
+    """From the OriginateResponse, which must be a success, to the Hangup."""
+    ours = [m for m in ami.messages if m["Uniqueid"] == identity]
+    (answer,) = (m for m in ours if m.event == "OriginateResponse")
+    (end,) = (m for m in ours if m.event == "Hangup")
+    assert answer["Response"] == "Success"
+    return float(end["Timestamp"]) - float(answer["Timestamp"])
+
+
+async def test_recording_context_records_and_runs_the_application(lab: Lab) -> None:
+    identity = "recorded-dial-test"
+    async with logged_in(lab.pbx2) as ami:
+        headers = {
+            "ActionID": identity,
+            "ChannelId": identity,
+            "Channel": "PJSIP/9007@carrier",
+            "Context": "dialer-recording",
+            "Exten": "s",
+            "Priority": "1",
+            "Timeout": "5000",
+            "Async": "true",
+        }
+        variables = [
+            ("Variable", "DIALER_RECORDING=../tests/recorded-dial"),
+            ("Variable", "DIALER_APPLICATION=Dial"),
+            ("Variable", "DIALER_DATA=PJSIP/9008@carrier\\,20"),
+        ]
+        ami.send("Originate", [*headers.items(), *variables])
+        await ami.until(lambda session: is_over(session, {identity}))
+        ours = [m for m in ami.messages if m["Linkedid"] == identity]
+    assert sum(m.event == "BridgeEnter" for m in ours) == 2
+    recording = lab.run_folder / "recordings" / "tests" / "recorded-dial.wav"
+    assert recording.read_bytes().startswith(b"RIFF")
+
+
+@pytest.mark.parametrize("application", ["System", "Exec", ""])
+async def test_recording_context_runs_nothing_else(lab: Lab, application: str) -> None:
+    identity = f"recorded-{application or 'nothing'}"
+    async with logged_in(lab.pbx2) as ami:
+        headers = {"ActionID": identity, "ChannelId": identity, "Channel": "PJSIP/9007@carrier"}
+        place = [("Context", "dialer-recording"), ("Exten", "s"), ("Priority", "1")]
+        variables = [
+            ("Variable", f"DIALER_RECORDING=tests/{identity}"),
+            ("Variable", f"DIALER_APPLICATION={application}"),
+            ("Variable", "DIALER_DATA=touch /var/lab/recordings/ran"),
+        ]
+        ami.send("Originate", [*headers.items(), *place, *variables, ("Async", "true")])
+        await ami.until(lambda session: is_over(session, {identity}))
+        (end,) = (m for m in ami.messages if m.event == "Hangup" and m["Uniqueid"] == identity)
+    assert end["Cause"] == "38"
+    assert not (lab.run_folder / "recordings" / "ran").exists()
+
+
+async def test_filters_leave_what_the_dialer_needs(lab: Lab) -> None:
+    """The unfiltered user, with the same rights, sees more; the dialer's user is spared it."""
+    loud = Server("pbx2", lab.pbx2.port, "unfiltered")
+    async with logged_in(lab.pbx2) as quiet_ami, logged_in(loud) as loud_ami:
+        quiet_ami.forget()
+        originate(quiet_ami, "filter-test", "9008")
+        for session in (quiet_ami, loud_ami):
+            await session.until(lambda s: is_over(s, {"filter-test"}))
+        quiet = {m.event for m in quiet_ami.messages if m.event}
+        loud_events = {m.event for m in loud_ami.messages if m.event}
+    wanted = {"Newchannel", "Newstate", "DialBegin", "DialEnd", "OriginateResponse", "Hangup"}
+    assert wanted <= quiet <= wanted | {"DialState"}
+    assert {"NewConnectedLine", "HangupRequest"} & loud_events
