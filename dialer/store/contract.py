@@ -254,6 +254,9 @@ class Settlement:
     unplaced: bool  # it certainly never became a channel
     deliveries: tuple[NewDelivery, ...]
     now: float
+    # Stored as well where a further attempt is due and the queue takes none any more (completed
+    # by its client, or its retries switched off, meanwhile): the item then ends as terminated.
+    closing: tuple[NewDelivery, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,13 +353,16 @@ class Store(Protocol):
 
     # The worker.
     async def snapshot(self) -> Snapshot: ...
+    async def queue_lanes(self, queue_id: int) -> tuple[Queue, tuple[int, ...]]: ...  # server ids
     async def waiting(
         self, queue_id: int, server_id: int, after_id: int, limit: int
     ) -> tuple[Candidate, ...]: ...
     async def due_retries(
         self, queue_id: int, server_id: int, now: float, limit: int
     ) -> tuple[Candidate, ...]: ...
-    async def next_retry_at(self, queue_id: int, server_id: int) -> float | None: ...
+    async def next_retry_at(
+        self, queue_id: int, server_id: int, after: float = 0.0
+    ) -> float | None: ...  # earliest > after
     async def next_deadline(self) -> float | None: ...
     async def expire_items(self, now: float, limit: int, close: CloseItem) -> int: ...
     def reserve(self, reservation: Reservation) -> Awaitable[bool]: ...
@@ -376,6 +382,11 @@ class Store(Protocol):
         self, client_id: int | None, after_id: int, limit: int
     ) -> tuple[tuple[int, Cdr], ...]: ...
     async def totals(self) -> Totals: ...
+    async def activity(self, now: float) -> "Activity": ...
+
+    # What a running worker says of itself, read by `dialer status` in another process.
+    async def put_runtime(self, values: dict[str, Any], now: float) -> None: ...
+    async def runtime(self) -> "dict[str, RuntimeNote]": ...
 
     # Waking others. `changed` is called (in the event loop) after another process wrote.
     def on_foreign_change(self, changed: Callable[[], None]) -> None: ...
@@ -397,3 +408,21 @@ class IdempotentAnswer:
     status: int
     body: str
     now: float
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """What is going on: calls without an end by server and by client id, attempts started in the
+    last minute."""
+
+    calls_by_server: dict[int, int]
+    calls_by_client: dict[int, int]
+    attempts_last_minute: int
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeNote:
+    """What a running worker last said under a name (like "links"), and when."""
+
+    value: Any
+    at: float

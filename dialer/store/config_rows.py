@@ -1,0 +1,180 @@
+"""Servers, clients, keys, and what a worker says of itself."""
+
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Connection, Select, delete, insert, select, update
+from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy.exc import IntegrityError
+
+from dialer.errors import Conflict, NotFound
+from dialer.store import tables as t
+from dialer.store.contract import Client, Server, StoredKey
+from dialer.store.reading import read_all
+from dialer.store.rows import (
+    CLIENT_COLUMNS,
+    SERVER_COLUMNS,
+    read_client,
+    read_server,
+    to_micros,
+)
+
+_SERVER_FIELDS: Final = frozenset(f.name for f in fields(Server)) - {"id"}
+_CLIENT_FIELDS: Final = frozenset(c.name for c in t.clients.c) - {"id", "created_at", "updated_at"}
+
+_s, _c, _k = t.servers.c, t.clients.c, t.api_keys.c
+
+
+def all_servers() -> Select[Any]:
+    return select(*SERVER_COLUMNS).order_by(_s.id)
+
+
+def all_clients() -> Select[Any]:
+    return select(*CLIENT_COLUMNS).order_by(_c.id)
+
+
+def client_by(condition: ColumnElement[bool]) -> Select[Any]:
+    return select(*CLIENT_COLUMNS).where(condition)
+
+
+def keyed_client(lookup: str) -> Select[Any]:
+    """The digest, then the client, of a key that is not revoked."""
+    return (
+        select(_k.digest, *CLIENT_COLUMNS)
+        .join_from(t.api_keys, t.clients, _k.client_id == _c.id)
+        .where(_k.lookup == lookup, _k.revoked_at.is_(None))
+    )
+
+
+def add_server(connection: Connection, server: Server) -> Server:
+    """A code that was removed comes back with these settings; its CDRs keep belonging to it."""
+    values = {name: getattr(server, name) for name in _SERVER_FIELDS}
+    known = connection.execute(
+        select(_s.id, _s.removed).where(_s.code == server.code)
+    ).one_or_none()
+    if known is None:
+        connection.execute(insert(t.servers).values(values))
+    elif known.removed:
+        connection.execute(update(t.servers).where(_s.id == known.id).values(values))
+    else:
+        raise Conflict(f"there is a server {server.code} already")
+    return _load_server(connection, server.code)
+
+
+def change_server(connection: Connection, code: str, changes: dict[str, Any]) -> Server:
+    _check_names(changes, _SERVER_FIELDS)
+    server = _load_server(connection, code)
+    try:
+        connection.execute(update(t.servers).where(_s.id == server.id).values(changes))
+    except IntegrityError as error:
+        raise Conflict(f"there is a server {changes.get('code')} already") from error
+    rows = read_all(connection, select(*SERVER_COLUMNS).where(_s.id == server.id))
+    return read_server(rows[0])
+
+
+def _load_server(connection: Connection, code: str) -> Server:
+    query = select(*SERVER_COLUMNS).where(_s.code == code, ~_s.removed)
+    for raw in read_all(connection, query):
+        return read_server(raw)
+    raise NotFound(f"there is no server {code}")
+
+
+def add_client(connection: Connection, client: Client, key: StoredKey, now: float) -> Client:
+    at = to_micros(now)
+    values = {name: getattr(client, name) for name in _CLIENT_FIELDS}
+    try:
+        result = connection.execute(
+            insert(t.clients).values(**values, created_at=at, updated_at=at).returning(_c.id)
+        )
+    except IntegrityError as error:
+        raise Conflict(_taken(connection, client)) from error
+    client_id = int(result.scalar_one())
+    _set_servers(connection, client_id, sorted(client.server_ids))
+    _add_key(connection, client_id, key, at)
+    return _load_client(connection, _c.id == client_id, client.accountcode)
+
+
+def _taken(connection: Connection, client: Client) -> str:
+    same = select(_c.id).where(_c.accountcode == client.accountcode)
+    if connection.execute(same).first() is not None:
+        return f"there is a client with accountcode {client.accountcode} already"
+    return f"there is a client with username {client.username} already"
+
+
+def change_client(
+    connection: Connection, accountcode: str, changes: dict[str, Any], now: float
+) -> Client:
+    values = dict(changes)
+    servers = values.pop("server_ids", None)
+    _check_names(values, _CLIENT_FIELDS)
+    client = _load_client(connection, _c.accountcode == accountcode, accountcode)
+    values["updated_at"] = to_micros(now)
+    try:
+        connection.execute(update(t.clients).where(_c.id == client.id).values(values))
+    except IntegrityError as error:
+        raise Conflict("there is another client with this accountcode or username") from error
+    if servers is not None:
+        _set_servers(connection, client.id, sorted(servers))
+    return _load_client(connection, _c.id == client.id, accountcode)
+
+
+def allocate(connection: Connection, accountcode: str, codes: Sequence[str], now: float) -> Client:
+    ids = frozenset(_load_server(connection, code).id for code in codes)
+    return change_client(connection, accountcode, {"server_ids": ids}, now)
+
+
+def replace_key(
+    connection: Connection, client_id: int, key: StoredKey | None, now: float
+) -> Client:
+    """Revoke the client's key; `key`, where given, follows it."""
+    at = to_micros(now)
+    client = _load_client(connection, _c.id == client_id, str(client_id))
+    live = (_k.client_id == client.id) & _k.revoked_at.is_(None)
+    connection.execute(update(t.api_keys).where(live).values(revoked_at=at))
+    if key is not None:
+        _add_key(connection, client.id, key, at)
+    connection.execute(update(t.clients).where(_c.id == client.id).values(updated_at=at))
+    return _load_client(connection, _c.id == client.id, client.accountcode)
+
+
+def _load_client(connection: Connection, condition: ColumnElement[bool], name: str) -> Client:
+    for raw in read_all(connection, client_by(condition)):
+        return read_client(raw)
+    raise NotFound(f"there is no client {name}")
+
+
+def _set_servers(connection: Connection, client_id: int, server_ids: Sequence[int]) -> None:
+    owned = t.client_servers
+    connection.execute(delete(owned).where(owned.c.client_id == client_id))
+    rows = [{"client_id": client_id, "server_id": server_id} for server_id in server_ids]
+    if rows:
+        connection.execute(insert(owned), rows)
+
+
+def _add_key(connection: Connection, client_id: int, key: StoredKey, at: int) -> None:
+    connection.execute(
+        insert(t.api_keys).values(
+            client_id=client_id, lookup=key.lookup, digest=key.digest, created_at=at
+        )
+    )
+
+
+def _check_names(changes: dict[str, Any], allowed: frozenset[str]) -> None:
+    if unknown := set(changes) - allowed:
+        raise ValueError(f"no such field: {', '.join(sorted(unknown))}")
+
+
+def keep_secret(connection: Connection, made: bytes) -> bytes:
+    """The installation's secret; `made` becomes it where there is none yet."""
+    meta = t.meta
+    connection.execute(upsert(meta).values(name="secret", value=made).on_conflict_do_nothing())
+    found = connection.execute(select(meta.c.value).where(meta.c.name == "secret"))
+    return bytes(found.scalar_one())
+
+
+def put_runtime(connection: Connection, values: dict[str, Any], now: float) -> None:
+    for name, value in values.items():
+        row = upsert(t.runtime).values(name=name, value=value, at=to_micros(now))
+        changed = {"value": row.excluded.value, "at": row.excluded.at}
+        connection.execute(row.on_conflict_do_update(index_elements=["name"], set_=changed))

@@ -1,0 +1,50 @@
+"""Migrations: Alembic, run by the program itself and shipped with it."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy.engine import URL
+
+from dialer.errors import StoreUnavailable
+
+# The newest version: a file that stands there needs no Alembic, which takes a while to import.
+HEAD: Final = "0001"
+_BUSY_SECONDS: Final = 30.0
+
+
+def upgrade(url: URL) -> bool:
+    """Bring the SQLite file of `url` to `HEAD`; whether anything had to be done. Raises
+    `StoreUnavailable`. Waits while another process is migrating the same file."""
+    try:
+        if version(url) == HEAD:
+            return False
+        _migrate(url)
+    except (sqlite3.Error, OSError) as error:
+        raise StoreUnavailable(f"the database {url.database} could not be used: {error}") from error
+    return True
+
+
+def version(url: URL) -> str | None:
+    """The version that the file stands at; None for a file that is empty or not there yet."""
+    with closing(_connect(url)) as connection:
+        known = connection.execute(
+            "SELECT count(*) FROM sqlite_master WHERE name = 'alembic_version'"
+        ).fetchone()[0]
+        found = known and connection.execute("SELECT version_num FROM alembic_version").fetchone()
+        return str(found[0]) if found else None
+
+
+def _connect(url: URL) -> sqlite3.Connection:
+    return sqlite3.connect(str(url.database), timeout=_BUSY_SECONDS, isolation_level=None)
+
+
+def _migrate(url: URL) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent))
+    config.attributes["url"] = url
+    command.upgrade(config, "head")

@@ -1,0 +1,137 @@
+"""The outbox: deliveries are stored with what they tell of, and leave by their outcomes."""
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from typing import Any, Final
+
+from sqlalchemy import CTE, Select, func, select
+
+from dialer.states import DeliveryState
+from dialer.store import tables as t
+from dialer.store.bulk import Row, insert_rows, run_with_rows
+from dialer.store.contract import Delivery, DeliveryOutcome, NewDelivery
+from dialer.store.deltas import Deltas
+from dialer.store.rows import (
+    DELIVERY_COLUMNS,
+    dump_json,
+    to_micros,
+    to_micros_or_none,
+    word,
+)
+
+_COLUMNS: Final = (
+    "kind", "client_id", "endpoint", "url", "method", "event_id", "body", "due_at", "created_at",
+)  # fmt: skip
+_OUTCOME: Final = ("id", "state", "tries", "status", "error", "due_at", "ended_at")
+_PENDING: Final = """
+SELECT json_group_array(json_array(id, kind)) FROM deliveries
+WHERE state = 'pending' AND id IN (SELECT value FROM json_each(?))
+"""
+_RECORD: Final = """
+UPDATE deliveries SET state = r.state, tries = deliveries.tries + r.tries, status = r.status,
+  error = r.error, due_at = coalesce(r.due_at, deliveries.due_at), ended_at = r.ended_at
+FROM {rows} WHERE deliveries.id = r.id AND deliveries.state = 'pending'
+"""
+
+
+def insert_deliveries(
+    cursor: sqlite3.Cursor, new: Sequence[tuple[NewDelivery, float]], deltas: Deltas
+) -> list[Delivery]:
+    """Store each (delivery, now); as stored, in their order."""
+    rows = [
+        (
+            d.kind, d.client_id, d.endpoint, d.url, d.method, d.event_id, d.body,
+            to_micros(d.due_at), to_micros(now),
+        )
+        for d, now in new
+    ]  # fmt: skip
+    ids = insert_rows(cursor, "deliveries", _COLUMNS, rows)
+    for delivery, _ in new:
+        deltas.tally(f"{delivery.kind}/{DeliveryState.PENDING}")
+    return [
+        Delivery(
+            d.kind, d.client_id, d.endpoint, d.url, d.method, d.event_id, d.body, d.due_at,
+            id=id_, created_at=now,
+        )
+        for id_, (d, now) in zip(ids, new, strict=True)
+    ]  # fmt: skip
+
+
+def record_outcomes(
+    cursor: sqlite3.Cursor, outcomes: Sequence[DeliveryOutcome], deltas: Deltas
+) -> list[bool]:
+    """True for each that found its delivery pending."""
+    results = [False] * len(outcomes)
+    left = list(range(len(outcomes)))
+    while left:  # outcomes of one delivery take one round each
+        names = dump_json([outcomes[place].id for place in left])
+        pending = dict(json.loads(cursor.execute(_PENDING, (names,)).fetchone()[0]))
+        rows: dict[int, Row] = {}
+        later: list[int] = []
+        for place in left:
+            outcome = outcomes[place]
+            if outcome.id in rows:
+                later.append(place)
+            elif outcome.id in pending:
+                rows[outcome.id] = row = _outcome_row(outcome)
+                results[place] = True
+                deltas.tally(f"{pending[outcome.id]}/{DeliveryState.PENDING}", -1)
+                deltas.tally(f"{pending[outcome.id]}/{row[1]}")
+        run_with_rows(cursor, _RECORD, _OUTCOME, list(rows.values()))
+        left = later
+    return results
+
+
+def _outcome_row(outcome: DeliveryOutcome) -> Row:
+    state = DeliveryState.PENDING
+    if outcome.delivered or outcome.dead:
+        state = DeliveryState.DELIVERED if outcome.delivered else DeliveryState.DEAD
+    ended = state is not DeliveryState.PENDING
+    return (
+        outcome.id,
+        state.value,
+        outcome.counts,
+        outcome.status,
+        outcome.error,
+        None if ended else to_micros_or_none(outcome.due_at),
+        to_micros(outcome.now) if ended else None,
+    )
+
+
+_d = t.deliveries.c
+_pending = _d.state == word(DeliveryState.PENDING)
+
+
+def due_deliveries(endpoint: str, now: float, after_id: int, limit: int) -> Select[Any]:
+    """Those of an endpoint that are due, by id."""
+    return (
+        select(*DELIVERY_COLUMNS)
+        .where(_pending, _d.endpoint == endpoint, _d.due_at <= to_micros(now), _d.id > after_id)
+        .order_by(_d.id)
+        .limit(limit)
+    )
+
+
+def _endpoints() -> CTE:
+    """Endpoints with something pending. Steps from one to the next in the index: a scan over the
+    million rows of a dead endpoint would be paid at every look."""
+    first = select(func.min(_d.endpoint).label("endpoint")).where(_pending)
+    endpoints = first.cte("endpoints", recursive=True)
+    following = select(func.min(_d.endpoint)).where(_pending, _d.endpoint > endpoints.c.endpoint)
+    step = select(following.scalar_subquery()).where(endpoints.c.endpoint.is_not(None))
+    return endpoints.union_all(step)
+
+
+def due_endpoints(now: float) -> Select[Any]:
+    endpoint = _endpoints().c.endpoint
+    due = select(_d.id).where(_pending, _d.endpoint == endpoint, _d.due_at <= to_micros(now))
+    return select(endpoint).where(endpoint.is_not(None), due.exists())
+
+
+def next_delivery_at(after: float) -> Select[Any]:
+    endpoint = _endpoints().c.endpoint
+    later = select(func.min(_d.due_at)).where(
+        _pending, _d.endpoint == endpoint, _d.due_at > to_micros(after)
+    )
+    return select(func.min(later.scalar_subquery())).select_from(endpoint.table)

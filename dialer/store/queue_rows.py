@@ -1,0 +1,173 @@
+"""Changing queues, and ending items without a further attempt.
+
+A change that ends items marks its queue (`ending`); `end_marked` then ends them, `CHUNK` a
+transaction, the first in the change's own. The mark outlives a crash: whoever calls
+`expire_items` next goes on.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Connection, Select, select, update
+
+from dialer.errors import Conflict, NotFound
+from dialer.states import (
+    QUEUE_TRANSITIONS,
+    ItemEnd,
+    ItemStatus,
+    QueueKind,
+    QueueStatus,
+    check_transition,
+)
+from dialer.store import tables as t
+from dialer.store.bulk import driver_cursor
+from dialer.store.contract import Candidate, CloseItem, EndedItem, Queue
+from dialer.store.deltas import Deltas
+from dialer.store.outbox import insert_deliveries
+from dialer.store.reading import read_all
+from dialer.store.rows import (
+    CANDIDATE_COLUMNS,
+    QUEUE_COLUMNS,
+    read_candidate,
+    read_queue,
+    to_micros,
+    word,
+)
+
+CHUNK: Final = 1000
+
+_PENDING: Final = "pending"
+_RETRIES: Final = "retries"
+_CHANGEABLE: Final = frozenset({"retry", "retry_count", "retry_gap", "paused"})
+
+_i = t.items.c
+_waits = _i.status == word(ItemStatus.PENDING)
+_fresh = _waits & _i.due_at.is_(None)
+_due = _waits & _i.due_at.is_not(None)
+# What a mark ends, in conditions that the partial indexes answer.
+_ENDING: Final[dict[str | None, tuple[ColumnElement[bool], ...]]] = {
+    _PENDING: (_fresh, _due),
+    _RETRIES: (_due & ((_i.attempts > 0) | (_i.unplaced > 0)),),
+}
+
+
+def change_queue(
+    connection: Connection, queue_id: int, changes: dict[str, Any], now: float
+) -> bool:
+    """Apply `changes`; whether `end_marked` has something to do. Raises `NotFound`; `Conflict`
+    for a completed queue that should go on and for a quick queue that should be completed."""
+    queue = load_queue(connection, queue_id)
+    wanted = dict(changes)
+    status = QueueStatus(wanted.pop("status", queue.status))
+    if wanted.pop("closed", False):
+        status = QueueStatus.COMPLETED
+    if unknown := set(wanted) - _CHANGEABLE:
+        raise ValueError(f"a queue has no changeable {', '.join(sorted(unknown))}")
+    values = {**wanted, "updated_at": to_micros(now)}
+    if status is QueueStatus.COMPLETED and ("status" in changes or changes.get("closed")):
+        if queue.kind is QueueKind.QUICK:
+            raise Conflict("the queue of quick calls is never completed")
+        values |= {"closed": True, "ending": _PENDING}
+    elif wanted.get("retry") is False and queue.retry:
+        values["ending"] = _RETRIES
+    if status is not queue.status:
+        if queue.status is QueueStatus.COMPLETED:
+            raise Conflict(f"queue {queue_id} is completed")
+        check_transition(QUEUE_TRANSITIONS, queue.status, status)
+        values["status"] = status.value
+    connection.execute(update(t.queues).where(t.queues.c.id == queue_id).values(values))
+    if "retry_gap" in wanted:
+        _move_retries(connection, queue_id, wanted["retry_gap"] - queue.retry_gap)
+    return "ending" in values
+
+
+def load_queue(connection: Connection, queue_id: int) -> Queue:
+    rows = read_all(connection, select(*QUEUE_COLUMNS).where(t.queues.c.id == queue_id))
+    if not rows:
+        raise NotFound("Queue not found")
+    return read_queue(rows[0])
+
+
+def _move_retries(connection: Connection, queue_id: int, seconds: int) -> None:
+    """Waits that the queue's gap decided end earlier or later by the difference."""
+    waits = _due & (_i.attempts > 0) & ~_i.after_unplaced
+    connection.execute(
+        update(t.items)
+        .where(_i.queue_id == queue_id, waits)
+        .values(due_at=_i.due_at + to_micros(seconds))
+    )
+
+
+def end_marked(
+    connection: Connection, queue_id: int, limit: int, close: CloseItem, now: float
+) -> int:
+    """End up to `limit` items of a marked queue as terminated; how many. The mark goes with the
+    last."""
+    ending = connection.execute(
+        select(t.queues.c.ending).where(t.queues.c.id == queue_id)
+    ).scalar_one()
+    ended = 0
+    for which in _ENDING.get(ending, ()):
+        query = (
+            select(*CANDIDATE_COLUMNS).where(_i.queue_id == queue_id, which).limit(limit - ended)
+        )
+        candidates = _load_candidates(connection, query)
+        ended += _end_items(connection, candidates, ItemEnd.TERMINATED, close, now)
+        if ended == limit:
+            return ended
+    if ending is not None:
+        connection.execute(update(t.queues).where(t.queues.c.id == queue_id).values(ending=None))
+    return ended
+
+
+def marked_queues(connection: Connection) -> list[int]:
+    query = select(t.queues.c.id).where(t.queues.c.ending.is_not(None))
+    return [raw[0] for raw in read_all(connection, query)]
+
+
+def expire_items(connection: Connection, now: float, limit: int, close: CloseItem) -> int:
+    """End up to `limit` items: what a crash left of an unfinished change first, then those whose
+    deadline has come. How many ended."""
+    ended = 0
+    for queue_id in marked_queues(connection):
+        ended += end_marked(connection, queue_id, limit - ended, close, now)
+        if ended == limit:
+            return ended
+    query = (
+        select(*CANDIDATE_COLUMNS)
+        .where(_waits, _i.deadline.is_not(None), _i.deadline <= to_micros(now))
+        .order_by(_i.deadline)
+        .limit(limit - ended)
+    )
+    candidates = _load_candidates(connection, query)
+    return ended + _end_items(connection, candidates, ItemEnd.EXPIRED, close, now)
+
+
+def _load_candidates(connection: Connection, query: Select[Any]) -> list[Candidate]:
+    return [read_candidate(raw) for raw in read_all(connection, query)]
+
+
+def _end_items(
+    connection: Connection,
+    candidates: Sequence[Candidate],
+    end: ItemEnd,
+    close: CloseItem,
+    now: float,
+) -> int:
+    """pending → terminated, with counts and closing callbacks."""
+    if not candidates:
+        return 0
+    at, deltas = to_micros(now), Deltas()
+    connection.execute(
+        update(t.items)
+        .where(_waits, _i.id.in_([candidate.id for candidate in candidates]))
+        .values(status=ItemStatus.TERMINATED.value, disposition=end.value, due_at=None, ended_at=at)
+    )
+    deliveries = []
+    for candidate in candidates:
+        deltas.move(candidate.queue_id, ItemStatus.PENDING, ItemStatus.TERMINATED, at)
+        deliveries += [(delivery, now) for delivery in close(EndedItem(candidate, end))]
+    cursor = driver_cursor(connection)
+    insert_deliveries(cursor, deliveries, deltas)
+    deltas.apply(cursor)
+    return len(candidates)

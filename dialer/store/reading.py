@@ -1,0 +1,175 @@
+"""Reads: queries as values, and the two ways to run one."""
+
+import json
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Connection, Select, Table, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from dialer.states import AttemptState, ItemStatus, QueueStatus
+from dialer.store import tables as t
+from dialer.store.rows import (
+    CANDIDATE_COLUMNS,
+    ITEM_COLUMNS,
+    OPEN_ATTEMPT_COLUMNS,
+    QUEUE_COLUMNS,
+    as_json,
+    to_micros,
+    word,
+)
+
+_i, _q, _a = t.items.c, t.queues.c, t.attempts.c
+_is_open = _q.status != word(QueueStatus.COMPLETED)
+_waits = _i.status == word(ItemStatus.PENDING)
+
+# By what a list may be filtered, besides its owner.
+QUEUE_FILTERS: Final = frozenset({"id", "name", "status", "kind", "retry", "paused", "closed"})
+ITEM_FILTERS: Final = frozenset(
+    {"id", "batch_id", "status", "call_id", "number", "disposition", "server_id", "connected"}
+)
+# Attempts a minute that `activity` can tell; more would be counted as this many.
+_MOST_A_MINUTE: Final = 240_000
+
+
+def read_all(connection: Connection, query: Select[Any]) -> list[list[Any]]:
+    return list(json.loads(connection.scalars(as_json(query)).one()))
+
+
+async def fetch_all(connection: AsyncConnection, query: Select[Any]) -> list[list[Any]]:
+    return list(json.loads((await connection.scalars(as_json(query))).one()))
+
+
+def waiting(queue_id: int, server_id: int, after_id: int, limit: int) -> Select[Any]:
+    return (
+        select(*CANDIDATE_COLUMNS)
+        .where(
+            _i.queue_id == queue_id,
+            _i.server_id == server_id,
+            _waits,
+            _i.due_at.is_(None),
+            _i.id > after_id,
+        )
+        .order_by(_i.id)
+        .limit(limit)
+    )
+
+
+def due_retries(queue_id: int, server_id: int, now: float, limit: int) -> Select[Any]:
+    return (
+        select(*CANDIDATE_COLUMNS)
+        .where(
+            _i.queue_id == queue_id,
+            _i.server_id == server_id,
+            _waits,
+            _i.due_at.is_not(None),
+            _i.due_at <= to_micros(now),
+        )
+        .order_by(_i.due_at, _i.id)
+        .limit(limit)
+    )
+
+
+def next_retry_at(queue_id: int, server_id: int, after: float) -> Select[Any]:
+    return select(func.min(_i.due_at)).where(
+        _i.queue_id == queue_id,
+        _i.server_id == server_id,
+        _waits,
+        _i.due_at.is_not(None),
+        _i.due_at > to_micros(after),
+    )
+
+
+def next_deadline() -> Select[Any]:
+    """The earliest deadline of what waits, and whether a queue is marked for ending."""
+    earliest = select(func.min(_i.deadline)).where(_waits, _i.deadline.is_not(None))
+    marked = select(func.count()).where(_q.ending.is_not(None)).select_from(t.queues)
+    return select(earliest.scalar_subquery(), marked.scalar_subquery())
+
+
+def open_attempts() -> Select[Any]:
+    return (
+        select(*OPEN_ATTEMPT_COLUMNS)
+        .join_from(t.attempts, t.items, _a.item_id == _i.id)
+        .where(_a.state == word(AttemptState.OPEN))
+        .order_by(_a.id)
+    )
+
+
+def open_queues() -> Select[Any]:
+    return select(*QUEUE_COLUMNS).where(_is_open).order_by(_q.id)
+
+
+def open_lanes() -> Select[Any]:
+    lanes = t.queue_servers.c
+    return (
+        select(lanes.queue_id, lanes.server_id)
+        .join_from(t.queues, t.queue_servers, lanes.queue_id == _q.id)
+        .where(_is_open)
+        .order_by(lanes.queue_id, lanes.server_id)
+    )
+
+
+def lanes_of(queue_id: int) -> Select[Any]:
+    lanes = t.queue_servers.c
+    return select(lanes.server_id).where(lanes.queue_id == queue_id).order_by(lanes.server_id)
+
+
+def queue_conditions(
+    client_id: int | None, filters: dict[str, Any] | None
+) -> list[ColumnElement[bool]]:
+    own = [] if client_id is None else [_q.client_id == client_id]
+    return own + _equalities(t.queues, QUEUE_FILTERS, filters)
+
+
+def item_conditions(queue_id: int, filters: dict[str, Any] | None) -> list[ColumnElement[bool]]:
+    return [_i.queue_id == queue_id, *_equalities(t.items, ITEM_FILTERS, filters)]
+
+
+def _equalities(
+    table: Table, allowed: frozenset[str], filters: dict[str, Any] | None
+) -> list[ColumnElement[bool]]:
+    given = filters or {}
+    if unknown := set(given) - allowed:
+        raise ValueError(f"no filter by {', '.join(sorted(unknown))}")
+    return [table.c[name] == value for name, value in given.items()]
+
+
+def page_of_queues(conditions: list[ColumnElement[bool]], offset: int, limit: int) -> Select[Any]:
+    return select(*QUEUE_COLUMNS).where(*conditions).order_by(_q.id).offset(offset).limit(limit)
+
+
+def page_of_items(conditions: list[ColumnElement[bool]], offset: int, limit: int) -> Select[Any]:
+    """The ids first: the rows that are skipped need not be read."""
+    ids = select(_i.id).where(*conditions).order_by(_i.id).offset(offset).limit(limit)
+    return select(*ITEM_COLUMNS).where(_i.id.in_(ids)).order_by(_i.id)
+
+
+def cdrs(client_id: int | None, after_id: int, limit: int) -> Select[Any]:
+    own = [] if client_id is None else [t.cdrs.c.client_id == client_id]
+    return (
+        select(t.cdrs.c.id, t.cdrs.c.record)
+        .where(*own, t.cdrs.c.id > after_id)
+        .order_by(t.cdrs.c.id)
+        .limit(limit)
+    )
+
+
+def item_counts() -> Select[Any]:
+    return select(
+        *(func.coalesce(func.sum(_q[f"{status}_count"]), 0).label(status) for status in ItemStatus)
+    )
+
+
+def live_calls(column: str) -> Select[Any]:
+    """Open attempts by "server_id" or "client_id"."""
+    return (
+        select(_a[column], func.count())
+        .where(_a.state == word(AttemptState.OPEN))
+        .group_by(_a[column])
+    )
+
+
+def attempts_since(since: float) -> Select[Any]:
+    """Ids grow with time, so the newest rows tell: no index is kept for this."""
+    newest = select(_a.opened_at).order_by(_a.id.desc()).limit(_MOST_A_MINUTE).subquery()
+    return select(func.count()).where(newest.c.opened_at > to_micros(since))

@@ -1,0 +1,189 @@
+"""Rows ↔ records.
+
+Reads ask the database for one JSON text (`as_json`) instead of rows: stepping to a row lets go of
+Python's lock, and a thread that reads a hundred rows beside a busy event loop waits a hundred
+times. Moments are integer microseconds in the database and float seconds in the records.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from typing import Any, Final
+
+from sqlalchemy import (
+    JSON,
+    ColumnElement,
+    Select,
+    exists,
+    func,
+    literal_column,
+    select,
+    type_coerce,
+)
+
+from ami import LegB
+from dialer.cdr import Cdr
+from dialer.states import ItemStatus, QueueKind, QueueStatus
+from dialer.store import tables as t
+from dialer.store.contract import (
+    Candidate,
+    Client,
+    Delivery,
+    Item,
+    NewDelivery,
+    OpenAttempt,
+    Queue,
+    Server,
+)
+
+# json.dumps with these options would build a new encoder for every call.
+dump_json = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+
+Raw = Sequence[Any]
+
+
+def to_micros(seconds: float) -> int:
+    return round(seconds * 1_000_000)
+
+
+def to_micros_or_none(seconds: float | None) -> int | None:
+    return None if seconds is None else round(seconds * 1_000_000)
+
+
+def to_seconds(micros: int) -> float:
+    return micros / 1_000_000
+
+
+def to_seconds_or_none(micros: int | None) -> float | None:
+    return None if micros is None else micros / 1_000_000
+
+
+def word(state: str) -> ColumnElement[str]:
+    """A state as a literal: a partial index answers only what names its very condition."""
+    return literal_column(f"'{state}'")
+
+
+def as_json(query: Select[Any]) -> Select[Any]:
+    """The same rows as one JSON array of arrays, in the same order."""
+    rows = query.subquery()
+    columns: list[ColumnElement[Any]] = [
+        func.json(column) if isinstance(column.type, JSON) else column for column in rows.c
+    ]
+    return select(func.json_group_array(func.json_array(*columns)))
+
+
+_owned_servers = (
+    select(func.json_group_array(t.client_servers.c.server_id))
+    .where(t.client_servers.c.client_id == t.clients.c.id)
+    .scalar_subquery()
+)
+_live_key = exists().where(
+    t.api_keys.c.client_id == t.clients.c.id, t.api_keys.c.revoked_at.is_(None)
+)
+
+SERVER_COLUMNS: Final = tuple(t.servers.c)
+CLIENT_COLUMNS: Final = (
+    *(c for c in t.clients.c if c.name not in ("created_at", "updated_at")),
+    type_coerce(_owned_servers, JSON).label("server_ids"),
+    _live_key.label("has_key"),
+    t.clients.c.created_at,
+    t.clients.c.updated_at,
+)
+QUEUE_COLUMNS: Final = tuple(c for c in t.queues.c if c.name != "ending")
+ITEM_COLUMNS: Final = tuple(t.items.c[f.name] for f in fields(Item))
+CANDIDATE_COLUMNS: Final = tuple(t.items.c[f.name] for f in fields(Candidate))
+DELIVERY_COLUMNS: Final = tuple(
+    t.deliveries.c[name]
+    for name in (*(f.name for f in fields(NewDelivery)), "id", "tries", "created_at")
+)
+OPEN_ATTEMPT_COLUMNS: Final = (
+    t.attempts.c.number.label("attempt_number"),
+    t.attempts.c.channel_id,
+    t.attempts.c.action_id,
+    t.attempts.c.cdr_id,
+    t.attempts.c.opened_at,
+    *CANDIDATE_COLUMNS,
+)
+
+
+def read_server(raw: Raw) -> Server:
+    id_, code, host, port, username, env, file, tls, channels, cps, paused, removed = raw
+    return Server(
+        id_, code, host, port, username, env, file, bool(tls), channels, cps, bool(paused),
+        bool(removed),
+    )  # fmt: skip
+
+
+def read_client(raw: Raw) -> Client:
+    *plain, server_ids, has_key, created_at, updated_at = raw
+    names = [c.name for c in CLIENT_COLUMNS[: len(plain)]]
+    values = dict(zip(names, plain, strict=True))
+    for flag in ("is_superuser", "is_active", "paused"):
+        values[flag] = bool(values[flag])
+    return Client(
+        **values,
+        server_ids=frozenset(server_ids),
+        has_key=bool(has_key),
+        created_at=to_seconds(created_at),
+        updated_at=to_seconds(updated_at),
+    )
+
+
+def read_queue(raw: Raw) -> Queue:
+    id_, client_id, name, status, kind, retry, count, gap, dids, paused, closed, *rest = raw
+    total, pending, queued, processed, terminated, created_at, updated_at = rest
+    return Queue(
+        id_, client_id, name, QueueStatus(status), QueueKind(kind), bool(retry), count, gap,
+        tuple(dids), bool(paused), bool(closed), total, pending, queued, processed, terminated,
+        to_seconds(created_at),
+        to_seconds(updated_at),
+    )  # fmt: skip
+
+
+def read_item(raw: Raw) -> Item:
+    values = list(raw)
+    values[5] = ItemStatus(values[5])
+    values[12] = bool(values[12])
+    for place in (15, 16, 18, 19):  # due_at, deadline, created_at, ended_at
+        values[place] = to_seconds_or_none(values[place])
+    return Item(*values)
+
+
+def read_candidate(raw: Raw) -> Candidate:
+    values = list(raw)
+    values[4] = bool(values[4])
+    values[12] = to_seconds_or_none(values[12])
+    values[13] = to_seconds_or_none(values[13])
+    values[16] = to_seconds(values[16])
+    return Candidate(*values)
+
+
+def read_open_attempt(raw: Raw) -> OpenAttempt:
+    number, channel_id, action_id, cdr_id, opened_at, *item = raw
+    return OpenAttempt(
+        read_candidate(item), number, channel_id, action_id, cdr_id, to_seconds(opened_at)
+    )
+
+
+def read_delivery(raw: Raw) -> Delivery:
+    values = list(raw)
+    values[7] = to_seconds(values[7])
+    values[10] = to_seconds(values[10])
+    return Delivery(*values)
+
+
+def dump_cdr(cdr: Cdr) -> str:
+    """The record column: every field of the CDR, by its name."""
+    values = {name: getattr(cdr, name) for name in _CDR_FIELDS}
+    if cdr.leg_b is not None:
+        values["leg_b"] = asdict(cdr.leg_b)
+    return dump_json(values)
+
+
+def load_cdr(values: dict[str, Any]) -> Cdr:
+    leg_b = values["leg_b"]
+    known = {name: values[name] for name in _CDR_FIELDS if name in values}
+    return Cdr(**{**known, "leg_b": LegB(**leg_b) if leg_b is not None else None})
+
+
+_CDR_FIELDS: Final = tuple(f.name for f in fields(Cdr))

@@ -1,0 +1,311 @@
+"""The store on SQLite: a file, one writer (group commit), a few readers.
+
+Works for several processes on one machine; what another wrote is noticed by looking
+(`on_foreign_change`).
+"""
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import Connection, Select, func, select
+from sqlalchemy.exc import DBAPIError
+
+from dialer.cdr import Cdr
+from dialer.errors import NotFound
+from dialer.states import ItemStatus
+from dialer.store import attempts, config_rows, ingest, outbox, queue_rows, reading, rows
+from dialer.store import contract as c
+from dialer.store import tables as t
+from dialer.store.engines import reading_engine, sqlite_url, writing_engine
+from dialer.store.migrations import upgrade
+from dialer.store.session import Kind, as_failure
+from dialer.store.writer import Writer
+
+R = TypeVar("R")
+
+# How long a write may wait for company. A reservation never does: its Originate waits for it.
+SETTLE_LINGER: Final = 0.002
+RECORD_LINGER: Final = 0.05
+LOOK_EVERY: Final = 0.25
+_SECRET_BYTES: Final = 32
+
+
+class SqliteStore:
+    """`dialer.store.contract.Store` on a SQLite file."""
+
+    def __init__(
+        self,
+        url: str,
+        settle_linger: float = SETTLE_LINGER,
+        record_linger: float = RECORD_LINGER,
+        look_every: float = LOOK_EVERY,
+    ) -> None:
+        self._url = sqlite_url(url)
+        self._look_every = look_every
+        self._changed: Callable[[], None] | None = None
+        self._look_timer: asyncio.TimerHandle | None = None
+        self._reserving = Kind(attempts.reserve)
+        self._settling = Kind(attempts.settle, settle_linger)
+        self._recording = Kind(outbox.record_outcomes, record_linger)
+
+    # Opening and closing.
+
+    async def open(self) -> None:
+        """Migrate the file (made where there is none) and start the writer."""
+        await asyncio.to_thread(upgrade, self._url)
+        kinds = (self._reserving, self._settling, self._recording)
+        self._writer = Writer(writing_engine(self._url), kinds, self._tell_changed)
+        await self._writer.start()
+        self._readers = reading_engine(self._url)
+        made = secrets.token_bytes(_SECRET_BYTES)
+        self._secret = await self._run(lambda conn: config_rows.keep_secret(conn, made))
+
+    async def close(self) -> None:
+        """Write what waits, then let go of the file."""
+        if self._look_timer is not None:
+            self._look_timer.cancel()
+        await self._writer.stop()
+        await self._readers.dispose()
+
+    def on_foreign_change(self, changed: Callable[[], None]) -> None:
+        self._changed = changed
+        self._look()
+
+    def _look(self) -> None:
+        self._writer.look()
+        loop = asyncio.get_running_loop()
+        self._look_timer = loop.call_later(self._look_every, self._look)
+
+    def _tell_changed(self) -> None:
+        if self._changed is not None:
+            self._changed()
+
+    def _run(self, fn: Callable[[Connection], R]) -> Awaitable[R]:
+        return self._writer.run(fn)
+
+    async def _fetch(self, query: Select[Any]) -> list[list[Any]]:
+        try:
+            async with self._readers.connect() as connection:
+                return await reading.fetch_all(connection, query)
+        except DBAPIError as error:
+            raise as_failure(error) from error
+
+    async def _fetch_number(self, query: Select[Any]) -> int | None:
+        """The single value of the single row."""
+        value: int | None = (await self._fetch(query))[0][0]
+        return value
+
+    # Configuration.
+
+    async def servers(self) -> tuple[c.Server, ...]:
+        found = map(rows.read_server, await self._fetch(config_rows.all_servers()))
+        return tuple(server for server in found if not server.removed)
+
+    async def add_server(self, server: c.Server, now: float) -> c.Server:
+        return await self._run(lambda conn: config_rows.add_server(conn, server))
+
+    async def change_server(self, code: str, changes: dict[str, Any], now: float) -> c.Server:
+        return await self._run(lambda conn: config_rows.change_server(conn, code, changes))
+
+    async def clients(self) -> tuple[c.Client, ...]:
+        return tuple(map(rows.read_client, await self._fetch(config_rows.all_clients())))
+
+    async def client(self, accountcode: str) -> c.Client:
+        condition = t.clients.c.accountcode == accountcode
+        for raw in await self._fetch(config_rows.client_by(condition)):
+            return rows.read_client(raw)
+        raise NotFound(f"there is no client {accountcode}")
+
+    async def add_client(self, client: c.Client, key: c.StoredKey, now: float) -> c.Client:
+        return await self._run(lambda conn: config_rows.add_client(conn, client, key, now))
+
+    async def change_client(
+        self, accountcode: str, changes: dict[str, Any], now: float
+    ) -> c.Client:
+        return await self._run(
+            lambda conn: config_rows.change_client(conn, accountcode, changes, now)
+        )
+
+    async def allocate(self, accountcode: str, codes: Sequence[str], now: float) -> c.Client:
+        return await self._run(lambda conn: config_rows.allocate(conn, accountcode, codes, now))
+
+    async def replace_key(self, client_id: int, key: c.StoredKey | None, now: float) -> c.Client:
+        return await self._run(lambda conn: config_rows.replace_key(conn, client_id, key, now))
+
+    async def client_by_key(self, lookup: str) -> tuple[c.Client, c.StoredKey] | None:
+        for digest, *raw in await self._fetch(config_rows.keyed_client(lookup)):
+            return rows.read_client(raw), c.StoredKey(lookup, digest)
+        return None
+
+    async def installation_secret(self) -> bytes:
+        return self._secret
+
+    # Ingest.
+
+    async def insert_batch(self, batch: c.NewBatch) -> c.BatchStored:
+        return await self._run(lambda conn: ingest.insert_batch(conn, batch))
+
+    async def insert_quick_call(self, client_id: int, item: c.NewItem, now: float) -> int:
+        return await self._run(lambda conn: ingest.insert_quick_call(conn, client_id, item, now))
+
+    async def idempotent_answer(self, client_id: int, key: str) -> c.IdempotentAnswer | None:
+        for digest, status, body, at in await self._fetch(ingest.kept_answer(client_id, key)):
+            return c.IdempotentAnswer(digest, status, body, rows.to_seconds(at))
+        return None
+
+    async def keep_answer(self, client_id: int, key: str, answer: c.IdempotentAnswer) -> None:
+        await self._run(lambda conn: ingest.keep_answer(conn, client_id, key, answer))
+
+    # Queues.
+
+    async def queues(
+        self, client_id: int | None, offset: int, limit: int, filters: dict[str, Any] | None = None
+    ) -> c.Page[c.Queue]:
+        conditions = reading.queue_conditions(client_id, filters)
+        found = await self._fetch(reading.page_of_queues(conditions, offset, limit))
+        total = await self._fetch_number(select(func.count(t.queues.c.id)).where(*conditions))
+        return c.Page(tuple(map(rows.read_queue, found)), total or 0)
+
+    async def queue(self, queue_id: int, client_id: int | None) -> c.Queue:
+        conditions = reading.queue_conditions(client_id, {"id": queue_id})
+        for raw in await self._fetch(reading.page_of_queues(conditions, 0, 1)):
+            return rows.read_queue(raw)
+        raise NotFound("Queue not found")
+
+    async def items(
+        self, queue_id: int, offset: int, limit: int, filters: dict[str, Any] | None = None
+    ) -> c.Page[c.Item]:
+        conditions = reading.item_conditions(queue_id, filters)
+        found = await self._fetch(reading.page_of_items(conditions, offset, limit))
+        if filters:
+            total = await self._fetch_number(select(func.count(t.items.c.id)).where(*conditions))
+        else:
+            total = (await self.queue(queue_id, None)).total_count
+        return c.Page(tuple(map(rows.read_item, found)), total or 0)
+
+    async def change_queue(
+        self, queue_id: int, changes: dict[str, Any], close: c.CloseItem, now: float
+    ) -> c.Queue:
+        def end(conn: Connection) -> int:
+            return queue_rows.end_marked(conn, queue_id, queue_rows.CHUNK, close, now)
+
+        def change(conn: Connection) -> int:
+            marked = queue_rows.change_queue(conn, queue_id, changes, now)
+            return end(conn) if marked else 0
+
+        ended = await self._run(change)
+        while ended == queue_rows.CHUNK:
+            ended = await self._run(end)
+        return await self.queue(queue_id, None)
+
+    # The worker.
+
+    async def snapshot(self) -> c.Snapshot:
+        def read(conn: Connection) -> c.Snapshot:
+            return c.Snapshot(
+                tuple(map(rows.read_server, reading.read_all(conn, config_rows.all_servers()))),
+                tuple(map(rows.read_client, reading.read_all(conn, config_rows.all_clients()))),
+                tuple(map(rows.read_queue, reading.read_all(conn, reading.open_queues()))),
+                tuple((raw[0], raw[1]) for raw in reading.read_all(conn, reading.open_lanes())),
+            )
+
+        return await self._run(read)
+
+    async def queue_lanes(self, queue_id: int) -> tuple[c.Queue, tuple[int, ...]]:
+        lanes = await self._fetch(reading.lanes_of(queue_id))
+        return await self.queue(queue_id, None), tuple(raw[0] for raw in lanes)
+
+    async def waiting(
+        self, queue_id: int, server_id: int, after_id: int, limit: int
+    ) -> tuple[c.Candidate, ...]:
+        found = await self._fetch(reading.waiting(queue_id, server_id, after_id, limit))
+        return tuple(map(rows.read_candidate, found))
+
+    async def due_retries(
+        self, queue_id: int, server_id: int, now: float, limit: int
+    ) -> tuple[c.Candidate, ...]:
+        found = await self._fetch(reading.due_retries(queue_id, server_id, now, limit))
+        return tuple(map(rows.read_candidate, found))
+
+    async def next_retry_at(
+        self, queue_id: int, server_id: int, after: float = 0.0
+    ) -> float | None:
+        found = await self._fetch_number(reading.next_retry_at(queue_id, server_id, after))
+        return rows.to_seconds_or_none(found)
+
+    async def next_deadline(self) -> float | None:
+        """0.0 while a crash has left items to be ended (`expire_items` ends them)."""
+        deadline, marked = (await self._fetch(reading.next_deadline()))[0]
+        return 0.0 if marked else rows.to_seconds_or_none(deadline)
+
+    async def expire_items(self, now: float, limit: int, close: c.CloseItem) -> int:
+        return await self._run(lambda conn: queue_rows.expire_items(conn, now, limit, close))
+
+    def reserve(self, reservation: c.Reservation) -> Awaitable[bool]:
+        return self._writer.write(self._reserving, reservation)
+
+    def settle(self, settlement: c.Settlement) -> Awaitable[tuple[c.Delivery, ...]]:
+        return self._writer.write(self._settling, settlement)
+
+    async def open_attempts(self) -> tuple[c.OpenAttempt, ...]:
+        return tuple(map(rows.read_open_attempt, await self._fetch(reading.open_attempts())))
+
+    # The outbox.
+
+    def record_delivery(self, outcome: c.DeliveryOutcome) -> Awaitable[bool]:
+        return self._writer.write(self._recording, outcome)
+
+    async def due_deliveries(
+        self, endpoint: str, now: float, after_id: int, limit: int
+    ) -> tuple[c.Delivery, ...]:
+        found = await self._fetch(outbox.due_deliveries(endpoint, now, after_id, limit))
+        return tuple(map(rows.read_delivery, found))
+
+    async def due_endpoints(self, now: float) -> tuple[str, ...]:
+        return tuple(raw[0] for raw in await self._fetch(outbox.due_endpoints(now)))
+
+    async def next_delivery_at(self, after: float = 0.0) -> float | None:
+        return rows.to_seconds_or_none(await self._fetch_number(outbox.next_delivery_at(after)))
+
+    # Reading back.
+
+    async def cdrs(
+        self, client_id: int | None, after_id: int, limit: int
+    ) -> tuple[tuple[int, Cdr], ...]:
+        found = await self._fetch(reading.cdrs(client_id, after_id, limit))
+        return tuple((id_, rows.load_cdr(record)) for id_, record in found)
+
+    async def totals(self) -> c.Totals:
+        counts = (await self._fetch(reading.item_counts()))[0]
+        tallies = await self._fetch(select(t.tallies.c.name, t.tallies.c.value))
+        named = {name: value for name, value in tallies if value}
+        dispositions = {
+            name.removeprefix("cdr/"): value
+            for name, value in named.items()
+            if name.startswith("cdr/")
+        }
+        return c.Totals(
+            dict(zip(ItemStatus, counts, strict=True)),
+            dispositions,
+            sum(dispositions.values()),
+            {name: value for name, value in named.items() if not name.startswith("cdr/")},
+        )
+
+    async def activity(self, now: float) -> c.Activity:
+        by_server = await self._fetch(reading.live_calls("server_id"))
+        by_client = await self._fetch(reading.live_calls("client_id"))
+        recent = await self._fetch_number(reading.attempts_since(now - 60.0))
+        return c.Activity(_pairs(by_server), _pairs(by_client), recent or 0)
+
+    async def put_runtime(self, values: dict[str, Any], now: float) -> None:
+        await self._run(lambda conn: config_rows.put_runtime(conn, values, now))
+
+    async def runtime(self) -> dict[str, c.RuntimeNote]:
+        found = await self._fetch(select(t.runtime.c.name, t.runtime.c.value, t.runtime.c.at))
+        return {name: c.RuntimeNote(value, rows.to_seconds(at)) for name, value, at in found}
+
+
+def _pairs(found: list[list[Any]]) -> dict[int, int]:
+    return {raw[0]: raw[1] for raw in found}

@@ -1,0 +1,326 @@
+"""The tables as SQLAlchemy Core sees them: what the migrations must have built.
+
+Moments are integer microseconds since the epoch, UTC: exact in every database and in JSON.
+Names that must be unique whatever their case (ChannelIds) collate without case.
+"""
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# INTEGER PRIMARY KEY is SQLite's own row id: it grows, and costs no index of its own.
+_Key = BigInteger().with_variant(Integer, "sqlite")
+_Moment = BigInteger
+_Caseless = String(collation="NOCASE")
+
+
+def _flag(name: str, default: bool = False) -> Column[bool]:
+    return Column(name, Boolean, nullable=False, server_default=text("1" if default else "0"))
+
+
+def _count(name: str) -> Column[int]:
+    return Column(name, Integer, nullable=False, server_default=text("0"))
+
+
+def _within(column: str, *words: str) -> CheckConstraint:
+    listed = ", ".join(f"'{word}'" for word in words)
+    return CheckConstraint(f"{column} IN ({listed})", name=column)
+
+
+meta = Table(
+    "meta",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("value", LargeBinary, nullable=False),
+)
+
+servers = Table(
+    "servers",
+    metadata,
+    Column("id", _Key, primary_key=True),
+    Column("code", String, nullable=False, unique=True),
+    Column("host", String, nullable=False),
+    Column("port", Integer, nullable=False),
+    Column("username", String, nullable=False),
+    Column("secret_env", String),
+    Column("secret_file", String),
+    _flag("tls"),
+    Column("max_channels", Integer),
+    Column("max_cps", Float),
+    _flag("paused"),
+    _flag("removed"),
+)
+
+clients = Table(
+    "clients",
+    metadata,
+    Column("id", _Key, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("accountcode", String, nullable=False, unique=True),
+    Column("username", String, nullable=False, unique=True),
+    Column("did", String),
+    Column("phone_number", String),
+    Column("callback_url", String),
+    Column("allocated_channels", Integer, nullable=False),
+    Column("max_cps", Float),
+    Column("rate_limit", Integer),
+    _flag("is_superuser"),
+    _flag("is_active", True),
+    Column("status", String, nullable=False),
+    _flag("paused"),
+    Column("endpoint", String),
+    Column("prefix", String),
+    Column("default_application", String),
+    Column("timezone", String, nullable=False),
+    Column("created_at", _Moment, nullable=False),
+    Column("updated_at", _Moment, nullable=False),
+    CheckConstraint("allocated_channels >= 0", name="allocated_channels"),
+)
+
+client_servers = Table(
+    "client_servers",
+    metadata,
+    Column("client_id", ForeignKey("clients.id"), primary_key=True),
+    Column("server_id", ForeignKey("servers.id"), primary_key=True),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", _Key, primary_key=True),
+    Column("client_id", ForeignKey("clients.id"), nullable=False),
+    Column("lookup", String, nullable=False, unique=True),
+    Column("digest", String, nullable=False),
+    Column("created_at", _Moment, nullable=False),
+    Column("revoked_at", _Moment),
+    Index("uq_api_keys_live", "client_id", unique=True, sqlite_where=text("revoked_at IS NULL")),
+)
+
+queues = Table(
+    "queues",
+    metadata,
+    Column("id", _Key, primary_key=True),
+    Column("client_id", ForeignKey("clients.id"), nullable=False, index=True),
+    Column("name", String, nullable=False),
+    Column("status", String, nullable=False),
+    Column("kind", String, nullable=False),
+    _flag("retry", True),
+    Column("retry_count", Integer, nullable=False),
+    Column("retry_gap", Integer, nullable=False),
+    Column("dids", JSON, nullable=False),
+    _flag("paused"),
+    _flag("closed"),
+    # What remains to be ended after a change that ends many items: "pending" or "retries".
+    Column("ending", String),
+    _count("total_count"),
+    _count("pending_count"),
+    _count("queued_count"),
+    _count("processed_count"),
+    _count("terminated_count"),
+    Column("created_at", _Moment, nullable=False),
+    Column("updated_at", _Moment, nullable=False),
+    _within("status", "pending", "in-progress", "paused", "completed"),
+    _within("kind", "batch", "quick"),
+    _within("ending", "pending", "retries"),
+    CheckConstraint(
+        "pending_count >= 0 AND queued_count >= 0 AND total_count"
+        " = pending_count + queued_count + processed_count + terminated_count",
+        name="counts",
+    ),
+    Index("uq_queues_quick", "client_id", unique=True, sqlite_where=text("kind = 'quick'")),
+    Index("ix_queues_open", "id", sqlite_where=text("status <> 'completed'")),
+    Index("ix_queues_ending", "id", sqlite_where=text("ending IS NOT NULL")),
+)
+
+queue_servers = Table(
+    "queue_servers",
+    metadata,
+    Column("queue_id", ForeignKey("queues.id"), primary_key=True),
+    Column("server_id", ForeignKey("servers.id"), primary_key=True),
+)
+
+batches = Table(
+    "batches",
+    metadata,
+    Column("id", _Key, primary_key=True),
+    Column("client_id", ForeignKey("clients.id"), nullable=False),
+    Column("batch_id", BigInteger, nullable=False),
+    Column("digest", String, nullable=False),
+    Column("queue_id", ForeignKey("queues.id"), nullable=False),
+    Column("inserted_count", Integer, nullable=False),
+    Column("created_at", _Moment, nullable=False),
+    UniqueConstraint("client_id", "batch_id"),
+)
+
+idempotency_answers = Table(
+    "idempotency_answers",
+    metadata,
+    Column("client_id", BigInteger, primary_key=True),  # 0: the bootstrap superuser
+    Column("key", String, primary_key=True),
+    Column("digest", String, nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("created_at", _Moment, nullable=False),
+)
+
+items = Table(
+    "items",
+    metadata,
+    Column("id", _Key, primary_key=True),
+    Column("client_id", ForeignKey("clients.id"), nullable=False),
+    Column("queue_id", ForeignKey("queues.id"), nullable=False, index=True),
+    Column("server_id", ForeignKey("servers.id"), nullable=False),
+    Column("batch_id", BigInteger),
+    Column("status", String, nullable=False, server_default="pending"),
+    _flag("quick"),
+    Column("call_id", String, nullable=False),
+    Column("number", String, nullable=False),
+    Column("caller_id", String),
+    Column("payload", JSON, nullable=False),
+    Column("retry", Integer, nullable=False),
+    _count("attempts"),
+    _count("unplaced"),
+    _flag("after_unplaced"),  # the wait before the next attempt is that of an unplaced one
+    Column("disposition", String),
+    _flag("connected"),
+    _count("call_success"),
+    _count("call_failed"),
+    Column("due_at", _Moment),
+    Column("deadline", _Moment),
+    Column("channel_base", _Caseless),
+    Column("last_cdr_id", String),
+    Column("created_at", _Moment, nullable=False),
+    Column("ended_at", _Moment),
+    _within("status", "pending", "queued", "processed", "terminated"),
+    Index(
+        "ix_items_fresh",
+        "queue_id",
+        "server_id",
+        sqlite_where=text("status = 'pending' AND due_at IS NULL"),
+    ),
+    Index(
+        "ix_items_retries",
+        "queue_id",
+        "server_id",
+        "due_at",
+        sqlite_where=text("status = 'pending' AND due_at IS NOT NULL"),
+    ),
+    Index(
+        "ix_items_deadline",
+        "deadline",
+        sqlite_where=text("status = 'pending' AND deadline IS NOT NULL"),
+    ),
+    Index(
+        "uq_items_channel_base",
+        "channel_base",
+        unique=True,
+        sqlite_where=text("channel_base IS NOT NULL"),
+    ),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("id", _Key, primary_key=True),
+    Column("item_id", ForeignKey("items.id"), nullable=False),
+    Column("client_id", ForeignKey("clients.id"), nullable=False),
+    Column("queue_id", ForeignKey("queues.id"), nullable=False),
+    Column("server_id", ForeignKey("servers.id"), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("channel_id", _Caseless, nullable=False, unique=True),
+    Column("action_id", String, nullable=False),
+    Column("cdr_id", String, nullable=False, unique=True),
+    Column("state", String, nullable=False, server_default="open"),
+    Column("opened_at", _Moment, nullable=False),
+    Column("ended_at", _Moment),
+    _within("state", "open", "ended"),
+    Index("uq_attempts_open", "item_id", unique=True, sqlite_where=text("state = 'open'")),
+)
+
+cdrs = Table(
+    "cdrs",
+    metadata,
+    Column("id", _Key, primary_key=True),
+    Column("attempt_id", ForeignKey("attempts.id"), nullable=False, unique=True),
+    Column("cdr_id", String, nullable=False, unique=True),
+    Column("client_id", ForeignKey("clients.id"), nullable=False),
+    Column("queue_id", ForeignKey("queues.id"), nullable=False),
+    Column("item_id", ForeignKey("items.id"), nullable=False),
+    Column("server_code", String, nullable=False),
+    Column("number", String, nullable=False),
+    Column("disposition", String, nullable=False),
+    Column("final", Boolean, nullable=False),
+    Column("started_at", _Moment, nullable=False),
+    Column("ended_at", _Moment, nullable=False),
+    Column("record", JSON, nullable=False),
+    Index(None, "client_id", "id"),
+    Index(None, "client_id", "started_at"),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", _Key, primary_key=True),
+    Column("kind", String, nullable=False),
+    Column("client_id", ForeignKey("clients.id"), nullable=False),
+    Column("endpoint", String, nullable=False),
+    Column("url", String, nullable=False),
+    Column("method", String, nullable=False),
+    Column("event_id", String, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("state", String, nullable=False, server_default="pending"),
+    _count("tries"),
+    Column("status", Integer),
+    Column("error", String),
+    Column("due_at", _Moment, nullable=False),
+    Column("created_at", _Moment, nullable=False),
+    Column("ended_at", _Moment),
+    _within("kind", "callback", "sgapi"),
+    _within("method", "POST", "PUT"),
+    _within("state", "pending", "delivered", "dead"),
+    # What an endpoint's turn reads, and when the next one is due.
+    Index("ix_deliveries_line", "endpoint", "id", "due_at", sqlite_where=text("state = 'pending'")),
+    Index("ix_deliveries_due", "endpoint", "due_at", sqlite_where=text("state = 'pending'")),
+)
+
+# Figures that would need a scan: "cdr/answered", "callback/pending"; kept with the rows they count.
+tallies = Table(
+    "tallies",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("value", BigInteger, nullable=False),
+)
+
+# What a running worker says of itself, for `dialer status` in another process.
+runtime = Table(
+    "runtime",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("value", JSON, nullable=False),
+    Column("at", _Moment, nullable=False),
+)
