@@ -272,14 +272,17 @@ class Legs:
 
     def _told_by(self, first_side: list[Leg]) -> Leg | None:
         """The channel whose Hangup explains the call: the called party's, but where that one
-        says nothing and was never answered, the last leg dialed for it that does."""
+        carries no SIP code and was never answered, the last leg dialed for it that says more:
+        any that says something where it says nothing, else one that says the same."""
         own = self.own
-        if self.answered_at is not None or (own is not None and _explains(own)):
+        if self.answered_at is not None or (own is not None and own.sip_code is not None):
             return own
+        silent = own is None or not _explains(own)
         dialed = [
             (leg.hungup_at, leg.uniqueid, leg)
             for leg in first_side
             if leg is not own and leg.hungup_at is not None and not leg.is_local and _explains(leg)
+            if silent or (own is not None and leg.cause == own.cause)
         ]
         return max(dialed)[2] if dialed else own
 

@@ -124,6 +124,11 @@ OUTCOMES: dict[str, tuple[list[Event], bool, D, int | None, int | None, int | No
     "Local, congestion tone": (local_call(8, 0, 0, None), False, D.CONGESTION, 0, None, 8, False),
     "Local, leg busy": (local_call(0, 0, 17, 486), False, D.BUSY, 17, 486, 0, False),
     "Local, leg unallocated": (local_call(8, 0, 1, 404), False, D.INVALID, 1, 404, 8, False),
+    "Local, leg rejected, its cause passed on": (
+        local_call(0, 21, 21, 403), False, D.FAILED, 21, 403, 0, False,
+    ),
+    "Local, the dialplan's own cause": (local_call(0, 17, 34, 503), False, D.BUSY, 17, None, 0,
+                                        False),
     "Local, leg rang out": (
         local_call(0, 16, 19, 480, rang=True), False, D.NO_ANSWER, 19, 480, 0, True,
     ),
@@ -488,6 +493,20 @@ def test_shuffled_duplicated_and_missing_events_never_give_two_ends(data: st.Dat
 
 
 CAPTURED = {
+    "local_answer": Disposition.ANSWERED,
+    "local_answer_optimized": Disposition.ANSWERED,
+    "local_busy": Disposition.BUSY,
+    "local_dial_leg_b_answer": Disposition.ANSWERED,
+    "local_no_such_context": Disposition.FAILED,
+    "local_ring_timeout": Disposition.NO_ANSWER,
+    "local_unallocated": Disposition.INVALID,
+    "dial_leg_a_busy": Disposition.BUSY,
+    "dial_leg_a_ends_first": Disposition.ANSWERED,
+    "dial_leg_b_answer": Disposition.ANSWERED,
+    "dial_leg_b_busy": Disposition.ANSWERED,
+    "dial_leg_b_no_answer": Disposition.ANSWERED,
+    "queue": Disposition.ANSWERED,
+    "recorded_dial": Disposition.ANSWERED,
     "00_answer": Disposition.ANSWERED,
     "01_busy": Disposition.BUSY,
     "02_ring_timeout": Disposition.NO_ANSWER,
@@ -509,6 +528,12 @@ CAPTURED = {
     "prefix_channel_id": Disposition.ANSWERED,
 }
 
+TALKED_TO_LEG_B = {
+    "local_dial_leg_b_answer", "local_answer_optimized", "dial_leg_a_ends_first",
+    "dial_leg_b_answer", "queue",
+    "recorded_dial",
+}  # fmt: skip
+
 
 @pytest.mark.parametrize("name", CAPTURED)
 def test_capture_of_asterisk(name: str) -> None:
@@ -525,3 +550,4 @@ def test_capture_of_asterisk(name: str) -> None:
     assert report.disposition is CAPTURED[name]
     assert report.placed is (name not in ("no_contact", "unknown_endpoint", "unknown_technology"))
     assert 1.7e9 < report.started_at <= report.ended_at
+    assert report.connected_b is (name in TALKED_TO_LEG_B)
