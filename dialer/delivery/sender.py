@@ -3,6 +3,7 @@ deliveries). Nothing of the receiver's is trusted: no redirects, no cookies, no 
 bounded body, bounded time, and no proxy taken from the environment.
 """
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import version
@@ -37,6 +38,8 @@ TOTAL_TIMEOUT: Final = 15.0
 
 MOST_READ: Final = 64 * 1024
 """Bytes of a response that are read; a longer one costs the connection, not the delivery."""
+
+_WELL_FORMED: Final = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+")
 
 USER_AGENT: Final = f"ami-dialer/{version('ami-dialer')}"
 
@@ -170,4 +173,6 @@ async def _read_text(response: ClientResponse) -> str:
 
 @lru_cache(maxsize=4096)
 def _parse_url(url: str) -> URL:
-    return URL(url)
+    """The URL byte for byte where it is written as RFC 3986 wants it: yarl would decode %2F in a
+    query, and a receiver may have signed what it gave us."""
+    return URL(url, encoded=_WELL_FORMED.fullmatch(url) is not None)

@@ -94,7 +94,7 @@ def make_delivery(number: int, endpoint: str = "https://a:443", **changes: Any) 
         url="https://a/hook",
         method="PUT" if kind == "sgapi" else "POST",
         event_id=f"event-{number}",
-        body='{"n":%d}' % number,
+        body=f'{{"n":{number}}}',
         due_at=NOW,
         id=number,
     )
