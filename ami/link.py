@@ -18,7 +18,8 @@ class LinkState(Enum):
     BOOTING = "booting"  # logged in; Asterisk still loads its modules
     UP = "up"
     REFUSED = "refused"  # wrong user or secret; tried again, slowly
-    SHUTTING_DOWN = "shutting-down"  # Asterisk takes no new actions, or we are leaving
+    SHUTTING_DOWN = "shutting-down"  # Asterisk takes no new actions
+    LEAVING = "leaving"  # we log off
 
 
 class LinkSignal(Enum):
@@ -39,35 +40,36 @@ _S, _E = LinkState, LinkSignal
 
 MOVES: Final = MappingProxyType(
     {
-        _S.DOWN: {_E.CONNECT: _S.CONNECTING, _E.LEAVE: _S.SHUTTING_DOWN},
-        _S.REFUSED: {_E.CONNECT: _S.CONNECTING, _E.LEAVE: _S.SHUTTING_DOWN},
+        _S.DOWN: {_E.CONNECT: _S.CONNECTING, _E.LEAVE: _S.LEAVING},
+        _S.REFUSED: {_E.CONNECT: _S.CONNECTING, _E.LEAVE: _S.LEAVING},
         _S.CONNECTING: {
             _E.CONNECTED: _S.LOGGING_IN,
             _E.LOST: _S.DOWN,
-            _E.LEAVE: _S.SHUTTING_DOWN,
+            _E.LEAVE: _S.LEAVING,
         },
         _S.LOGGING_IN: {
             _E.LOGIN_ACCEPTED: _S.BOOTING,
             _E.LOGIN_REFUSED: _S.REFUSED,
             _E.LOST: _S.DOWN,
-            _E.LEAVE: _S.SHUTTING_DOWN,
+            _E.LEAVE: _S.LEAVING,
         },
         _S.BOOTING: {
             _E.BOOTED: _S.UP,
             _E.SHUTDOWN_SEEN: _S.SHUTTING_DOWN,
             _E.LOST: _S.DOWN,
-            _E.LEAVE: _S.SHUTTING_DOWN,
+            _E.LEAVE: _S.LEAVING,
         },
         _S.UP: {
             _E.SHUTDOWN_SEEN: _S.SHUTTING_DOWN,
             _E.LOST: _S.DOWN,
-            _E.LEAVE: _S.SHUTTING_DOWN,
+            _E.LEAVE: _S.LEAVING,
         },
         _S.SHUTTING_DOWN: {
             _E.SHUTDOWN_ABORTED: _S.UP,
             _E.LOST: _S.DOWN,
-            _E.LEAVE: _S.SHUTTING_DOWN,
+            _E.LEAVE: _S.LEAVING,
         },
+        _S.LEAVING: {_E.LOST: _S.DOWN},
     }
 )
 

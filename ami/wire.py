@@ -230,6 +230,8 @@ class Decoder:
         if line_end < 0:
             self._scanned = len(buffer)
             return -1
+        if line_end > self._max:
+            raise MessageTooLong(self._max)
         self._greeting = False
         self._scanned = 0
         self.banner = bytes(buffer[:line_end]).decode("utf-8", "replace").strip()
