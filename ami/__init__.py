@@ -36,7 +36,7 @@ from ami.events import (
 )
 from ami.inspection import ServerReport, inspect_server
 from ami.link import Backoff, LinkState
-from ami.reports import CallEnded, CallProgressed, CallReport, LegB, OpenCall, Progress
+from ami.reports import CallEffect, CallEnded, CallProgressed, CallReport, LegB, OpenCall, Progress
 from ami.translate import WANTED, live_channels, translate
 from ami.wire import Decoder, Kind, Message, parse_message
 
@@ -51,6 +51,7 @@ __all__ = [
     "AmiError",
     "Backoff",
     "BridgeEntered",
+    "CallEffect",
     "CallEnded",
     "CallProgressed",
     "CallReport",

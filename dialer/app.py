@@ -4,29 +4,162 @@
 """
 
 import asyncio
+import gc
 import logging
+import os
 import random
-import secrets
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from typing import Any
 
 from dialer.api.app import ApiDeps, create_api
 from dialer.api.server import serve
-from dialer.attempts import LiveAttempt
 from dialer.clock import Clock, SystemClock
 from dialer.coordination.local import LocalSignals
 from dialer.delivery.outbox import Deliverer
+from dialer.delivery.sender import Sender, SenderSettings
 from dialer.delivery.sgapi import SgapiTarget
-from dialer.feeding import Feeder
+from dialer.engine import Engine, EngineParts
 from dialer.ids import Ids
-from dialer.planner import Planner
-from dialer.policy import Policy
-from dialer.reporting import Reporter
-from dialer.server_link import LinkListener, ServerLink
 from dialer.settings import Settings
 from dialer.store import open_store
-from dialer.store.contract import Server, Store
-from dialer.upkeep import Upkeep, address_of
-from dialer.worker import Worker, WorkerParts
 
 log = logging.getLogger(__name__)
+
+DELIVERY_DRAIN = 5.0
+"""Seconds that deliveries get to leave after the last call ended; the rest stays in the outbox."""
+
+GC_THRESHOLD = 50_000
+"""Allocations between two looks of the cyclic collector at its youngest generation: the default of
+700 makes it run hundreds of times a second under load, and our hot path makes no cycles."""
+
+
+class Product:
+    """The whole product in one event loop. `run` it, or `start` and `stop` it."""
+
+    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
+        self.settings = settings
+        self.http_port = 0
+        self.ready = asyncio.Event()
+        self._clock = clock or SystemClock()
+        self._stop = asyncio.Event()
+        self._listening = asyncio.Event()
+        self._dialing = asyncio.Event()
+        self._drain_seconds = settings.drain_timeout
+        self._running: asyncio.Task[None] | None = None
+        ids = Ids(os.urandom)
+        target = (
+            SgapiTarget(settings.sgapi_url, settings.sgapi_entity) if settings.sgapi_url else None
+        )
+        self.store = open_store(settings.database_url)
+        self._signals = LocalSignals()
+        self._deliverer = Deliverer(
+            self.store,
+            self._clock,
+            Sender(
+                self._clock,
+                SenderSettings(
+                    allow_private=settings.callback_allow_private,
+                    sgapi_address=target.address if target else None,
+                    sgapi_token=settings.sgapi_token.get_secret_value()
+                    if settings.sgapi_token
+                    else None,
+                ),
+            ),
+            random.SystemRandom(),
+        )
+        self.engine = Engine(
+            EngineParts(
+                store=self.store,
+                clock=self._clock,
+                signals=self._signals,
+                sgapi=target,
+                new_id=lambda: ids.new(self._clock.now()),
+                offer=self._deliverer.offer,
+                wake_delivery=self._deliverer.wake,
+                max_call_duration=settings.max_call_duration,
+            )
+        )
+        self._api = create_api(
+            ApiDeps(
+                store=self.store,
+                settings=settings,
+                clock=self._clock,
+                ids=ids,
+                signals=self._signals,
+                ready=self.ready.is_set,
+                close_item=self.engine.close_item,
+            )
+        )
+
+    async def start(self) -> None:
+        """Start in the background; returns when the API listens and the worker dials. Raises what
+        made it fail."""
+        self._running = asyncio.get_running_loop().create_task(self.run())
+        waiting = asyncio.get_running_loop().create_task(self.ready.wait())
+        await asyncio.wait({self._running, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        if not waiting.done():
+            waiting.cancel()
+            await self._running
+
+    async def stop(self, drain: float | None = None) -> None:
+        """Start no more calls, give the live ones `drain` seconds, and end."""
+        self.request_stop(drain)
+        if self._running is not None:
+            await self._running
+
+    def request_stop(self, drain: float | None = None) -> None:
+        """What a SIGTERM does; a second one with `drain` 0 cuts the waiting short."""
+        if drain is not None:
+            self._drain_seconds = drain
+            self.engine.stop_waiting(drain)
+        self._stop.set()
+
+    @property
+    def stopping(self) -> bool:
+        return self._stop.is_set()
+
+    async def run(self) -> None:
+        """Run until `request_stop`, or until a part fails, which ends all others."""
+        await self.store.open()
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(GC_THRESHOLD, 20, 100)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                api_stop = asyncio.Event()
+                parts = [
+                    tasks.create_task(part)
+                    for part in (
+                        self._deliverer.run(),
+                        self.engine.run(self._dialing),
+                        self._serve(api_stop),
+                    )
+                ]
+                await self._dialing.wait()
+                await self._listening.wait()
+                self.ready.set()
+                await self._stop.wait()
+                self.ready.clear()
+                await self._wind_down(api_stop)
+                for part in parts:
+                    part.cancel()
+        finally:
+            await self.store.close()
+
+    def _serve(self, stop: asyncio.Event) -> Coroutine[Any, Any, None]:
+        return serve(
+            self._api, self.settings.http_host, self.settings.http_port, self._on_listening, stop
+        )
+
+    def _on_listening(self, port: int) -> None:
+        self.http_port = port
+        self._listening.set()
+
+    async def _wind_down(self, api_stop: asyncio.Event) -> None:
+        left = await self.engine.drain(self._drain_seconds)
+        if left:
+            log.warning("calls left for the next start", extra={"channels": left})
+        api_stop.set()
+        undelivered = await self._deliverer.drain(self._clock.now() + DELIVERY_DRAIN)
+        if undelivered:
+            log.warning("deliveries left for the next start", extra={"count": undelivered})

@@ -37,7 +37,8 @@ Line = Annotated[str, Field(max_length=1022)]
 Number = Annotated[str, Field(max_length=80, coerce_numbers_to_str=True)]
 
 
-def _refuse_bool(value: object) -> object:
+def refuse_bool(value: object) -> object:
+    """A validator that runs before the one for integers, which would take a boolean for one."""
     if isinstance(value, bool):
         raise ValueError("a boolean is no integer")
     return value
@@ -46,12 +47,12 @@ def _refuse_bool(value: object) -> object:
 # An integer, or its digits as text: strictly first, which costs no Python call.
 _Count = Annotated[int, Field(ge=0, le=1000)]
 Count = Annotated[
-    Annotated[_Count, Field(strict=True)] | Annotated[_Count, BeforeValidator(_refuse_bool)],
+    Annotated[_Count, Field(strict=True)] | Annotated[_Count, BeforeValidator(refuse_bool)],
     Field(union_mode="left_to_right"),
 ]
 _Whole = Annotated[int, Field(ge=-_BIG, le=_BIG)]
 Whole = Annotated[
-    Annotated[_Whole, Field(strict=True)] | Annotated[_Whole, BeforeValidator(_refuse_bool)],
+    Annotated[_Whole, Field(strict=True)] | Annotated[_Whole, BeforeValidator(refuse_bool)],
     Field(union_mode="left_to_right"),
 ]
 

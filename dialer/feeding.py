@@ -67,8 +67,8 @@ class Feeder:
         lane.retry_load_at = None
         rows = await self._store.due_retries(lane.queue_id, lane.server_id, horizon, LARGEST_LOAD)
         full = len(rows) == LARGEST_LOAD
-        later = now if full else await self._store.next_retry_at(
-            lane.queue_id, lane.server_id, horizon
+        later = (
+            now if full else await self._store.next_retry_at(lane.queue_id, lane.server_id, horizon)
         )
         if lane.generation == generation:
             lane.add_retries(rows, later, self._planner.on_the_way, now)

@@ -112,9 +112,9 @@ class Lane:
             return self.retries[0]
         return None
 
-    def take(self, now: float, *, retry: bool, blocked: Callable[[Candidate], bool]) -> (
-        Candidate | None
-    ):
+    def take(
+        self, now: float, *, retry: bool, blocked: Callable[[Candidate], bool]
+    ) -> Candidate | None:
         """Remove and return the first due retry, or fresh item, that may go now.
 
         One whose deadline has passed is dropped (the store ends it); one that is `blocked` keeps
@@ -142,5 +142,3 @@ class Lane:
 
 def _due_at(item: Candidate) -> float:
     return item.due_at if item.due_at is not None else 0.0
-
-

@@ -2,11 +2,11 @@
 
 Two rules together, each for one server or one client:
 
-- starts are spaced by a grid of `1/rate` seconds; after a start that came a little late the next one
-  keeps its own grid time, so that the long-run rate is kept, but never sooner than half a step after
-  the last one;
-- never more than `rate` starts in any rolling second: the start `rate` places back must be at least
-  `WINDOW` seconds old. This one holds whatever the grid says.
+- starts are spaced by a grid of `1/rate` seconds; after a start that came a little late the next
+  one keeps its own grid time, so that the long-run rate is kept, but never sooner than half a step
+  after the last one;
+- never more than `rate` starts in any rolling second: the start `rate` places back must be at
+  least `WINDOW` seconds old. This one holds whatever the grid says.
 """
 
 from collections import deque
@@ -79,4 +79,3 @@ class RateGate:
         keep = self._burst if self.rate is not None else 0
         for at in sorted(starts)[-keep:] if keep else ():
             self.take(at)
-

@@ -15,7 +15,6 @@ from dialer.lanes import Lane
 from dialer.pacing import RateGate
 from dialer.store.contract import Candidate, Client, Queue, Server
 
-
 LaneKey = tuple[int, int]
 """(queue id, server id)"""
 

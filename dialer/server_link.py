@@ -58,6 +58,7 @@ class ServerLink:
         listener: LinkListener,
         clock: Clock,
         max_call_duration: float,
+        make_client: Callable[..., AmiClient] = AmiClient,
     ) -> None:
         self.server = server
         self.address = address
@@ -72,7 +73,7 @@ class ServerLink:
         self._restarted_at: float | None = None
         self._look = asyncio.Event()
         self._expiry: asyncio.TimerHandle | None = None
-        self._client = AmiClient(
+        self._client = make_client(
             address, on_event=self._on_event, on_link=self._on_link, wanted=WANTED
         )
 
@@ -118,9 +119,7 @@ class ServerLink:
     def refuse(self, channel_id: str, detail: str) -> None:
         """Asterisk answered the Originate with an error: there is no call."""
         self._emit(
-            self.tracker.rejected(
-                channel_id, self._clock.now(), self._clock.monotonic(), detail
-            )
+            self.tracker.rejected(channel_id, self._clock.now(), self._clock.monotonic(), detail)
         )
 
     async def hang_up(self, channel_id: str) -> None:
@@ -190,9 +189,13 @@ class ServerLink:
             listed = live_channels(await self._client.channels())
         except AmiError as error:
             self._restarted_at = restarted_at
-            log.warning("no list of channels", extra={"server": self.server.code, "why": str(error)})
+            log.warning(
+                "no list of channels", extra={"server": self.server.code, "why": str(error)}
+            )
             return LIST_RETRY
-        present = frozenset(c.uniqueid for c in listed) | frozenset(c.linkedid for c in listed)
+        present = frozenset(
+            name for channel in listed for name in (channel.uniqueid, channel.linkedid) if name
+        )
         calls = [OpenCall(channel_id, at) for channel_id, at in self._sent_at.items()]
         found = self._reconciler.compare(calls, present, asked_at, restarted_at=restarted_at)
         at, now = self._clock.now(), self._clock.monotonic()

@@ -6,7 +6,7 @@ sentence (`SettingsError`); secret values never appear in it.
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -68,9 +68,7 @@ class Settings(BaseSettings):
     @classmethod
     def _known_database(cls, value: str) -> str:
         if not value.startswith(("sqlite+aiosqlite:///", "postgresql+asyncpg://")):
-            raise ValueError(
-                "must begin with sqlite+aiosqlite:/// or postgresql+asyncpg://"
-            )
+            raise ValueError("must begin with sqlite+aiosqlite:/// or postgresql+asyncpg://")
         return value
 
     @field_validator("sgapi_url")
@@ -88,13 +86,13 @@ class Settings(BaseSettings):
         return value or None
 
 
-def load_settings(env_file: str | Path | None = ".env", **overrides: Any) -> Settings:
+def load_settings(env_file: str | Path | None = ".env", **overrides: object) -> Settings:
     """Read and validate the settings; `overrides` (field names) beat the environment.
 
     Raises `SettingsError` with one plain sentence that names the variable and the rule.
     """
     try:
-        return Settings(_env_file=env_file, **overrides)
+        return Settings(_env_file=env_file, **cast(dict[str, Any], overrides))
     except ValidationError as error:
         raise SettingsError(_sentence(error)) from None
 

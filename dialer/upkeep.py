@@ -163,16 +163,18 @@ class Upkeep:
 
     async def _expire_due(self) -> float:
         """End what is due; seconds until the next deadline."""
-        while True:
-            now = self._clock.now()
-            ended = await self._store.expire_items(
-                now, EXPIRE_AT_ONCE, lambda item: self._reporter.closing_of(item, now)
-            )
-            if ended:
-                self._wake_delivery()
-            if ended < EXPIRE_AT_ONCE:
-                break
+        while await self._expire_some() == EXPIRE_AT_ONCE:
+            pass
         deadline = await self._store.next_deadline()
         if deadline is None:
             return LONGEST_NAP
         return min(max(deadline - self._clock.now(), 0.001), LONGEST_NAP)
+
+    async def _expire_some(self) -> int:
+        now = self._clock.now()
+        ended = await self._store.expire_items(
+            now, EXPIRE_AT_ONCE, lambda item: self._reporter.closing_of(item, now)
+        )
+        if ended:
+            self._wake_delivery()
+        return ended

@@ -29,7 +29,7 @@ from dialer.reporting import Reporter
 from dialer.retry import RetryRules
 from dialer.server_link import ServerLink
 from dialer.states import check_transition
-from dialer.store.contract import OpenAttempt, Reservation, Settlement, Store
+from dialer.store.contract import Delivery, OpenAttempt, Reservation, Settlement, Store
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +71,7 @@ class Worker:
         self._wire: dict[tuple[str, int], RateGate] = {}
         self._woken = False
         self._stopping = False
+        self._draining: asyncio.Timeout | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._paused_until = 0.0
         self._idle = asyncio.Event()
@@ -128,7 +129,7 @@ class Worker:
         self._live[placement.channel_id] = attempt
         self._idle.clear()
         item = placement.candidate
-        reserved = asyncio.ensure_future(
+        reserved: asyncio.Future[bool] = asyncio.ensure_future(
             self._store.reserve(
                 Reservation(
                     item_id=item.id,
@@ -294,9 +295,11 @@ class Worker:
         self.wake()
 
     def _settle(self, attempt: LiveAttempt, settlement: Settlement) -> None:
-        written = asyncio.ensure_future(self._store.settle(settlement))
+        written: asyncio.Future[tuple[Delivery, ...]] = asyncio.ensure_future(
+            self._store.settle(settlement)
+        )
 
-        def settled(done: "asyncio.Future[tuple[object, ...]]") -> None:
+        def settled(done: "asyncio.Future[tuple[Delivery, ...]]") -> None:
             if done.cancelled():
                 return
             error = done.exception()
@@ -309,7 +312,7 @@ class Worker:
             if error is not None:
                 self._break(error)
                 return
-            self._parts.reporter.offer(written.result())
+            self._parts.reporter.offer(done.result())
             next_at = settlement.next_attempt_at
             self._planner.settled(attempt.placement, next_at, self._clock.now())
             self._settling -= 1
@@ -352,16 +355,28 @@ class Worker:
             if link is not None:
                 link.resume(opened.channel_id, opened.action_id, opened.opened_at)
 
+    def adopt_link(self, server_id: int, link: ServerLink) -> None:
+        """A server got a new link (another address): it follows the calls that are live there."""
+        for attempt in self._live.values():
+            if attempt.stage is Stage.SENT and attempt.placement.server.id == server_id:
+                place = attempt.placement
+                link.resume(place.channel_id, place.action_id, place.candidate.created_at)
+
     async def drain(self, seconds: float) -> list[str]:
         """Start nothing more and wait for live calls to end; the ChannelIds of those that did not
         (they stay open on disk and are taken over at the next start)."""
         self._stopping = True
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(seconds) as self._draining:
                 await self._idle.wait()
         except TimeoutError:
             pass
         return sorted(self._live)
+
+    def stop_waiting(self, seconds: float) -> None:
+        """Shorten a drain under way to `seconds` from now."""
+        if self._draining is not None:
+            self._draining.reschedule(self._clock.monotonic() + seconds)
 
     def _check_idle(self) -> None:
         if not self._live and not self._settling:

@@ -36,7 +36,9 @@ def test_an_unplaced_attempt_counts_in_its_own_budget() -> None:
     cdr, decision = conclude(attempt, report, RetryRules(True, 0, 30.0), 5000.0)
     assert decision.next_at == 5060.0
     assert (cdr.disposition, cdr.duration, cdr.error_message) == (
-        "failed", 0, "link lost before sending"
+        "failed",
+        0,
+        "link lost before sending",
     )
 
 

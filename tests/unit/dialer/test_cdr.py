@@ -1,5 +1,7 @@
 """The record: Asterisk's times, whole seconds, and what the outcome came from."""
 
+from dataclasses import replace
+
 import pytest
 
 from ami import LegB
@@ -62,7 +64,7 @@ def test_connected_means_that_the_far_end_was_reached(
     application: str | None, bridged: bool, disposition: str, connected: bool
 ) -> None:
     report = make_report(disposition, connected_b=bridged)
-    facts = AttemptFacts(**{n: getattr(FACTS, n) for n in FACTS.__slots__} | {"application": application})
+    facts = replace(FACTS, application=application)
     assert build_cdr(report, facts, final=True, next_attempt_at=None).connected is connected
 
 

@@ -58,7 +58,7 @@ def test_every_client_gets_its_share(weights: list[int], slots: int) -> None:
     by_client = {i: float(w) for i, w in enumerate(weights)}
     server = Server(slots, by_client)
     clients = list(by_client)
-    server.run(600.0, clients, dict.fromkeys(clients, [1.0, 2.0, 4.0]))
+    server.run(600.0, clients, {client: [1.0, 2.0, 4.0] for client in clients})
     total = sum(server.used.values())
     for client, weight in by_client.items():
         assert server.used[client] / total == pytest.approx(weight / sum(weights), abs=0.06)

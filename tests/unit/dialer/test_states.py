@@ -25,13 +25,16 @@ TABLES: list[tuple[type[StrEnum], dict[StrEnum, set[StrEnum]]]] = [
     (AttemptState, ATTEMPT_TRANSITIONS),  # type: ignore[list-item]
     (DeliveryState, DELIVERY_TRANSITIONS),  # type: ignore[list-item]
 ]
-TERMINAL = {ItemStatus.PROCESSED, ItemStatus.TERMINATED, AttemptState.ENDED, DeliveryState.DELIVERED}
+TERMINAL = {
+    ItemStatus.PROCESSED,
+    ItemStatus.TERMINATED,
+    AttemptState.ENDED,
+    DeliveryState.DELIVERED,
+}
 
 
 @pytest.mark.parametrize(("states", "table"), TABLES)
-def test_every_state_has_its_row(
-    states: type[StrEnum], table: dict[StrEnum, set[StrEnum]]
-) -> None:
+def test_every_state_has_its_row(states: type[StrEnum], table: dict[StrEnum, set[StrEnum]]) -> None:
     assert set(table) == set(states)
 
 

@@ -1,0 +1,48 @@
+"""Outbox rows: a callback where the client has a URL, a CDR for SGAPI where there is a gateway."""
+
+import json
+from dataclasses import replace
+
+from dialer.attempts import conclude
+from dialer.delivery.sgapi import SgapiTarget
+from dialer.reporting import Reporter
+from dialer.retry import RetryRules
+from dialer.states import ItemEnd
+from dialer.store.contract import Client, EndedItem
+from tests.unit.dialer.builders import make_client, make_item, make_report
+from tests.unit.dialer.test_attempts import make_attempt
+
+CDR, _ = conclude(make_attempt(), make_report(), RetryRules(), 5000.0)
+TOLD = make_client(1, callback_url="https://client.example/cdr")
+
+
+def make_reporter(client: Client, sgapi: SgapiTarget | None) -> Reporter:
+    return Reporter(sgapi, lambda _: client, lambda _: "pbx1", lambda _: None)
+
+
+def test_a_cdr_goes_to_both() -> None:
+    reporter = make_reporter(TOLD, SgapiTarget("https://sgapi.example"))
+    rows = reporter.deliveries_of(CDR, TOLD, 1.0)
+    assert [(row.kind, row.event_id) for row in rows] == [
+        ("callback", CDR.cdr_id),
+        ("sgapi", CDR.cdr_id),
+    ]
+
+
+def test_who_wants_nothing_gets_nothing() -> None:
+    silent = replace(TOLD, callback_url=None)
+    reporter = make_reporter(silent, None)
+    assert reporter.deliveries_of(CDR, silent, 1.0) == ()
+    assert reporter.closing_of(EndedItem(make_item(1), ItemEnd.EXPIRED), 1.0) == ()
+
+
+def test_an_item_that_ended_without_an_attempt_is_one_callback_and_no_cdr() -> None:
+    reporter = make_reporter(TOLD, SgapiTarget("https://sgapi.example"))
+    (row,) = reporter.closing_of(EndedItem(make_item(1), ItemEnd.EXPIRED), 1.0)
+    body = json.loads(row.body)
+    assert (row.kind, body["event_type"], body["disposition"]) == (
+        "callback",
+        "call_timeout",
+        "expired",
+    )
+    assert body["server_code"] == "pbx1"

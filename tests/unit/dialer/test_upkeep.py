@@ -1,0 +1,163 @@
+"""Upkeep: signals refresh what they name; deadlines end what they pass; secrets are named."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from dialer.errors import SettingsError, StoreUnavailable
+from dialer.planner import Planner
+from dialer.reporting import Reporter
+from dialer.states import ItemEnd, QueueStatus
+from dialer.store.contract import Candidate, CloseItem, EndedItem, Queue, Server, Snapshot
+from dialer.upkeep import EXPIRE_AT_ONCE, Upkeep, address_of
+from tests.unit.dialer.builders import make_client, make_item, make_queue, make_server
+from tests.unit.dialer.clocks import FakeClock
+
+
+class Records:
+    """The store as upkeep reads it."""
+
+    def __init__(self) -> None:
+        self.servers = (make_server(1),)
+        self.queue_now: Queue = make_queue()
+        self.expiring: list[Candidate] = []
+        self.deadline: float | None = None
+        self.asked = asyncio.Event()
+        self.snapshots = 0
+        self.broken = 0
+        self.closed: list[str] = []
+
+    async def snapshot(self) -> Snapshot:
+        self.snapshots += 1
+        if self.broken:
+            self.broken -= 1
+            raise StoreUnavailable("locked")
+        return Snapshot(self.servers, (make_client(1),), (self.queue_now,), ((1, 1),))
+
+    async def queue_lanes(self, queue_id: int) -> tuple[Queue, tuple[int, ...]]:
+        return self.queue_now, (1,)
+
+    async def expire_items(self, now: float, limit: int, close: CloseItem) -> int:
+        part, self.expiring = self.expiring[:limit], self.expiring[limit:]
+        for item in part:
+            self.closed += [row.event_id for row in close(EndedItem(item, ItemEnd.EXPIRED))]
+        return len(part)
+
+    async def next_deadline(self) -> float | None:
+        self.asked.set()
+        return self.deadline
+
+
+class Office:
+    def __init__(self) -> None:
+        self.records = Records()
+        self.clock = FakeClock()
+        self.planner = Planner(lambda: "id")
+        self.woken = asyncio.Event()
+        self.deliveries_woken = 0
+        self.applied: list[tuple[Server, ...]] = []
+        client = make_client(1, callback_url="https://client.example/")
+        self.upkeep = Upkeep(
+            self.records,  # type: ignore[arg-type]
+            self.planner,
+            self.clock,
+            Reporter(None, lambda _: client, lambda _: "pbx1", lambda _: None),
+            self.applied.append,
+            self.woken.set,
+            self._wake_delivery,
+        )
+
+    def _wake_delivery(self) -> None:
+        self.deliveries_woken += 1
+
+    async def after(self, signal: str, *args: int) -> None:
+        """Send a signal and wait until it was acted on."""
+        self.woken.clear()
+        task = asyncio.ensure_future(self.upkeep.keep_fresh())
+        getattr(self.upkeep, signal)(*args)
+        async with asyncio.timeout(5):
+            await self.woken.wait()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_refresh_tells_the_planner_everything() -> None:
+    office = Office()
+    await office.upkeep.refresh()
+    assert office.planner.server(1).code == "pbx1"
+    assert office.planner.client(1).accountcode == "client1"
+    assert office.planner.queue(1) is not None
+    assert (1, 1) in office.planner.lanes
+    assert office.applied == [office.records.servers]
+
+
+async def test_new_items_make_their_lane_hungry() -> None:
+    office = Office()
+    await office.upkeep.refresh()
+    office.planner.set_up(1, True)
+    office.planner.lanes[1, 1].more = False
+    await office.after("items_added", 1)
+    assert office.planner.lanes[1, 1].more
+    assert office.records.snapshots == 1
+
+
+async def test_a_paused_queue_is_known_at_once() -> None:
+    office = Office()
+    await office.upkeep.refresh()
+    office.records.queue_now = make_queue(status=QueueStatus.PAUSED)
+    await office.after("queue_changed", 1)
+    queue = office.planner.queue(1)
+    assert queue is not None
+    assert not queue.may_dial
+
+
+async def test_a_configuration_change_reads_everything_anew() -> None:
+    office = Office()
+    await office.after("configuration_changed")
+    assert office.records.snapshots == 1
+
+
+async def test_items_past_their_deadline_end_in_portions_and_their_client_is_told() -> None:
+    office = Office()
+    office.records.expiring = [make_item(n) for n in range(EXPIRE_AT_ONCE + 3)]
+    task = asyncio.ensure_future(office.upkeep.expire())
+    async with asyncio.timeout(5):
+        await office.records.asked.wait()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert len(office.records.closed) == EXPIRE_AT_ONCE + 3
+    assert office.deliveries_woken == 2
+
+
+async def test_new_items_move_the_alarm_for_deadlines() -> None:
+    office = Office()
+    task = asyncio.ensure_future(office.upkeep.expire())
+    async with asyncio.timeout(5):
+        await office.records.asked.wait()
+        office.records.asked.clear()
+        office.upkeep.items_added(1)
+        await office.records.asked.wait()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+def test_a_secret_comes_from_the_environment_or_a_file(tmp_path: Path) -> None:
+    assert address_of(make_server(1), {"SECRET": "s3"}).secret == "s3"
+    path = tmp_path / "secret"
+    path.write_text("from-file\n")
+    server = make_server(1, secret_env=None, secret_file=str(path))
+    assert address_of(server, {}).secret == "from-file"
+    assert "from-file" not in repr(address_of(server, {}))
+
+
+@pytest.mark.parametrize(
+    ("server", "sentence"),
+    [
+        (make_server(1), "environment variable SECRET.*pbx1, is not set"),
+        (make_server(1, secret_env=None, secret_file="/nowhere"), "pbx1 cannot be read"),
+    ],
+)
+def test_a_missing_secret_is_one_sentence(server: Server, sentence: str) -> None:
+    with pytest.raises(SettingsError, match=sentence):
+        address_of(server, {})

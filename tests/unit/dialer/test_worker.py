@@ -1,0 +1,355 @@
+"""The worker: on disk before the wire, once on the wire, and every end settled."""
+
+import asyncio
+import itertools
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from ami import ActionRejected, CallEnded, LinkDown, Message, Originate
+from dialer.batch import build_batch
+from dialer.bodies import parse_batch
+from dialer.errors import Conflict, StoreUnavailable
+from dialer.planner import Planner
+from dialer.policy import DEFAULT_POLICY, Policy
+from dialer.reporting import Reporter
+from dialer.store.contract import (
+    Candidate,
+    Delivery,
+    OpenAttempt,
+    Reservation,
+    Settlement,
+)
+from dialer.worker import SETTLE_RETRY, STORE_PAUSE, Worker, WorkerParts
+from tests.unit.dialer.builders import make_client, make_item, make_queue, make_report, make_server
+from tests.unit.dialer.clocks import FakeClock
+
+
+def make_payload(**action: Any) -> dict[str, Any]:
+    """A stored QueueItem as ingest makes it."""
+    body = {
+        "batch_id": 1,
+        "data": [
+            {
+                "asterisk_server_code": "pbx1",
+                "action": {"Action": "Originate", "Channel": "PJSIP/100000@carrier", **action},
+            }
+        ],
+    }
+    parsed = parse_batch(json.dumps(body).encode())
+    (item,) = build_batch(parsed, make_client(1), {"pbx1": 1}, lambda: "new-id")
+    return item.payload
+
+
+PAYLOAD = make_payload()
+
+
+class Ledger:
+    """The store as the worker writes it; every write waits until the test commits it."""
+
+    def __init__(self) -> None:
+        self.reservations: list[tuple[Reservation, asyncio.Future[bool]]] = []
+        self.settlements: list[tuple[Settlement, asyncio.Future[tuple[Delivery, ...]]]] = []
+
+    def reserve(self, reservation: Reservation) -> "asyncio.Future[bool]":
+        future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self.reservations.append((reservation, future))
+        return future
+
+    def settle(self, settlement: Settlement) -> "asyncio.Future[tuple[Delivery, ...]]":
+        future: asyncio.Future[tuple[Delivery, ...]] = asyncio.get_running_loop().create_future()
+        self.settlements.append((settlement, future))
+        return future
+
+
+class FakeLink:
+    """Stands for a ServerLink."""
+
+    def __init__(self) -> None:
+        self.sent: list[Originate] = []
+        self.answers: list[asyncio.Future[Message]] = []
+        self.refused: list[tuple[str, str]] = []
+        self.resumed: list[str] = []
+        self.down = False
+
+    def originate(self, originate: Originate) -> "asyncio.Future[Message]":
+        if self.down:
+            raise LinkDown("the link is down")
+        self.sent.append(originate)
+        self.answers.append(asyncio.get_running_loop().create_future())
+        return self.answers[-1]
+
+    def refuse(self, channel_id: str, detail: str) -> None:
+        self.refused.append((channel_id, detail))
+
+    def resume(self, channel_id: str, action_id: str, opened_at: float) -> None:
+        self.resumed.append(channel_id)
+
+
+class Floor:
+    """A worker with one client on one server, and everything around it in memory."""
+
+    def __init__(self, policy: Policy = DEFAULT_POLICY, **client: Any) -> None:
+        ids = itertools.count(1)
+        self.clock = FakeClock()
+        self.ledger = Ledger()
+        self.link = FakeLink()
+        self.offered: list[Delivery] = []
+        self.refreshes = 0
+        self.planner = Planner(lambda: f"00000000-0000-7000-8000-{next(ids):012d}")
+        client = {"callback_url": "https://client.example/", "allocated_channels": 2} | client
+        self.planner.set_servers([make_server(1)])
+        self.planner.set_clients([make_client(1, **client)])
+        self.planner.set_up(1, True)
+        self.worker = Worker(
+            WorkerParts(
+                store=self.ledger,  # type: ignore[arg-type]
+                clock=self.clock,
+                planner=self.planner,
+                reporter=Reporter(None, self.planner.client, lambda _: "pbx1", self.offered.extend),
+                links={1: self.link},  # type: ignore[dict-item]
+                policy_of=lambda _: policy,
+                request_refresh=self._refresh,
+                feed_lanes=lambda: None,
+                max_call_duration=7200,
+            )
+        )
+
+    def _refresh(self) -> None:
+        self.refreshes += 1
+
+    def feed(self, *items: Candidate) -> None:
+        queue = make_queue(retry_count=1)
+        self.planner.items_added(queue, [1])
+        lane = self.planner.lanes[1, 1]
+        lane.add_fresh([replace(i, payload=i.payload) for i in items], 1000, set())
+        lane.retry_load_at = None
+        self.planner.loaded(lane, self.clock.mono)
+        self.worker.wake()
+
+    async def turn(self) -> None:
+        """Let the event loop do what is ready."""
+        for _ in range(6):
+            await asyncio.sleep(0)
+
+    async def commit(self) -> None:
+        """Everything that waits for the disk gets there."""
+        for _, granted in self.ledger.reservations:
+            if not granted.done():
+                granted.set_result(True)
+        for _, written in self.ledger.settlements:
+            if not written.done():
+                written.set_result(())
+        await self.turn()
+
+    def end(self, channel_id: str, disposition: str = "answered", **fields: Any) -> None:
+        report = make_report(disposition, channel_id=channel_id, **fields)
+        self.worker.on_effects([CallEnded(report)])
+
+
+def item(id: int = 1, **fields: Any) -> Candidate:
+    return make_item(id, **({"payload": PAYLOAD} | fields))
+
+
+@pytest.fixture
+async def floor() -> Floor:
+    return Floor()
+
+
+async def test_nothing_is_written_to_the_wire_before_the_attempt_is_on_disk(floor: Floor) -> None:
+    floor.feed(item(1))
+    await floor.turn()
+    (reservation, granted) = floor.ledger.reservations[0]
+    assert floor.link.sent == []
+    granted.set_result(True)
+    await floor.turn()
+    (sent,) = floor.link.sent
+    assert sent.channel_id == reservation.channel_id
+    assert (sent.account, sent.application) == ("client1", "Wait")
+
+
+async def test_an_ended_call_is_settled_once_and_its_slot_goes_to_the_next(floor: Floor) -> None:
+    floor.feed(item(1), item(2), item(3))
+    await floor.turn()
+    await floor.commit()
+    assert len(floor.link.sent) == 2
+    channel_id = floor.link.sent[0].channel_id
+    floor.end(channel_id)
+    floor.end(channel_id)
+    await floor.turn()
+    assert len(floor.ledger.settlements) == 1
+    settlement = floor.ledger.settlements[0][0]
+    assert (settlement.cdr.disposition, settlement.final) == ("answered", True)
+    assert [row.kind for row in settlement.deliveries] == ["callback"]
+    await floor.commit()
+    assert len(floor.link.sent) == 3
+
+
+async def test_a_busy_call_is_settled_with_the_time_of_its_next_attempt(floor: Floor) -> None:
+    floor.feed(item(1))
+    await floor.turn()
+    await floor.commit()
+    floor.end(floor.link.sent[0].channel_id, "busy")
+    settlement = floor.ledger.settlements[0][0]
+    assert (settlement.final, settlement.next_attempt_at) == (False, floor.clock.wall + 300)
+
+
+async def test_a_refused_reservation_is_no_call_and_asks_for_news(floor: Floor) -> None:
+    floor.feed(item(1))
+    await floor.turn()
+    floor.ledger.reservations[0][1].set_result(False)
+    await floor.turn()
+    assert floor.link.sent == []
+    assert floor.refreshes == 1
+    assert floor.planner.live_calls() == {1: 0}
+
+
+async def test_a_channel_id_used_before_is_replaced_by_ours(floor: Floor) -> None:
+    floor.feed(item(1, channel_base="campaign-1"))
+    await floor.turn()
+    reservation, answer = floor.ledger.reservations[0]
+    assert reservation.channel_id == "campaign-1"
+    answer.set_exception(Conflict("used"))
+    await floor.turn()
+    await floor.commit()
+    (sent,) = floor.link.sent
+    assert sent.channel_id == sent.action_id == reservation.action_id
+
+
+async def test_a_store_that_takes_no_writes_stops_new_calls_for_a_while(floor: Floor) -> None:
+    floor.feed(item(1), item(2))
+    await floor.turn()
+    for _, answer in floor.ledger.reservations:
+        answer.set_exception(StoreUnavailable("disk full"))
+    await floor.turn()
+    floor.feed(item(3))
+    await floor.turn()
+    assert len(floor.ledger.reservations) == 2
+    floor.clock.advance(STORE_PAUSE + 1.1)
+    floor.worker.wake()
+    floor.feed(item(3))
+    await floor.turn()
+    assert len(floor.ledger.reservations) == 3
+
+
+async def test_a_settlement_that_could_not_be_written_is_never_given_up(
+    floor: Floor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    floor.feed(item(1))
+    await floor.turn()
+    await floor.commit()
+    later: list[Callable[[], None]] = []
+
+    def call_later(delay: float, callback: Callable[..., None], *args: Any) -> asyncio.Handle:
+        assert delay == SETTLE_RETRY
+        later.append(lambda: callback(*args))
+        return asyncio.get_running_loop().call_soon(lambda: None)
+
+    floor.end(floor.link.sent[0].channel_id)
+    monkeypatch.setattr(asyncio.get_running_loop(), "call_later", call_later)
+    floor.ledger.settlements[0][1].set_exception(StoreUnavailable("disk full"))
+    await floor.turn()
+    monkeypatch.undo()
+    later[0]()
+    assert floor.ledger.settlements[0][0] == floor.ledger.settlements[1][0]
+    await floor.commit()
+    assert await floor.worker.drain(0.0) == []
+
+
+async def test_a_link_lost_before_the_write_is_an_attempt_that_never_was_a_call(
+    floor: Floor,
+) -> None:
+    floor.feed(item(1))
+    await floor.turn()
+    floor.link.down = True
+    await floor.commit()
+    settlement = floor.ledger.settlements[0][0]
+    assert settlement.unplaced
+    assert (settlement.cdr.disposition, settlement.cdr.error_message) == (
+        "failed",
+        "the link is down",
+    )
+    assert settlement.next_attempt_at == floor.clock.wall + 60
+
+
+async def test_an_error_answer_goes_to_the_tracker_and_repeats(floor: Floor) -> None:
+    floor.feed(item(1))
+    await floor.turn()
+    await floor.commit()
+    channel_id = floor.link.sent[0].channel_id
+    floor.link.answers[0].set_exception(ActionRejected("Originate Access Forbidden"))
+    await floor.turn()
+    assert floor.link.refused == [(channel_id, "Originate Access Forbidden")]
+    floor.end(channel_id, "failed", placed=False)
+    assert floor.ledger.settlements[0][0].final
+
+
+async def test_a_shutdown_answer_does_not_repeat(floor: Floor) -> None:
+    floor.feed(item(1))
+    await floor.turn()
+    await floor.commit()
+    floor.link.answers[0].set_exception(ActionRejected("Asterisk is shutting down"))
+    await floor.turn()
+    floor.end(floor.link.sent[0].channel_id, "failed", placed=False)
+    assert not floor.ledger.settlements[0][0].final
+
+
+async def test_policy_is_checked_again_at_dial_time() -> None:
+    floor = Floor(policy=replace(DEFAULT_POLICY, endpoints=frozenset({"other"})))
+    floor.feed(item(1))
+    await floor.turn()
+    await floor.commit()
+    assert floor.link.sent == []
+    settlement = floor.ledger.settlements[0][0]
+    assert settlement.final
+    assert "rejected by policy" in (settlement.cdr.error_message or "")
+
+
+async def test_open_attempts_of_an_earlier_life_hold_their_slots(floor: Floor) -> None:
+    opened = [OpenAttempt(item(n), 1, f"old-{n}", f"act-{n}", f"cdr-{n}", 999.0) for n in (1, 2)]
+    floor.worker.resume(opened)
+    assert floor.link.resumed == ["old-1", "old-2"]
+    floor.feed(item(3))
+    await floor.turn()
+    assert floor.ledger.reservations == []
+    floor.end("old-1", "unknown")
+    await floor.turn()
+    assert floor.ledger.settlements[0][0].final
+    assert len(floor.ledger.reservations) == 1
+
+
+async def test_draining_starts_nothing_and_names_what_is_left(floor: Floor) -> None:
+    floor.feed(item(1))
+    await floor.turn()
+    await floor.commit()
+    channel_id = floor.link.sent[0].channel_id
+    assert await floor.worker.drain(0.0) == [channel_id]
+    floor.feed(item(2))
+    await floor.turn()
+    assert len(floor.ledger.reservations) == 1
+    floor.end(channel_id)
+    await floor.commit()
+    assert await floor.worker.drain(0.0) == []
+
+
+async def test_calls_a_second_hold_on_the_wire_whatever_the_disk_does() -> None:
+    floor = Floor(max_cps=10.0, allocated_channels=10)
+    floor.feed(*[item(n) for n in range(1, 5)])
+    for _ in range(4):
+        await floor.turn()
+        floor.clock.advance(0.1016)
+        floor.worker.wake()
+    assert len(floor.ledger.reservations) == 4
+    await floor.commit()
+    assert len(floor.link.sent) == 1
+
+
+async def test_our_own_bug_stops_the_worker(floor: Floor) -> None:
+    floor.feed(item(1))
+    await floor.turn()
+    floor.ledger.reservations[0][1].set_exception(RuntimeError("a bug"))
+    with pytest.raises(RuntimeError, match="a bug"):
+        await asyncio.wait_for(floor.worker.run(), 5)
