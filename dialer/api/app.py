@@ -1,0 +1,77 @@
+"""The HTTP application: every route under both base paths, with and without a trailing slash."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from fastapi import FastAPI, Response
+
+from dialer.api.answers import install_handlers
+from dialer.api.clients import create_client
+from dialer.api.deps import ApiDeps
+from dialer.api.health import show_health, show_readiness
+from dialer.api.idempotency import InFlight
+from dialer.api.ingest import insert_batch, insert_quick_call
+from dialer.api.openapi import describe, documented
+from dialer.api.queues import list_items, list_queues, update_queue
+
+__all__ = ["ApiDeps", "create_api"]
+
+BASES: Final = ("/calling/api", "/calling/api/v1")
+DESCRIPTION: Final = (
+    "Batches of calls in, CDRs back. Every error is "
+    '`{"message", "status": "error", "details"}`; every success is 200.'
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A route below a base path, without its trailing slash."""
+
+    method: str
+    path: str
+    handler: Callable[..., Awaitable[Response]]
+
+
+ROUTES: Final = (
+    Route("POST", "/clients", create_client),
+    Route("POST", "/queues/insertdataincallqueue", insert_batch),
+    Route("POST", "/queues/insertquickcall", insert_quick_call),
+    Route("GET", "/queues/getmasterqueues", list_queues),
+    Route("GET", "/queues/getqueues", list_items),
+    Route("PUT", "/queues/updatequeuemaster/{queue_id}", update_queue),
+)
+
+
+def create_api(deps: ApiDeps) -> FastAPI:
+    """The application. It opens and closes nothing: `deps` belong to the caller."""
+    app = FastAPI(
+        title="Centralized Calling",
+        description=DESCRIPTION,
+        redirect_slashes=False,
+        docs_url="/docs",
+        redoc_url=None,
+    )
+    app.state.deps = deps
+    app.state.in_flight = InFlight()
+    install_handlers(app)
+    for base in BASES:
+        for route in ROUTES:
+            _add(app, route, base)
+    app.add_api_route("/healthz", show_health, methods=["GET"], tags=["health"])
+    app.add_api_route("/readyz", show_readiness, methods=["GET"], tags=["health"])
+    documented(app)
+    return app
+
+
+def _add(app: FastAPI, route: Route, base: str) -> None:
+    """Both spellings; the documented one (first base, trailing slash but for a path parameter)
+    stands in the OpenAPI description."""
+    bare = base + route.path
+    spelled = bare if route.path.endswith("}") else f"{bare}/"
+    for path in (bare, f"{bare}/"):
+        shown = base == BASES[0] and path == spelled
+        extra: dict[str, Any] = describe(route.handler.__name__) if shown else {}
+        app.add_api_route(
+            path, route.handler, methods=[route.method], include_in_schema=shown, **extra
+        )

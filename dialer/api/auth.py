@@ -1,0 +1,96 @@
+"""Who calls, and for whom: API keys, superusers and the client they act for."""
+
+import hashlib
+import hmac
+from typing import Any, Final
+
+from fastapi import Request
+
+from dialer.api.answers import ApiError
+from dialer.api.deps import ApiDeps, deps_of
+from dialer.errors import NotFound
+from dialer.keys import check_key, find_lookup
+from dialer.store.contract import Client
+
+INVALID_KEY: Final = "Invalid API key"
+NO_ACCOUNT: Final = "Account code is required for superuser"
+BOOTSTRAP: Final = Client(
+    id=0, name="bootstrap", accountcode="", username="", is_superuser=True, has_key=True
+)
+
+
+async def authenticate(request: Request) -> Client:
+    """The client whose key this is. 401 for no or a wrong key, 403 for a client that is not
+    active. The bootstrap key of the settings gives a superuser without a row."""
+    deps = deps_of(request)
+    key = _presented_key(request)
+    if key is None:
+        raise _unauthorized("no API key was given")
+    if _is_bootstrap(key, deps):
+        return BOOTSTRAP
+    lookup = find_lookup(key)
+    if lookup is None:
+        raise _unauthorized()
+    found = await deps.store.client_by_key(lookup)
+    stored = found[1] if found is not None else None
+    if not check_key(key, stored, await deps.store.installation_secret()) or found is None:
+        raise _unauthorized()
+    client = found[0]
+    if not client.is_active or client.status != "active":
+        raise ApiError(403, "Client is not active")
+    return client
+
+
+async def authenticate_superuser(request: Request) -> Client:
+    """As `authenticate`; 403 for an ordinary client."""
+    caller = await authenticate(request)
+    if not caller.is_superuser:
+        raise ApiError(403, "Superuser API key required")
+    return caller
+
+
+async def find_tenant(request: Request, caller: Client, body: dict[str, Any]) -> Client:
+    """The client that is acted for: the caller, or the one that a superuser names by accountcode
+    or client_code in query or body. An ordinary client that names another one gets 404."""
+    named = _named_account(request, body)
+    if caller.is_superuser:
+        if not named:
+            raise ApiError(403, NO_ACCOUNT)
+        try:
+            return await deps_of(request).store.client(named)
+        except NotFound:
+            raise ApiError(404, "Client not found") from None
+    if named and named != caller.accountcode:
+        raise ApiError(404, "Client not found")
+    return caller
+
+
+def _named_account(request: Request, body: dict[str, Any]) -> str | None:
+    for source in (request.query_params, body):
+        for name in ("accountcode", "client_code"):
+            value = source.get(name)
+            if isinstance(value, str) and value:
+                return value
+    return None
+
+
+def _presented_key(request: Request) -> str | None:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and token.strip():
+        return token.strip()
+    return request.headers.get("x-api-key", "").strip() or None
+
+
+def _is_bootstrap(key: str, deps: ApiDeps) -> bool:
+    secret = deps.settings.superuser_api_key
+    if secret is None or not secret.get_secret_value():
+        return False
+    return hmac.compare_digest(_hash(key), _hash(secret.get_secret_value()))
+
+
+def _hash(text: str) -> bytes:
+    return hashlib.sha256(text.encode()).digest()  # equal lengths: the comparison tells nothing
+
+
+def _unauthorized(details: str = "") -> ApiError:
+    return ApiError(401, INVALID_KEY, details, headers={"WWW-Authenticate": "Bearer"})

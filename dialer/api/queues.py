@@ -1,0 +1,95 @@
+"""Queues read and changed by their client: getmasterqueues, getqueues, updatequeuemaster."""
+
+from typing import Annotated, Any, Final, Literal
+
+from fastapi import Request, Response
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from dialer.api.answers import ApiError, answer, success
+from dialer.api.auth import authenticate, find_tenant
+from dialer.api.deps import deps_of
+from dialer.api.idempotency import answer_once
+from dialer.api.listing import show_item, show_page, show_queue
+from dialer.api.reading import read_body, read_id, read_page, read_whole
+from dialer.bodies import read_object, refuse_bool
+from dialer.errors import FieldError, Refused
+from dialer.states import QueueStatus
+
+NO_QUEUE: Final = "Queue not found"
+_WORST_GAP: Final = 30 * 86400
+
+
+class QueueChange(BaseModel):
+    """The body of updatequeuemaster: any subset of the four fields."""
+
+    model_config = ConfigDict(extra="ignore", hide_input_in_errors=True, frozen=True)
+
+    queue_status: Literal["paused", "in-progress", "completed"] | None = None
+    retry: bool | None = None
+    retry_count: Annotated[int, Field(ge=0, le=1000), BeforeValidator(refuse_bool)] | None = None
+    retry_gap: Annotated[int, Field(ge=0, le=_WORST_GAP), BeforeValidator(refuse_bool)] | None = (
+        Field(default=None, description="seconds")
+    )
+
+
+async def list_queues(request: Request) -> Response:
+    """The client's queues, its quick-call queue among them."""
+    client = await find_tenant(request, await authenticate(request), {})
+    page, size = read_page(request)
+    found = await deps_of(request).store.queues(client.id, (page - 1) * size, size)
+    shown = [show_queue(queue, client.accountcode) for queue in found.rows]
+    return answer(show_page(shown, page, size, found.total))
+
+
+async def list_items(request: Request) -> Response:
+    """The items of one queue of the client's."""
+    client = await find_tenant(request, await authenticate(request), {})
+    queue_id = read_whole(request, "master_queue_id", None, 0, 2**63 - 1)
+    page, size = read_page(request)
+    store = deps_of(request).store
+    queue = await store.queue(queue_id, client.id)
+    found = await store.items(queue.id, (page - 1) * size, size)
+    shown = [show_item(item, queue) for item in found.rows]
+    return answer(show_page(shown, page, size, found.total))
+
+
+async def update_queue(request: Request, queue_id: str) -> Response:
+    """Pause, resume or complete a queue, or change its retries."""
+    caller = await authenticate(request)
+    body = await read_body(request)
+    deps = deps_of(request)
+
+    async def work() -> tuple[dict[str, Any], bool]:
+        content = read_object(body)
+        client = await find_tenant(request, caller, content)
+        changes = read_changes(content)
+        number = read_id(queue_id)
+        if number is None:
+            raise ApiError(404, NO_QUEUE)
+        queue = await deps.store.queue(number, client.id)  # 404 unless it is this client's
+        if changes:
+            queue = await deps.store.change_queue(
+                queue.id, changes, deps.close_item, deps.clock.now()
+            )
+            deps.signals.queue_changed(queue.id)
+        shown = show_queue(queue, client.accountcode)
+        return success("Queue updated successfully", shown), False
+
+    return await answer_once(request, caller, body, work)
+
+
+def read_changes(content: dict[str, Any]) -> dict[str, Any]:
+    """The store's names and values of what is to change. Raises `Refused`."""
+    try:
+        change = QueueChange.model_validate(content)
+    except ValidationError as error:
+        raise Refused(
+            [
+                FieldError(str(entry["loc"][0]), entry["msg"])
+                for entry in error.errors(include_url=False, include_input=False)
+            ]
+        ) from None
+    changes = change.model_dump(exclude_none=True)
+    if "queue_status" in changes:
+        changes["status"] = QueueStatus(changes.pop("queue_status"))
+    return changes

@@ -1,0 +1,67 @@
+"""Serving the application: uvicorn, told to leave signals and access logs alone."""
+
+import asyncio
+import socket
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from typing import Final
+
+import uvicorn
+from fastapi import FastAPI
+
+GRACE: Final = 5  # seconds that requests get to end after `stop`
+_BACKLOG: Final = 512
+_IDLE: Final = 65  # seconds a connection may wait for its next request; above usual proxies' 60
+
+
+class _Server(uvicorn.Server):
+    """Tells when it listens; installs no signal handlers, for the process has its own."""
+
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._on_ready()
+
+
+async def serve(
+    app: FastAPI, host: str, port: int, on_ready: Callable[[int], None], stop: asyncio.Event
+) -> None:
+    """Serve until `stop` is set, then let running requests end. `on_ready` gets the port listened
+    on. Raises OSError when the address cannot be had."""
+    listener = _listen(host, port)
+    bound: int = listener.getsockname()[1]
+    config = uvicorn.Config(
+        app,
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        timeout_keep_alive=_IDLE,
+        timeout_graceful_shutdown=GRACE,
+    )
+    server = _Server(config, lambda: on_ready(bound))
+    stopper = asyncio.create_task(_stop_when(server, stop))
+    try:
+        await server.serve(sockets=[listener])
+    finally:
+        stopper.cancel()
+        listener.close()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+
+
+async def _stop_when(server: uvicorn.Server, stop: asyncio.Event) -> None:
+    await stop.wait()
+    server.should_exit = True
