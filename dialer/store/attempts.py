@@ -14,7 +14,7 @@ from dialer.store.deltas import Deltas
 from dialer.store.outbox import insert_deliveries
 from dialer.store.rows import dump_cdr, dump_json, to_micros
 
-_RESERVATION: Final = ("item_id", "number", "channel_id", "action_id", "cdr_id", "at")
+_RESERVATION: Final = ("item_id", "queue_id", "number", "channel_id", "action_id", "cdr_id", "at")
 
 # Everything that can forbid a new attempt and lives in the database, looked at as it is now.
 _RESERVE: Final = """
@@ -27,7 +27,7 @@ JOIN items i ON i.id = r.item_id
 JOIN queues q ON q.id = i.queue_id
 JOIN clients c ON c.id = i.client_id
 JOIN servers s ON s.id = i.server_id
-WHERE i.status = 'pending'
+WHERE i.status = 'pending' AND i.queue_id = r.queue_id
   AND (i.due_at IS NULL OR i.due_at <= r.at) AND (i.deadline IS NULL OR i.deadline > r.at)
   AND q.status IN ('pending', 'in-progress') AND NOT q.paused
   AND c.is_active AND c.status = 'active' AND NOT c.paused
@@ -48,7 +48,7 @@ def reserve(
     or where an item is named twice."""
     newest = cursor.execute("SELECT coalesce(max(id), 0) FROM attempts").fetchone()[0]
     rows = [
-        (r.item_id, r.number, r.channel_id, r.action_id, r.cdr_id, to_micros(r.now))
+        (r.item_id, r.queue_id, r.number, r.channel_id, r.action_id, r.cdr_id, to_micros(r.now))
         for r in reservations
     ]
     inserted = run_with_rows(cursor, _RESERVE, _RESERVATION, rows)

@@ -2,22 +2,10 @@
 
 import sqlite3
 from collections import Counter
-from dataclasses import dataclass
 from typing import Final
 
 from dialer.states import ItemStatus
 from dialer.store.bulk import run_with_rows
-
-
-@dataclass(slots=True)
-class QueueDelta:
-    total: int = 0
-    pending: int = 0
-    queued: int = 0
-    processed: int = 0
-    terminated: int = 0
-    started: bool = False
-    at: int = 0  # microseconds
 
 
 class Deltas:
@@ -25,46 +13,45 @@ class Deltas:
     in-progress; a batch queue with nothing pending or queued left becomes completed."""
 
     def __init__(self) -> None:
-        self.queues: dict[int, QueueDelta] = {}
-        self.tallies: Counter[str] = Counter()
+        self._moves: Counter[tuple[int, ItemStatus | None, ItemStatus]] = Counter()
+        self._tallies: Counter[str] = Counter()
+        self._at = 0
 
     def move(
         self, queue_id: int, old: ItemStatus | None, new: ItemStatus, at: int, count: int = 1
     ) -> None:
-        """`count` items of a queue went from `old` (None: they are new) to `new`."""
-        delta = self.queues.setdefault(queue_id, QueueDelta())
-        delta.at = max(delta.at, at)
-        if old is None:
-            delta.total += count
-        else:
-            setattr(delta, old, getattr(delta, old) - count)
-        setattr(delta, new, getattr(delta, new) + count)
-        delta.started |= new is ItemStatus.QUEUED
+        """`count` items of a queue went from `old` (None: they are new) to `new`; `at` in
+        microseconds."""
+        self._moves[queue_id, old, new] += count
+        if at > self._at:
+            self._at = at
 
     def tally(self, name: str, count: int = 1) -> None:
-        self.tallies[name] += count
+        self._tallies[name] += count
 
     def add(self, other: "Deltas") -> None:
-        for queue_id, theirs in other.queues.items():
-            mine = self.queues.setdefault(queue_id, QueueDelta())
-            for name in ("total", "pending", "queued", "processed", "terminated"):
-                setattr(mine, name, getattr(mine, name) + getattr(theirs, name))
-            mine.started |= theirs.started
-            mine.at = max(mine.at, theirs.at)
-        self.tallies.update(other.tallies)
+        self._moves.update(other._moves)
+        self._tallies.update(other._tallies)
+        self._at = max(self._at, other._at)
 
     def apply(self, cursor: sqlite3.Cursor) -> None:
         """Write the changes; part of the transaction that made them."""
-        if self.queues:
+        if self._moves:
             run_with_rows(cursor, _APPLY_QUEUES, _QUEUE_NAMES, self._queue_rows())
-        changed = [(name, count) for name, count in self.tallies.items() if count]
+        changed = [(name, count) for name, count in self._tallies.items() if count]
         if changed:
             run_with_rows(cursor, _APPLY_TALLIES, ("name", "value"), changed)
 
     def _queue_rows(self) -> list[tuple[int, ...]]:
+        queues: dict[int, Counter[str]] = {}
+        for (queue_id, old, new), count in self._moves.items():
+            changes = queues.setdefault(queue_id, Counter())
+            changes["total" if old is None else old] += count if old is None else -count
+            changes[new] += count
+            changes["started"] |= new is ItemStatus.QUEUED
         return [
-            (id_, d.total, d.pending, d.queued, d.processed, d.terminated, d.started, d.at)
-            for id_, d in self.queues.items()
+            (queue_id, *(changes[name] for name in _QUEUE_NAMES[1:-1]), self._at)
+            for queue_id, changes in queues.items()
         ]
 
 

@@ -107,10 +107,11 @@ def end_marked(
         select(t.queues.c.ending).where(t.queues.c.id == queue_id)
     ).scalar_one()
     ended = 0
+    lanes = select(t.queue_servers.c.server_id).where(t.queue_servers.c.queue_id == queue_id)
     for which in _ENDING.get(ending, ()):
-        query = (
-            select(*CANDIDATE_COLUMNS).where(_i.queue_id == queue_id, which).limit(limit - ended)
-        )
+        # Without the servers the index of all the queue's items would be read from its beginning.
+        own = (_i.queue_id == queue_id) & _i.server_id.in_(lanes)
+        query = select(*CANDIDATE_COLUMNS).where(own, which).limit(limit - ended)
         candidates = _load_candidates(connection, query)
         ended += _end_items(connection, candidates, ItemEnd.TERMINATED, close, now)
         if ended == limit:

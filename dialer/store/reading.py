@@ -91,7 +91,7 @@ def open_attempts() -> Select[Any]:
         select(*OPEN_ATTEMPT_COLUMNS)
         .join_from(t.attempts, t.items, _a.item_id == _i.id)
         .where(_a.state == word(AttemptState.OPEN))
-        .order_by(_a.id)
+        .order_by(_a.item_id)  # as the index of open ones has them
     )
 
 

@@ -8,6 +8,7 @@ times. Moments are integer microseconds in the database and float seconds in the
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, fields
+from operator import attrgetter
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -75,10 +76,13 @@ def as_json(query: Select[Any]) -> Select[Any]:
 _owned_servers = (
     select(func.json_group_array(t.client_servers.c.server_id))
     .where(t.client_servers.c.client_id == t.clients.c.id)
+    .correlate(t.clients)
     .scalar_subquery()
 )
-_live_key = exists().where(
-    t.api_keys.c.client_id == t.clients.c.id, t.api_keys.c.revoked_at.is_(None)
+_live_key = (
+    exists()
+    .where(t.api_keys.c.client_id == t.clients.c.id, t.api_keys.c.revoked_at.is_(None))
+    .correlate(t.clients)
 )
 
 SERVER_COLUMNS: Final = tuple(t.servers.c)
@@ -174,7 +178,7 @@ def read_delivery(raw: Raw) -> Delivery:
 
 def dump_cdr(cdr: Cdr) -> str:
     """The record column: every field of the CDR, by its name."""
-    values = {name: getattr(cdr, name) for name in _CDR_FIELDS}
+    values = dict(zip(_CDR_FIELDS, _cdr_values(cdr), strict=True))
     if cdr.leg_b is not None:
         values["leg_b"] = asdict(cdr.leg_b)
     return dump_json(values)
@@ -187,3 +191,4 @@ def load_cdr(values: dict[str, Any]) -> Cdr:
 
 
 _CDR_FIELDS: Final = tuple(f.name for f in fields(Cdr))
+_cdr_values = attrgetter(*_CDR_FIELDS)
