@@ -86,10 +86,13 @@ class Product:
                 clock=self._clock,
                 ids=ids,
                 signals=self._signals,
-                ready=self.ready.is_set,
+                readiness=self._readiness,
                 close_item=self.engine.close_item,
             )
         )
+
+    def _readiness(self) -> dict[str, bool]:
+        return {"store": self._dialing.is_set(), "worker": self.ready.is_set()}
 
     async def start(self) -> None:
         """Start in the background; returns when the API listens and the worker dials. Raises what

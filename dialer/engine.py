@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from dialer.clock import Clock
 from dialer.coordination.contract import Signals
 from dialer.delivery.sgapi import SgapiTarget
-from dialer.errors import SettingsError
+from dialer.errors import SettingsError, StoreUnavailable
 from dialer.feeding import Feeder
 from dialer.planner import Planner
 from dialer.policy import DEFAULT_POLICY, Policy
@@ -195,6 +195,6 @@ class Engine:
             state: dict[str, object] = {"links": self.links, "live": self.worker.live_calls}
             if state != published or now - at >= HEARTBEAT:
                 published, at = state, now
-                with contextlib.suppress(OSError):
-                    await self._store.put_runtime(state)
+                with contextlib.suppress(StoreUnavailable):
+                    await self._store.put_runtime(state, self._parts.clock.now())
             await asyncio.sleep(TIDY)
