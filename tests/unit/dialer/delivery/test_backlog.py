@@ -85,6 +85,21 @@ def test_an_offer_during_the_last_read_is_not_lost() -> None:
     assert backlog.pages() == []
 
 
+def test_an_offer_during_a_full_read_is_not_lost_whatever_its_id() -> None:
+    backlog = Backlog(Limits(page=2))
+    backlog.flag([A])
+    (page,) = backlog.pages()
+    backlog.offer([make_delivery(1, A)])
+    backlog.loaded(page, [make_delivery(5, A), make_delivery(6, A)])
+    (page,) = backlog.pages()
+    assert page.after_id == 6
+    backlog.loaded(page, [])
+    (page,) = backlog.pages()
+    assert page.after_id == 0
+    backlog.loaded(page, [make_delivery(n, A) for n in (1, 5)])
+    assert numbers(take_all(backlog)) == [5, 6, 1]
+
+
 def test_a_read_that_began_before_a_delivery_ended_does_not_bring_it_back() -> None:
     backlog = Backlog(Limits())
     backlog.offer([make_delivery(1, A)])
