@@ -47,7 +47,8 @@ build_root() {
   local half=$LAB_ROOT.half
   rm -rf "$half"
   say "making $LAB_ROOT (Debian sid with its Asterisk, about 500 MB; once)"
-  if ! debootstrap --variant=minbase --include=asterisk sid "$half" >"$LAB_CACHE/debootstrap.log" 2>&1; then
+  # In a mount namespace of its own: what debootstrap mounts goes with it, even where it is killed.
+  if ! unshare --mount debootstrap --variant=minbase --include=asterisk sid "$half" >"$LAB_CACHE/debootstrap.log" 2>&1; then
     tail -n 20 "$LAB_CACHE/debootstrap.log" >&2
     die "debootstrap failed; its last words are above, all of them are in $LAB_CACHE/debootstrap.log."
   fi

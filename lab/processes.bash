@@ -21,7 +21,6 @@ live_pid() {
 # Runs as the new namespace's first program and becomes Asterisk. Arguments: server, root, run folder, conf.
 enter_root() {
   local server=$1 root=$2 run=$3 conf=$4
-  mount --make-rprivate /
   mount --bind "$root" "$root"
   mount -t proc proc "$root/proc"
   mount --bind /dev "$root/dev"
@@ -42,7 +41,7 @@ start_server() {
   done
   printf '127.0.0.1 localhost %s\n' "$(hostname)" >"$LAB_RUN/hosts"
   ulimit -n 65536 2>/dev/null || ulimit -n "$(ulimit -H -n)"
-  DIALER_LAB_HOME=$LAB_PROJECT setsid unshare --mount bash -euc "$(declare -f asterisk_command enter_root)
+  DIALER_LAB_RUN=$LAB_RUN setsid unshare --mount bash -euc "$(declare -f asterisk_command enter_root)
     enter_root \"\$@\"" enter_root "$server" "$LAB_ROOT" "$LAB_RUN" "$LAB_CONF" \
     </dev/null >"$LAB_RUN/$server/log/console.log" 2>&1 9>&- &
   echo $! >"$(pid_file "$server")"
@@ -90,14 +89,14 @@ stop_server() {
   rm -f "$(pid_file "$1")"
 }
 
-# The checkout whose lab runs on this machine, if it is not this one: from the environment of its processes.
+# The run folder of the lab that this machine runs, if it is not this one: from its processes' environment.
 other_lab() {
-  local file home
+  local file run
   for file in /proc/[0-9]*/cmdline; do
     [[ $(tr '\0' ' ' 2>/dev/null <"$file") == *"asterisk -f -C /etc/asterisk-lab/"* ]] || continue
-    home=$(tr '\0' '\n' 2>/dev/null <"${file%cmdline}environ" | sed -n 's/^DIALER_LAB_HOME=//p')
-    if [[ -n $home && $home != "$LAB_PROJECT" ]]; then
-      echo "$home"
+    run=$(tr '\0' '\n' 2>/dev/null <"${file%cmdline}environ" | sed -n 's/^DIALER_LAB_RUN=//p')
+    if [[ -n $run && $run != "$LAB_RUN" ]]; then
+      echo "$run"
       return 0
     fi
   done

@@ -17,6 +17,10 @@ SHORT_TIMEOUT_MS = 2000
 """Of the number that rings for ever."""
 
 
+RUN = f"{time.time_ns() % 10**9:09d}"
+"""Of this process: two runs of the tests may share a lab."""
+
+
 @dataclass(frozen=True, slots=True)
 class Seen:
     """What AMI said of one call, and what the carrier noted of it."""
@@ -39,6 +43,11 @@ class Seen:
     @property
     def progressed(self) -> bool:
         return any(message["DialStatus"] == "PROGRESS" for message in self.named("DialState"))
+
+
+def unique(name: str) -> str:
+    """An ActionID and ChannelId that no other run uses."""
+    return f"{name}-{RUN}"
 
 
 @asynccontextmanager
@@ -93,8 +102,8 @@ async def call_every_number(lab: Lab) -> dict[str, list[Seen]]:
     The call that talks for 30 s is hung up by us when all others are over.
     """
     since = time.time() - 1
-    run = f"7{time.time_ns() % 10**9:09d}"
-    identities = {ending: f"table-{run}-{ending}" for ending in ENDINGS}
+    run = f"7{RUN}"
+    identities = {ending: unique(f"table-{ending}") for ending in ENDINGS}
     async with AsyncExitStack() as stack:
         ami = await stack.enter_async_context(logged_in(lab.pbx1))
         observer = await stack.enter_async_context(logged_in(lab.carrier))

@@ -4,7 +4,7 @@ import pytest
 
 from tests.lab.raw_ami import RawAmi
 from tests.lab.running_lab import Lab, Server
-from tests.lab.table_calls import is_over, logged_in, originate
+from tests.lab.table_calls import belongs, is_over, logged_in, originate, unique
 
 pytestmark = pytest.mark.lab
 
@@ -25,8 +25,9 @@ async def originate_and_end(server: Server, identity: str, channel: str) -> RawA
 @pytest.mark.parametrize("code", ["pbx1", "pbx2"])
 async def test_dead_trunk_times_out_without_ringing(lab: Lab, code: str) -> None:
     server: Server = getattr(lab, code)
-    ami = await originate_and_end(server, f"dead-trunk-{code}", "PJSIP/9000@dead")
-    ours = [m for m in ami.messages if m["Uniqueid"] == f"dead-trunk-{code}"]
+    identity = unique(f"dead-trunk-{code}")
+    ami = await originate_and_end(server, identity, "PJSIP/9000@dead")
+    ours = [m for m in ami.messages if m["Uniqueid"] == identity]
     assert [m["Reason"] for m in ours if m.event == "OriginateResponse"] == ["3"]
     assert [(m["Cause"], m["TechCause"]) for m in ours if m.event == "Hangup"] == [("19", "480")]
     assert not [m for m in ours if m.event == "Newstate"]
@@ -35,21 +36,24 @@ async def test_dead_trunk_times_out_without_ringing(lab: Lab, code: str) -> None
 @pytest.mark.parametrize("code", ["pbx1", "pbx2"])
 async def test_no_contact_makes_no_channel(lab: Lab, code: str) -> None:
     server: Server = getattr(lab, code)
-    ami = await originate_and_end(server, f"no-contact-{code}", "PJSIP/9000@nocontact")
-    ours = [m for m in ami.messages if f"no-contact-{code}" in (m["Uniqueid"], m["ActionID"])]
+    identity = unique(f"no-contact-{code}")
+    ami = await originate_and_end(server, identity, "PJSIP/9000@nocontact")
+    ours = [m for m in ami.messages if belongs(m, identity)]
     assert [m.event or m["Response"] for m in ours] == ["Success", "OriginateResponse"]
 
 
 @pytest.mark.parametrize("endpoint", ["endpoint1", "endpoint2", "provider1"])
 async def test_the_documents_endpoints_lead_to_the_carrier(lab: Lab, endpoint: str) -> None:
-    ami = await originate_and_end(lab.pbx2, f"alias-{endpoint}", f"PJSIP/9001@{endpoint}")
-    hangup = await ami.first(lambda m: m.event == "Hangup" and m["Uniqueid"] == f"alias-{endpoint}")
+    identity = unique(f"alias-{endpoint}")
+    ami = await originate_and_end(lab.pbx2, identity, f"PJSIP/9001@{endpoint}")
+    hangup = await ami.first(lambda m: m.event == "Hangup" and m["Uniqueid"] == identity)
     assert hangup["Cause"] == "17"
 
 
 async def test_local_channel_leads_to_the_carrier(lab: Lab) -> None:
-    ami = await originate_and_end(lab.pbx2, "local-busy-test", "Local/9001@lab-out/n")
-    hangup = await ami.first(lambda m: m.event == "Hangup" and m["Uniqueid"] == "local-busy-test")
+    identity = unique("local-busy")
+    ami = await originate_and_end(lab.pbx2, identity, "Local/9001@lab-out/n")
+    hangup = await ami.first(lambda m: m.event == "Hangup" and m["Uniqueid"] == identity)
     assert hangup["Cause"] == "17"
 
 
@@ -88,12 +92,16 @@ async def test_applications_run(lab: Lab) -> None:
     """
     async with logged_in(lab.pbx2) as ami:
         for application, data in APPLICATIONS.items():
-            identity = f"application-{application}"
+            identity = unique(f"application-{application}")
             headers = {"ActionID": identity, "ChannelId": identity, "Timeout": "5000"}
             runs = {"Channel": "PJSIP/9000@carrier", "Application": application, "Data": data}
             ami.send("Originate", headers | runs | {"Async": "true"})
-        await ami.until(lambda s: is_over(s, {f"application-{name}" for name in APPLICATIONS}))
-        lasted = {name: answered_seconds(ami, f"application-{name}") for name in APPLICATIONS}
+        await ami.until(
+            lambda s: is_over(s, {unique(f"application-{name}") for name in APPLICATIONS})
+        )
+        lasted = {
+            name: answered_seconds(ami, unique(f"application-{name}")) for name in APPLICATIONS
+        }
     too_short = {
         name for name, time in lasted.items() if time < (0.1 if name == "Playback" else 1.5)
     }
@@ -110,7 +118,7 @@ def answered_seconds(ami: RawAmi, identity: str) -> float:
 
 
 async def test_recording_context_records_and_runs_the_application(lab: Lab) -> None:
-    identity = "recorded-dial-test"
+    identity = unique("recorded-dial")
     async with logged_in(lab.pbx2) as ami:
         headers = {
             "ActionID": identity,
@@ -123,7 +131,7 @@ async def test_recording_context_records_and_runs_the_application(lab: Lab) -> N
             "Async": "true",
         }
         variables = [
-            ("Variable", "DIALER_RECORDING=../tests/recorded-dial"),
+            ("Variable", f"DIALER_RECORDING=../tests/{identity}"),
             ("Variable", "DIALER_APPLICATION=Dial"),
             ("Variable", "DIALER_DATA=PJSIP/9008@carrier\\,20"),
         ]
@@ -131,13 +139,13 @@ async def test_recording_context_records_and_runs_the_application(lab: Lab) -> N
         await ami.until(lambda session: is_over(session, {identity}))
         ours = [m for m in ami.messages if m["Linkedid"] == identity]
     assert sum(m.event == "BridgeEnter" for m in ours) == 2
-    recording = lab.run_folder / "recordings" / "tests" / "recorded-dial.wav"
+    recording = lab.run_folder / "recordings" / "tests" / f"{identity}.wav"
     assert recording.read_bytes().startswith(b"RIFF")
 
 
 @pytest.mark.parametrize("application", ["System", "Exec", ""])
 async def test_recording_context_runs_nothing_else(lab: Lab, application: str) -> None:
-    identity = f"recorded-{application or 'nothing'}"
+    identity = unique(f"recorded-{application or 'nothing'}")
     async with logged_in(lab.pbx2) as ami:
         headers = {"ActionID": identity, "ChannelId": identity, "Channel": "PJSIP/9007@carrier"}
         place = [("Context", "dialer-recording"), ("Exten", "s"), ("Priority", "1")]
@@ -155,14 +163,25 @@ async def test_recording_context_runs_nothing_else(lab: Lab, application: str) -
 
 async def test_filters_leave_what_the_dialer_needs(lab: Lab) -> None:
     """The unfiltered user, with the same rights, sees more; the dialer's user is spared it."""
+    identity = unique("filtered")
     loud = Server("pbx2", lab.pbx2.port, "unfiltered")
     async with logged_in(lab.pbx2) as quiet_ami, logged_in(loud) as loud_ami:
-        quiet_ami.forget()
-        originate(quiet_ami, "filter-test", "9008")
+        originate(quiet_ami, identity, "9008")
         for session in (quiet_ami, loud_ami):
-            await session.until(lambda s: is_over(s, {"filter-test"}))
-        quiet = {m.event for m in quiet_ami.messages if m.event}
-        loud_events = {m.event for m in loud_ami.messages if m.event}
+            await session.until(lambda s: is_over(s, {identity}))
+        quiet, loud_events = (
+            {m.event for m in session.messages if m.event and belongs(m, identity)}
+            for session in (quiet_ami, loud_ami)
+        )
     wanted = {"Newchannel", "Newstate", "DialBegin", "DialEnd", "OriginateResponse", "Hangup"}
     assert wanted <= quiet <= wanted | {"DialState"}
     assert {"NewConnectedLine", "HangupRequest"} & loud_events
+
+
+async def test_a_starred_number_presses_a_key(lab: Lab) -> None:
+    identity = unique("starred")
+    async with logged_in(lab.pbx2) as ami:
+        originate(ami, identity, "*9007")
+        key = await ami.first(lambda m: m.event == "DTMFEnd" and m["Uniqueid"] == identity)
+        await ami.ask("Hangup", {"ActionID": f"{identity}-end", "Channel": identity})
+    assert (key["Digit"], key["Direction"]) == ("5", "Received")
