@@ -50,7 +50,7 @@ def find_lab() -> Lab | str:
         if not answers(server):
             return f"lab: no Asterisk at {server.host}:{server.port} (make lab-up)"
     if not lab.carrier_log.exists():
-        return f"lab: another checkout's, its carrier's log is not at {lab.carrier_log}"
+        return f"lab: no carrier's log at {lab.carrier_log} (DIALER_LAB_DIR: the lab's run folder)"
     return lab
 
 
