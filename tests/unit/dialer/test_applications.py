@@ -1,0 +1,190 @@
+"""Applications and their arguments."""
+
+import pytest
+
+from dialer.applications import check_application, check_data, parse_default, parse_dial_data
+from dialer.policy import DEFAULT_POLICY, Policy
+from tests.unit.dialer.test_policy import refused
+
+ANY = Policy(local_contexts=frozenset({"out"}))
+
+
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        ("Dial", "Dial"),
+        ("dial", "Dial"),
+        ("CONFBRIDGE", "ConfBridge"),
+        ("musiconhold", "MusicOnHold"),
+    ],
+)
+def test_allowed_applications_in_any_case(given: str, name: str) -> None:
+    assert check_application(given, DEFAULT_POLICY) == name
+
+
+@pytest.mark.parametrize(
+    "name", ["System", "AGI", "MixMonitor", "Exec", "Dial(x)", "Dial ", "Dial\r\nX: y", "Originate"]
+)
+def test_other_applications_are_refused(name: str) -> None:
+    refused(lambda: check_application(name, DEFAULT_POLICY), "action.Application")
+
+
+def test_the_operator_may_allow_more() -> None:
+    policy = Policy(applications=frozenset({"Background"}))
+    assert check_application("background", policy) == "Background"
+    assert check_data("Background", "any prompt", policy) is None
+    refused(lambda: check_application("Dial", policy), "action.Application")
+
+
+def test_dial_data() -> None:
+    dial = parse_dial_data("PJSIP/100@trunk,30,rm(jazz)", DEFAULT_POLICY)
+    assert dial is not None
+    assert (dial.target.number, dial.timeout, dial.options) == ("100", "30", "rm(jazz)")
+    assert dial.text(20) == "PJSIP/100@trunk,30,rm(jazz)"
+
+
+def test_dial_data_never_goes_without_a_timeout() -> None:
+    for data, text in (
+        ("PJSIP/100@trunk", "PJSIP/100@trunk,20"),
+        ("PJSIP/100@trunk,", "PJSIP/100@trunk,20"),
+        ("PJSIP/100@trunk,,r", "PJSIP/100@trunk,20,r"),
+        ("Local/100@out", "Local/100@out/n,20"),
+    ):
+        dial = parse_dial_data(data, ANY)
+        assert dial is not None
+        assert dial.text(20) == text
+
+
+@pytest.mark.parametrize("data", ["", ",", ",30", ",30,r"])
+def test_dial_without_a_target(data: str) -> None:
+    assert parse_dial_data(data, DEFAULT_POLICY) is None
+
+
+@pytest.mark.parametrize(
+    "options",
+    ["r", "R", "m", "i", "I", "c", "r(ring)", "L(60000)", "L(60000:30000:10000)", "S(60)", "irRc"],
+)
+def test_harmless_dial_options(options: str) -> None:
+    assert check_data("Dial", f"PJSIP/1@t,30,{options}", DEFAULT_POLICY) is not None
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ("g", "g"),
+        ("tT", "t"),
+        ("rw", "w"),
+        ("U(ctx)", "U"),
+        ("b(ctx^s^1)", "b"),
+        ("G(a^b^c)", "G"),
+        ("D(123)", "D"),
+        ("f(100)", "f"),
+        ("e", "e"),
+        ("F(a^b^1)", "F"),
+        ("L", "L"),
+        ("L(x)", "L"),
+        ("S", "S"),
+        ("r(", "("),
+        ("r)", ")"),
+        ("m(a b)", "("),
+        ("r,http://x", ","),
+    ],
+)
+def test_other_dial_options_are_refused(options: str, named: str) -> None:
+    data = f"PJSIP/1@t,30,{options}"
+    refused(lambda: check_data("Dial", data, DEFAULT_POLICY), "action.Data", f"'{named}'")
+
+
+def test_dial_options_are_an_allow_list() -> None:
+    policy = Policy(dial_options=frozenset("r"))
+    assert check_data("Dial", "PJSIP/1@t,30,r", policy) is not None
+    refused(lambda: check_data("Dial", "PJSIP/1@t,30,m", policy), "action.Data", "'m'")
+
+
+@pytest.mark.parametrize("timeout", ["0", "x", "-5", "30s", " 30", "123456", "1.2345", "30^4"])
+def test_dial_timeouts(timeout: str) -> None:
+    refused(lambda: check_data("Dial", f"PJSIP/1@t,{timeout}", DEFAULT_POLICY), "action.Data")
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ("PJSIP/1@t&PJSIP/2@t,30", "'&'"),
+        ("PJSIP/1@t,30|r", "'|'"),
+        ("PJSIP/1@t,30,m(${X})", "${"),
+        ("PJSIP/1@t,30;x", "';'"),
+        ("PJSIP/1@t,30\r\nAction: Logoff", "U+000D"),
+        ("Local/1@anywhere", "anywhere"),
+        ("DAHDI/1,30", "DAHDI"),
+        ("nonsense,30", "TECH/number@endpoint"),
+    ],
+)
+def test_the_second_leg_obeys_the_same_rules(data: str, words: str) -> None:
+    refused(lambda: check_data("Dial", data, DEFAULT_POLICY), "action.Data", words)
+
+
+@pytest.mark.parametrize("word", ["CURL", "DB", "EVAL", "FILE", "ODBC", "REALTIME", "SHELL"])
+def test_words_that_asterisk_refuses(word: str) -> None:
+    refused(lambda: check_data("Playback", f"x{word}y", DEFAULT_POLICY), "action.Data", f"'{word}'")
+    refused(lambda: check_data("Dial", f"PJSIP/{word}@t", DEFAULT_POLICY), "action.Data", word)
+    assert check_data("Playback", f"x{word.lower()}y", DEFAULT_POLICY) is None
+
+
+@pytest.mark.parametrize(
+    ("application", "data"),
+    [
+        ("Playback", "hello-world"),
+        ("Playback", "custom/en/hello,noanswer"),
+        ("Playback", ""),
+        ("Queue", "sales"),
+        ("Queue", "sales,rn"),
+        ("Queue", "sales,,,,60"),
+        ("Queue", "sales,r,,custom/hold,60"),
+        ("Wait", "1"),
+        ("Wait", "0.5"),
+        ("Echo", ""),
+        ("ConfBridge", "room-1"),
+        ("ConfBridge", "room-1,default_bridge,default_user,menu"),
+        ("MusicOnHold", "default"),
+        ("MusicOnHold", "default,30"),
+    ],
+)
+def test_arguments_of_the_built_in_applications(application: str, data: str) -> None:
+    assert check_data(application, data, DEFAULT_POLICY) is None
+
+
+@pytest.mark.parametrize(
+    ("application", "data"),
+    [
+        ("Playback", "../../etc/passwd"),
+        ("Playback", "/var/spool/asterisk/monitor/other"),
+        ("Playback", "http://169.254.169.254/latest"),
+        ("Playback", "a&b"),
+        ("Playback", "hello,mix"),
+        ("Queue", "sales,tT"),
+        ("Queue", "sales,,http://x"),
+        ("Queue", "sales,,,,60,script.agi"),
+        ("Queue", "sales,,,,60,,ctx"),
+        ("Queue", "sales,,,../x"),
+        ("Wait", "long"),
+        ("Wait", "${X}"),
+        ("ConfBridge", "room 1"),
+        ("ConfBridge", "a,b,c,d,e"),
+        ("MusicOnHold", "default;x"),
+        ("MusicOnHold", "default,x"),
+        ("Echo", "a`b"),
+        ("Echo", "a\nb"),
+        ("Echo", "x" * 1017),
+    ],
+)
+def test_other_arguments_are_refused(application: str, data: str) -> None:
+    refused(lambda: check_data(application, data, DEFAULT_POLICY), "action.Data")
+
+
+def test_default_applications() -> None:
+    assert parse_default(None) == ("Wait", "1")
+    assert parse_default("") == ("Wait", "1")
+    assert parse_default("Echo") == ("Echo", "")
+    assert parse_default("Playback(hello,noanswer)") == ("Playback", "hello,noanswer")
+    refused(lambda: parse_default("Wait 1"), "default_application")
+    refused(lambda: parse_default("Wait(1\n)"), "default_application")

@@ -1,0 +1,272 @@
+"""Reading request bodies: types, spellings, limits."""
+
+import json
+from typing import Any
+
+import pytest
+
+from dialer.bodies import (
+    BATCH,
+    NO_DATA,
+    TOO_MANY,
+    Parsed,
+    parse_batch,
+    parse_quick_call,
+    read_object,
+)
+from dialer.errors import FieldError, Refused
+
+ACTION = {"Action": "Originate", "Channel": "PJSIP/1234567890@endpoint1"}
+ITEM = {"asterisk_server_code": "server1", "action": ACTION}
+
+
+def batch(*items: Any, **fields: Any) -> bytes:
+    return json.dumps({"batch_id": 1, "data": list(items), **fields}).encode()
+
+
+def one(item: dict[str, Any]) -> Parsed:
+    return parse_batch(batch(item))
+
+
+def fields_of(errors: list[FieldError]) -> list[tuple[int | None, str]]:
+    return [(error.index, error.field) for error in errors]
+
+
+def test_a_documented_body_comes_back_in_documented_order() -> None:
+    body = b'{"data":[{"action":{"Channel":"PJSIP/1","Action":"Originate"}}],"batch_id":"7"}'
+    parsed = parse_batch(body)
+    assert parsed.errors == []
+    assert list(parsed.content) == ["batch_id", "data"]
+    assert parsed.content["batch_id"] == 7
+    assert list(parsed.content["data"][0]["action"]) == ["Action", "Channel"]
+
+
+def test_numbers_come_as_text_and_keys_in_any_case() -> None:
+    action = {
+        "action": "Originate",
+        "CHANNEL": "PJSIP/1@t",
+        "timeout": "20000",
+        "async": "True",
+        "earlymedia": 0,
+        "variable": "A=1",
+        "CallerId": "x",
+    }
+    item = {"action": action, "retry": "3", "call_timeout": "25", "connected": "false"}
+    parsed = one(item)
+    assert parsed.errors == []
+    assert parsed.content["data"][0]["action"] == {
+        "Action": "Originate",
+        "Channel": "PJSIP/1@t",
+        "Timeout": 20000,
+        "CallerID": "x",
+        "Variable": "A=1",
+        "EarlyMedia": False,
+        "Async": True,
+    }
+    assert parsed.content["data"][0]["retry"] == 3
+
+
+def test_the_digest_is_of_what_the_body_says() -> None:
+    plain = parse_batch(batch(ITEM))
+    spaced = parse_batch(json.dumps({"data": [ITEM], "batch_id": "1"}, indent=3).encode())
+    lower = {"action": {key.lower(): value for key, value in ACTION.items()}}
+    spelled = parse_batch(batch({**lower, "asterisk_server_code": "server1"}))
+    other = parse_batch(batch({**ITEM, "project": "x"}))
+    assert plain.digest() == spaced.digest() == spelled.digest()
+    assert other.digest() != plain.digest()
+
+
+@pytest.mark.parametrize("given", [{}, {"data": None}, {"data": []}])
+def test_data_is_required(given: dict[str, Any]) -> None:
+    with pytest.raises(Refused) as caught:
+        parse_batch(json.dumps({"batch_id": 1, **given}).encode())
+    assert caught.value.errors == [FieldError("data", NO_DATA)]
+
+
+@pytest.mark.parametrize("item", [{}, ITEM, {"action": {"unknown": 1}}, 5])
+def test_a_batch_has_1000_items(item: Any) -> None:
+    with pytest.raises(Refused) as caught:
+        parse_batch(batch(*[item] * 1001))
+    assert caught.value.errors == [FieldError("data", TOO_MANY)]
+
+
+def test_a_thousand_pass() -> None:
+    assert len(parse_batch(batch(*[ITEM] * 1000)).content["data"]) == 1000
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"  ",
+        b"{",
+        b"[]",
+        b'"text"',
+        b"null",
+        b"\xff\xfe",
+        b'{"batch_id": 1, "data": [{"project": "\xff"}]}',
+        b'{"batch_id": 1, "data": [{"project": "\\ud800"}]}',
+        b"[" * 100_000,
+        b'{"data":' * 5000,
+        b'\xef\xbb\xbf{"batch_id": 1}',
+    ],
+)
+def test_what_is_no_json_object(body: bytes) -> None:
+    for parse in (parse_batch, parse_quick_call, read_object):
+        with pytest.raises(Refused) as caught:
+            parse(body)
+        assert [error.field for error in caught.value.errors] == ["body"]
+
+
+@pytest.mark.parametrize("data", [5, "x", {"a": 1}, True])
+def test_data_is_a_list(data: Any) -> None:
+    with pytest.raises(Refused) as caught:
+        parse_batch(json.dumps({"batch_id": 1, "data": data}).encode())
+    assert fields_of(caught.value.errors) == [(None, "data")]
+
+
+WRONG_IN_ITEM: list[tuple[str, Any]] = [
+    ("asterisk_server_code", 5),
+    ("asterisk_server_code", "x" * 256),
+    ("caller_id", ["x"]),
+    ("action", "Originate"),
+    ("retry", "many"),
+    ("retry", True),
+    ("retry", -1),
+    ("retry", 1001),
+    ("retry", 1.5),
+    ("call_tried", "x"),
+    ("call_success", []),
+    ("call_failed", {}),
+    ("call_status", 1),
+    ("connected", "maybe"),
+    ("create_recording", "perhaps"),
+    ("recording_format", 1),
+    ("queue_type", 1),
+    ("queue_status", False),
+    ("call_timeout", "x"),
+    ("call_timeout", 2**64),
+    ("recording_path", 1),
+    ("mix_monitor_command", 1),
+    ("disposition", 1),
+    ("contact_number", 1.5),
+    ("contact_number", True),
+    ("contact_number", "1" * 33),
+    ("project", 1),
+    ("deadline", "tomorrow"),
+    ("deadline", ""),
+    ("deadline", "2024-13-01T00:00:00"),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), WRONG_IN_ITEM)
+def test_wrong_types_in_an_item_are_one_error_each(name: str, value: Any) -> None:
+    parsed = parse_batch(batch(ITEM, {**ITEM, name: value}))
+    assert fields_of(parsed.errors) == [(1, name)]
+    assert name not in parsed.content["data"][1]
+    assert parsed.content["data"][0] == ITEM
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("Action", 1),
+        ("ActionID", 1),
+        ("Channel", 1),
+        ("Channel", "x" * 1023),
+        ("Application", []),
+        ("Data", {}),
+        ("Timeout", "soon"),
+        ("Timeout", True),
+        ("CallerID", 1),
+        ("Variable", {"A": 1}),
+        ("Account", 1),
+        ("EarlyMedia", "x"),
+        ("Async", 7),
+        ("Codecs", ["ulaw"]),
+        ("ChannelId", 1),
+        ("OtherChannelId", 1),
+        ("PreDialGoSub", 1),
+    ],
+)
+def test_wrong_types_in_an_action_are_one_error_each(name: str, value: Any) -> None:
+    parsed = one({**ITEM, "action": {**ACTION, name: value}})
+    assert fields_of(parsed.errors) == [(0, f"action.{name}")]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("batch_id", "x"),
+        ("batch_id", 2**63),
+        ("batch_id", True),
+        ("queue_id", "x"),
+        ("queue_id", 1.5),
+        ("dids", "x"),
+        ("dids", [""]),
+        ("dids", [[]]),
+        ("dids", ["1"] * 1001),
+        ("accountcode", 5),
+    ],
+)
+def test_wrong_types_of_the_batch(name: str, value: Any) -> None:
+    parsed = parse_batch(batch(ITEM, **{name: value}))
+    assert fields_of(parsed.errors) == [(None, name)]
+
+
+def test_unknown_keys_in_action_are_refused_and_others_left_alone() -> None:
+    keys = {f"Bad{n}": n for n in range(12)}
+    parsed = one({**ITEM, "extra": 1, "action": {**ACTION, **keys}})
+    (error,) = parsed.errors
+    assert (error.index, error.field) == (0, "action")
+    assert "'Bad0'" in error.message
+    assert "and 2 more" in error.message
+    assert "Bad0" not in parsed.content["data"][0]["action"]
+    assert parse_batch(batch(ITEM, extra=1)).errors == []
+
+
+def test_a_key_given_in_two_spellings_is_refused() -> None:
+    parsed = one({**ITEM, "action": {**ACTION, "channel": "PJSIP/2@t"}})
+    assert fields_of(parsed.errors) == [(0, "action.Channel")]
+
+
+def test_every_error_is_found() -> None:
+    wrong = {"retry": "x", "connected": "maybe", "action": {"Timeout": "z", "Nope": 1}}
+    parsed = parse_batch(batch(wrong, 7, ITEM, wrong, batch_id="x"))
+    assert set(fields_of(parsed.errors)) == {
+        (None, "batch_id"),
+        (0, "retry"),
+        (0, "connected"),
+        (0, "action.Timeout"),
+        (0, "action"),
+        (1, "data"),
+        (3, "retry"),
+        (3, "connected"),
+        (3, "action.Timeout"),
+        (3, "action"),
+    }
+    assert len(parsed.content["data"]) == 4
+
+
+def test_quick_calls() -> None:
+    body = {"number1": 1234567890, "action": {"application": "Dial"}, "create_recording": "1"}
+    parsed = parse_quick_call(json.dumps(body).encode())
+    assert parsed.errors == []
+    assert parsed.content == {
+        "number1": "1234567890",
+        "action": {"Application": "Dial"},
+        "create_recording": True,
+    }
+    wrong = parse_quick_call(b'{"number1": [], "customer_name": 5, "action": {"x": 1}}')
+    assert set(fields_of(wrong.errors)) == {
+        (None, "number1"),
+        (None, "customer_name"),
+        (None, "action"),
+    }
+
+
+def test_the_schema_says_what_is_required() -> None:
+    schema = BATCH.json_schema()
+    assert schema["required"] == ["batch_id", "data"]
+    assert schema["$defs"]["QueueItem"]["required"] == ["asterisk_server_code", "action"]
+    assert schema["$defs"]["Action"]["required"] == ["Action", "Channel"]

@@ -1,0 +1,101 @@
+"""New clients."""
+
+from typing import Any
+
+import pytest
+
+from dialer.clients import check_client, read_client
+from dialer.errors import Refused
+
+FULL: dict[str, Any] = {
+    "name": "Client Name",
+    "accountcode": "client_xyz",
+    "username": "client_username",
+    "did": "+1234567890",
+    "phone_number": "+1234567890",
+    "allocated_channels": 10,
+    "callbackurl": "https://client.com/callback",
+    "is_superuser": False,
+    "rate_limit": 1000,
+    "is_active": True,
+    "status": "active",
+}
+LEAST = {"name": "n", "accountcode": "a", "username": "u"}
+
+
+def fields_refused(content: dict[str, Any]) -> list[str]:
+    with pytest.raises(Refused) as caught:
+        read_client(content, False, 5.0)
+    return sorted(error.field for error in caught.value.errors)
+
+
+def test_the_documents_example() -> None:
+    client = read_client(FULL, False, 5.0)
+    assert (client.name, client.accountcode, client.username) == (
+        "Client Name",
+        "client_xyz",
+        "client_username",
+    )
+    assert (client.did, client.callback_url) == ("+1234567890", "https://client.com/callback")
+    assert (client.allocated_channels, client.rate_limit) == (10, 1000)
+    assert (client.created_at, client.updated_at) == (5.0, 5.0)
+
+
+@pytest.mark.parametrize(
+    "content", [LEAST, {**dict.fromkeys(FULL), **LEAST}, {**LEAST, "unknown": 1}]
+)
+def test_defaults(content: dict[str, Any]) -> None:
+    client = read_client(content, False, 5.0)
+    assert (client.allocated_channels, client.max_cps, client.rate_limit) == (1, 10.0, None)
+    assert (client.is_active, client.status, client.is_superuser) == (True, "active", False)
+    assert (client.did, client.callback_url) == (None, None)
+
+
+def test_what_is_required() -> None:
+    assert fields_refused({}) == ["accountcode", "name", "username"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("name", ""),
+        ("name", None),
+        ("name", "a\nb"),
+        ("name", "x" * 256),
+        ("accountcode", ""),
+        ("accountcode", "a b"),
+        ("accountcode", "a\r\nb"),
+        ("accountcode", "../x"),
+        ("accountcode", "x" * 80),
+        ("username", 5),
+        ("username", "\u2028"),
+        ("did", "x" * 81),
+        ("did", "${X}"),
+        ("did", "é" * 41),
+        ("phone_number", "1\x7f"),
+        ("allocated_channels", -1),
+        ("allocated_channels", "many"),
+        ("callbackurl", "ftp://x"),
+        ("callbackurl", "http://127.0.0.1/"),
+        ("callbackurl", "http://169.254.169.254/"),
+        ("rate_limit", 0),
+        ("is_active", "maybe"),
+        ("status", ""),
+        ("status", "a\tb"),
+    ],
+)
+def test_wrong_fields_by_name(name: str, value: Any) -> None:
+    assert name in fields_refused({**FULL, name: value})
+
+
+def test_private_callbacks_where_the_operator_allows_them() -> None:
+    client = read_client({**FULL, "callbackurl": "http://127.0.0.1:9/x"}, True, 5.0)
+    assert client.callback_url == "http://127.0.0.1:9/x"
+
+
+def test_changes_obey_the_same_rules() -> None:
+    check_client({"timezone": "Asia/Tehran", "did": None, "max_cps": 5.0}, False)
+    for zone in ("Nowhere/City", "", "../etc/passwd", "Europe"):
+        with pytest.raises(Refused) as caught:
+            check_client({"timezone": zone}, False)
+        assert [error.field for error in caught.value.errors] == ["timezone"]

@@ -1,0 +1,181 @@
+"""What goes on the wire for an item."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from ami import Originate
+from ami.actions import serialize
+from dialer.errors import Refused
+from dialer.originate import build_originate
+from dialer.policy import DEFAULT_POLICY, Policy
+from dialer.store.contract import Candidate, Client
+from tests.unit.dialer.builders import make_client, make_item
+from tests.unit.dialer.test_batch import DOCUMENT, build
+
+CLIENT = make_client(accountcode="real_account")
+
+
+def waiting(**action: Any) -> Candidate:
+    (item,) = build({**DOCUMENT, "action": {**DOCUMENT["action"], **action}})
+    return make_item(payload=item.payload, number=item.number, caller_id=item.caller_id)
+
+
+def originate(
+    candidate: Candidate, client: Client = CLIENT, policy: Policy = DEFAULT_POLICY
+) -> Originate:
+    return build_originate(
+        candidate,
+        client,
+        channel_id="channel-1",
+        action_id="action-1",
+        max_duration=7200,
+        policy=policy,
+    )
+
+
+def test_the_documents_example() -> None:
+    assert originate(waiting()) == Originate(
+        action_id="action-1",
+        channel_id="channel-1",
+        channel="PJSIP/1234567890@endpoint1",
+        timeout_ms=30000,
+        application="Dial",
+        data="PJSIP/0987654321@endpoint2,30",
+        caller_id="Your Company <1001>",
+        account="real_account",
+        variables=("TIMEOUT(absolute)=7200",),
+        functions=frozenset({"TIMEOUT(absolute)"}),
+    )
+
+
+def test_what_is_never_sent() -> None:
+    candidate = waiting(EarlyMedia=True, Async=False, Account="someone_else")
+    text = serialize(originate(candidate)).decode()
+    assert "EarlyMedia" not in text
+    assert "someone_else" not in text
+    assert "PreDialGoSub" not in text
+    assert "Async: true" in text
+    assert "Account: real_account" in text
+
+
+def test_spellings_are_asterisks_on_the_wire() -> None:
+    action = originate(waiting(Application="dial", Channel="pjsip/1@t", Data="sip/2@t"))
+    assert (action.application, action.channel, action.data) == ("Dial", "PJSIP/1@t", "SIP/2@t,30")
+
+
+def test_a_dial_gets_the_items_call_timeout() -> None:
+    payload = {**waiting(Data="PJSIP/2@t").payload, "call_timeout": 17}
+    assert originate(make_item(payload=payload)).data == "PJSIP/2@t,17"
+
+
+@pytest.mark.parametrize(
+    "action", [{"Application": None}, {"Application": "Dial", "Data": None}, {"Data": ",30"}]
+)
+def test_the_default_application(action: dict[str, Any]) -> None:
+    candidate = waiting(**action)
+    sent = originate(candidate)
+    assert (sent.application, sent.data) == ("Wait", "1")
+    music = originate(candidate, replace(CLIENT, default_application="MusicOnHold(jazz)"))
+    assert (music.application, music.data) == ("MusicOnHold", "jazz")
+    dial = originate(candidate, replace(CLIENT, default_application="Dial(PJSIP/9@t,,g)"))
+    assert (dial.application, dial.data) == ("Dial", "PJSIP/9@t,30,g")
+    dial = originate(candidate, replace(CLIENT, default_application="Dial(PJSIP/9@t,5)"))
+    assert dial.data == "PJSIP/9@t,5"
+
+
+def test_other_applications_keep_their_data() -> None:
+    sent = originate(waiting(Application="echo", Data=None))
+    assert (sent.application, sent.data) == ("Echo", "")
+    sent = originate(waiting(Application="Playback", Data="hello"))
+    assert (sent.application, sent.data) == ("Playback", "hello")
+
+
+def test_variables_have_a_header_each() -> None:
+    sent = originate(waiting(Variable='A="1,2",B=3'))
+    assert sent.variables == ("TIMEOUT(absolute)=7200", "A=1\\,2", "B=3")
+    assert serialize(sent).count(b"Variable: ") == 3
+
+
+def test_functions_of_the_operators_list() -> None:
+    policy = Policy(functions=frozenset({"PJSIP_HEADER(add,X-Foo)"}))
+    base = waiting()
+    action = {**base.payload["action"], "Variable": "PJSIP_HEADER(add,X-Foo)=v"}
+    candidate = make_item(payload={**base.payload, "action": action})
+    sent = originate(candidate, policy=policy)
+    assert "PJSIP_HEADER(add,X-Foo)" in sent.functions
+    assert b"Variable: PJSIP_HEADER(add,X-Foo)=v\r\n" in serialize(sent)
+    with pytest.raises(Refused):
+        originate(candidate)
+
+
+def test_local_channels_get_n() -> None:
+    policy = Policy(local_contexts=frozenset({"out"}))
+    base = waiting()
+    action = {**base.payload["action"], "Channel": "Local/5@out", "Data": "Local/6@out"}
+    candidate = make_item(payload={**base.payload, "action": action})
+    sent = originate(candidate, policy=policy)
+    assert (sent.channel, sent.data) == ("Local/5@out/n", "Local/6@out/n,30")
+    with pytest.raises(Refused):
+        originate(candidate)
+
+
+@pytest.mark.parametrize(
+    ("attempts", "unplaced", "sent"),
+    [(0, 0, "other-chan"), (1, 0, "other-chan-2"), (1, 2, "other-chan-4")],
+)
+def test_other_channel_id_gets_the_attempts_suffix(attempts: int, unplaced: int, sent: str) -> None:
+    candidate = replace(waiting(OtherChannelId="other-chan"), attempts=attempts, unplaced=unplaced)
+    assert originate(candidate).other_channel_id == sent
+
+
+def test_an_other_channel_id_that_does_not_fit_is_not_sent() -> None:
+    assert originate(waiting(OtherChannelId="x")).other_channel_id == ""
+
+
+def test_codecs_and_timeout() -> None:
+    sent = originate(waiting(Codecs="ulaw,alaw", Timeout=5000))
+    assert (sent.codecs, sent.timeout_ms) == ("ulaw,alaw", 5000)
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        Policy(technologies=frozenset({"SIP"})),
+        Policy(applications=frozenset({"Wait"})),
+        Policy(endpoints=frozenset({"endpoint1"})),
+    ],
+)
+def test_the_policy_of_today_is_asked_again(policy: Policy) -> None:
+    candidate = waiting()
+    assert originate(candidate).application == "Dial"
+    with pytest.raises(Refused):
+        originate(candidate, policy=policy)
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        {"Channel": "PJSIP/1@t\r\nAction: Logoff"},
+        {"Codecs": "ulaw\r\nX: y"},
+        {"Variable": "A=1\r\nX: y"},
+        {"Data": "PJSIP/1@t\r\nX: y"},
+        {"OtherChannelId": "a\r\nb"},
+    ],
+)
+def test_a_tampered_row_is_refused(action: dict[str, Any]) -> None:
+    base = waiting()
+    tampered = {**base.payload, "action": {**base.payload["action"], **action}}
+    with pytest.raises(Refused):
+        originate(make_item(payload=tampered))
+
+
+def test_a_tampered_caller_id_is_refused() -> None:
+    with pytest.raises(Refused):
+        originate(replace(waiting(), caller_id="a\r\nAction: Logoff"))
+
+
+def test_a_payload_with_the_least_in_it() -> None:
+    sent = originate(make_item())
+    assert (sent.application, sent.data, sent.timeout_ms) == ("Wait", "1", 30000)

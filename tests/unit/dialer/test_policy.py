@@ -1,0 +1,233 @@
+"""What may reach the AMI wire."""
+
+from collections.abc import Callable
+
+import pytest
+
+from dialer.errors import Refused
+from dialer.policy import (
+    DEFAULT_POLICY,
+    DialTarget,
+    Policy,
+    check_caller_id,
+    check_channel_ids,
+    check_codecs,
+    check_dial_string,
+    check_evaluated,
+    check_gosub,
+    check_line,
+    check_recording,
+    check_text,
+    fits_wire,
+    has_control,
+    is_dial_part,
+    parse_dial_string,
+)
+
+
+def refused(check: Callable[[], object], field: str, *words: str) -> str:
+    """The message of the one refusal of `field`, which holds `words`."""
+    with pytest.raises(Refused) as caught:
+        check()
+    (error,) = caught.value.errors
+    assert error.field == field
+    assert error.index is None
+    for word in words:
+        assert word in error.message
+    return error.message
+
+
+CONTROLS = ["\x00", "\r", "\n", "\t", "\x1f", "\x7f", "\x80", "\x85", "\x9f", "\u2028", "\u2029"]
+
+
+@pytest.mark.parametrize("control", [*CONTROLS, "\ud800"])
+def test_control_characters_are_refused_by_name(control: str) -> None:
+    assert has_control(f"a{control}b")
+    refused(lambda: check_text("project", f"a{control}b"), "project", f"U+{ord(control):04X}")
+
+
+@pytest.mark.parametrize("text", ["", "plain", "naïve 한국어 😀", "a\u00a0b"])
+def test_other_characters_pass(text: str) -> None:
+    assert not has_control(text)
+    check_text("project", text)
+
+
+def test_a_line_may_have_1022_bytes() -> None:
+    check_line("action.Data", "Data", "x" * (1022 - len("Data: ")))
+    refused(lambda: check_line("action.Data", "Data", "x" * 1017), "action.Data", "1023", "1022")
+    check_line("action.Data", "Data", "é" * 508)
+    refused(lambda: check_line("action.Data", "Data", "é" * 509), "action.Data")
+
+
+@pytest.mark.parametrize(
+    ("text", "target"),
+    [
+        ("PJSIP/100@trunk", ("PJSIP", "100", "trunk", "PJSIP/100@trunk")),
+        ("PJSIP/trunk/+98100", ("PJSIP", "+98100", "trunk", "PJSIP/trunk/+98100")),
+        ("SIP/phone-1", ("SIP", "phone-1", "phone-1", "SIP/phone-1")),
+        ("IAX2/*43#@peer.example", ("IAX2", "*43#", "peer.example", "IAX2/*43#@peer.example")),
+        ("Local/100@out", ("Local", "100", "out", "Local/100@out/n")),
+        ("Local/100@out/n", ("Local", "100", "out", "Local/100@out/n")),
+        ("local/100@out", ("Local", "100", "out", "Local/100@out/n")),
+    ],
+)
+def test_the_four_forms(text: str, target: tuple[str, str, str, str]) -> None:
+    assert parse_dial_string(text) == DialTarget(*target)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "100",
+        "PJSIP",
+        "PJSIP/",
+        "/100",
+        "PJSIP/@trunk",
+        "PJSIP/100@",
+        "PJSIP/100@a@b",
+        "PJSIP/100@trunk/n",
+        "PJSIP/a/b/c",
+        "PJSIP/trunk/sip:100@evil.example",
+        "PJSIP/100 @trunk",
+        "PJSIP/100@trunk,30",
+        "PJSIP/100@trunk(x)",
+        "Local/100",
+        "Local/100/n",
+        "Local/100@out/nj",
+        "PJSIP/۱۲۳@trunk",
+        "PJSIP/100@trunk\n",
+    ],
+)
+def test_other_forms_are_refused(text: str) -> None:
+    refused(lambda: parse_dial_string(text), "action.Channel")
+
+
+@pytest.mark.parametrize("token", ["${", "$[", "&", "|", "`", ";"])
+def test_what_asterisk_takes_apart_is_named(token: str) -> None:
+    text = f"PJSIP/100{token}@trunk"
+    refused(lambda: check_dial_string(text, DEFAULT_POLICY), "action.Channel", f"'{token}'")
+
+
+@pytest.mark.parametrize("control", CONTROLS)
+def test_controls_in_a_dial_string_are_named(control: str) -> None:
+    text = f"PJSIP/100{control}@trunk"
+    refused(lambda: check_dial_string(text, DEFAULT_POLICY), "action.Channel", "U+")
+
+
+def test_a_channel_has_200_bytes() -> None:
+    longest = "PJSIP/" + "1" * 190 + "@abc"
+    assert check_dial_string(longest, DEFAULT_POLICY).number == "1" * 190
+    refused(lambda: check_dial_string(longest + "d", DEFAULT_POLICY), "action.Channel", "201")
+
+
+def test_technologies_are_an_allow_list_in_any_case() -> None:
+    target = check_dial_string("pjsip/100@trunk", DEFAULT_POLICY)
+    assert (target.tech, target.text) == ("PJSIP", "PJSIP/100@trunk")
+    refused(lambda: check_dial_string("DAHDI/1", DEFAULT_POLICY), "action.Channel", "DAHDI")
+    assert check_dial_string("DAHDI/1", Policy(technologies=frozenset({"DAHDI"}))).number == "1"
+
+
+def test_endpoints_are_an_allow_list_when_there_is_one() -> None:
+    policy = Policy(endpoints=frozenset({"trunk"}))
+    assert check_dial_string("PJSIP/100@trunk", policy).endpoint == "trunk"
+    for text in ("PJSIP/100@other", "PJSIP/other/100", "PJSIP/other"):
+        refused(lambda text=text: check_dial_string(text, policy), "action.Channel", "other")  # type: ignore[misc]
+
+
+def test_local_contexts_are_an_allow_list() -> None:
+    refused(lambda: check_dial_string("Local/100@out", DEFAULT_POLICY), "action.Channel", "'out'")
+    policy = Policy(local_contexts=frozenset({"out"}))
+    assert check_dial_string("Local/100@out", policy).text == "Local/100@out/n"
+    refused(lambda: check_dial_string("Local/1@default", policy), "action.Channel", "default")
+
+
+def test_caller_ids() -> None:
+    check_caller_id("Your Company <1001>")
+    check_caller_id("AT&T <1001>")
+    check_caller_id("x" * 80)
+    refused(lambda: check_caller_id("x" * 81), "action.CallerID", "81", "80")
+    refused(lambda: check_caller_id("é" * 41), "action.CallerID", "82")
+    refused(lambda: check_caller_id("a\r\nAction: Logoff"), "action.CallerID", "U+000D")
+    refused(lambda: check_caller_id("${SHELL(id)}", "caller_id"), "caller_id", "${")
+
+
+def test_evaluated() -> None:
+    check_evaluated("f", "$ {5} [6]")
+    refused(lambda: check_evaluated("f", "a$[1+1]"), "f", "$[")
+
+
+@pytest.mark.parametrize("text", ["ulaw", "ulaw,alaw", "g722,slin16"])
+def test_codecs(text: str) -> None:
+    check_codecs(text)
+
+
+@pytest.mark.parametrize("text", ["", "ulaw alaw", "!all", "ulaw,", "ulaw\r\nX: y", "a" * 1020])
+def test_other_codecs_are_refused(text: str) -> None:
+    refused(lambda: check_codecs(text), "action.Codecs")
+
+
+@pytest.mark.parametrize(
+    ("text", "fits"),
+    [
+        ("0190a7c6-8f3e-7b2a-9c4d-1e2f3a4b5c6d", True),
+        ("0190A7C6-8F3E-7B2A-9C4D-1E2F3A4B5C6D", True),
+        ("channel-123", True),
+        ("a" * 8, True),
+        ("a" * 140, True),
+        ("a" * 7, False),
+        ("a" * 141, False),
+        ("1channel-123", False),
+        ("channel.123", False),
+        ("channel 123", False),
+        ("0190a7c68f3e7b2a9c4d1e2f3a4b5c6d", False),
+    ],
+)
+def test_channel_ids_that_fit_the_wire(text: str, fits: bool) -> None:
+    assert fits_wire(text) is fits
+
+
+def test_channel_ids_as_a_pair() -> None:
+    check_channel_ids(None, None)
+    check_channel_ids("my id, any text", None)
+    check_channel_ids("channel-1", "channel-2")
+    refused(lambda: check_channel_ids("a\nb", None), "action.ChannelId")
+    refused(lambda: check_channel_ids(None, "a;2"), "action.OtherChannelId", "';'")
+    refused(lambda: check_channel_ids(None, "a\nb"), "action.OtherChannelId")
+    refused(lambda: check_channel_ids("Abc-1234", "abc-1234"), "action.OtherChannelId", "differ")
+
+
+def test_gosub_contexts() -> None:
+    refused(lambda: check_gosub("pre,s,1", DEFAULT_POLICY), "action.PreDialGoSub", "'pre'")
+    policy = Policy(gosub_contexts=frozenset({"pre"}))
+    check_gosub("pre,s,1", policy)
+    check_gosub("pre^s^1", policy)
+    refused(lambda: check_gosub("other,s,1", policy), "action.PreDialGoSub", "other")
+    refused(lambda: check_gosub("pre,s,1(${X})", policy), "action.PreDialGoSub", "${")
+
+
+@pytest.mark.parametrize("path", ["a.wav", "2024/calls/a-1.wav", "a..b"])
+def test_recording_paths(path: str) -> None:
+    check_recording(path, "wav", None, DEFAULT_POLICY)
+
+
+@pytest.mark.parametrize(
+    "path", ["/etc/passwd", "../a", "a/../b", "a//b", "a/", "./a", "a b", "a;b", "a\\b", "a\nb"]
+)
+def test_recording_paths_outside(path: str) -> None:
+    refused(lambda: check_recording(path, None, None, DEFAULT_POLICY), "recording_path")
+
+
+def test_recording_formats_and_profiles() -> None:
+    refused(lambda: check_recording(None, "wav;x", None, DEFAULT_POLICY), "recording_format")
+    refused(lambda: check_recording(None, "", None, DEFAULT_POLICY), "recording_format")
+    command = "rm -rf /"
+    refused(lambda: check_recording(None, None, command, DEFAULT_POLICY), "mix_monitor_command")
+    check_recording(None, None, "stereo", Policy(recording_profiles=frozenset({"stereo"})))
+
+
+def test_dial_parts() -> None:
+    assert is_dial_part("+98100")
+    assert is_dial_part("trunk.example")
+    for text in ("", "a/b", "a@b", "a b", "a&b", "1\n"):
+        assert not is_dial_part(text)
