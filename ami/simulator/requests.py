@@ -6,7 +6,8 @@ from typing import Final
 
 from ami.simulator.channels import UNKNOWN
 
-Headers = list[tuple[str, str]]
+# The values of each header by its name in lower case, in the order received.
+Headers = dict[str, list[str]]
 
 MAX_ID: Final = 149
 # main/manager.c: applications and data that a user without write `system` may not give.
@@ -47,8 +48,8 @@ class Target:
 
 def first_value(headers: Headers, name: str) -> str:
     """The first value of a header, in any case, or ''."""
-    wanted = name.lower()
-    return next((value for key, value in headers if key.lower() == wanted), "")
+    values = headers.get(name.lower())
+    return values[0] if values else ""
 
 
 def refuse_originate(headers: Headers, recording_contexts: frozenset[str]) -> str | None:
@@ -115,9 +116,7 @@ def read_variables(headers: Headers) -> dict[str, str]:
     """The variables of all Variable headers: split at commas that no backslash escapes, and of
     two of one name the first counts."""
     variables: dict[str, str] = {}
-    for key, value in headers:
-        if key.lower() != "variable":
-            continue
+    for value in headers.get("variable", []):
         for item in re.split(r"(?<!\\),", value):
             name, equals, text = item.partition("=")
             if equals:

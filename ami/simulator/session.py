@@ -45,7 +45,7 @@ class Session(asyncio.Protocol):
         self._host = host
         self._transport: asyncio.Transport | None = None
         self._rest = b""
-        self._headers: Headers = []
+        self._headers: Headers = {}
         self._lines = 0
         self._too_long = False
         self._paused = False
@@ -106,14 +106,12 @@ class Session(asyncio.Protocol):
     # -- lines and headers
 
     def _read_lines(self) -> None:
-        while not self._paused and not self._closing:
-            line, newline, rest = self._rest.partition(b"\n")
-            if not newline:
-                break
-            self._rest = rest
+        *lines, self._rest = self._rest.split(b"\n")
+        for done, line in enumerate(lines):
+            if self._paused or self._closing:
+                self._rest = b"\n".join([*lines[done:], self._rest])
+                return
             self._take_line(line)
-        if self._closing:
-            self._rest = b""
 
     def _take_line(self, line: bytes) -> None:
         if len(line) > MAX_LINE:
@@ -127,9 +125,9 @@ class Session(asyncio.Protocol):
             self._lines += 1
             name, colon, value = text.partition(":")
             if colon and self._lines <= MAX_HEADERS:
-                self._headers.append((name, value.removeprefix(" ")))
+                self._headers.setdefault(name.lower(), []).append(value.removeprefix(" "))
             return
-        headers, self._headers = self._headers, []
+        headers, self._headers = self._headers, {}
         lines, self._lines = self._lines, 0
         too_long, self._too_long = self._too_long, False
         if lines > MAX_HEADERS:
