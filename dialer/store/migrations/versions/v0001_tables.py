@@ -9,8 +9,49 @@ branch_labels = None
 depends_on = None
 
 
-def upgrade() -> None:
+_TABLES = (
+    "clients",
+    "idempotency_answers",
+    "meta",
+    "runtime",
+    "servers",
+    "tallies",
+    "api_keys",
+    "client_servers",
+    "deliveries",
+    "queues",
+    "batches",
+    "items",
+    "queue_servers",
+    "attempts",
+    "cdrs",
+)
 
+
+def upgrade() -> None:
+    _create_clients()
+    _create_idempotency_answers()
+    _create_meta()
+    _create_runtime()
+    _create_servers()
+    _create_tallies()
+    _create_api_keys()
+    _create_client_servers()
+    _create_deliveries()
+    _create_queues()
+    _create_batches()
+    _create_items()
+    _create_queue_servers()
+    _create_attempts()
+    _create_cdrs()
+
+
+def downgrade() -> None:
+    for table in _TABLES[::-1]:
+        op.drop_table(table)
+
+
+def _create_clients() -> None:
     op.create_table(
         "clients",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -38,6 +79,9 @@ def upgrade() -> None:
         sa.UniqueConstraint("accountcode", name=op.f("uq_clients_accountcode")),
         sa.UniqueConstraint("username", name=op.f("uq_clients_username")),
     )
+
+
+def _create_idempotency_answers() -> None:
     op.create_table(
         "idempotency_answers",
         sa.Column("client_id", sa.BigInteger(), nullable=False),
@@ -48,12 +92,18 @@ def upgrade() -> None:
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("client_id", "key", name=op.f("pk_idempotency_answers")),
     )
+
+
+def _create_meta() -> None:
     op.create_table(
         "meta",
         sa.Column("name", sa.String(), nullable=False),
         sa.Column("value", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_meta")),
     )
+
+
+def _create_runtime() -> None:
     op.create_table(
         "runtime",
         sa.Column("name", sa.String(), nullable=False),
@@ -61,6 +111,9 @@ def upgrade() -> None:
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_runtime")),
     )
+
+
+def _create_servers() -> None:
     op.create_table(
         "servers",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -78,12 +131,18 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_servers")),
         sa.UniqueConstraint("code", name=op.f("uq_servers_code")),
     )
+
+
+def _create_tallies() -> None:
     op.create_table(
         "tallies",
         sa.Column("name", sa.String(), nullable=False),
         sa.Column("value", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_tallies")),
     )
+
+
+def _create_api_keys() -> None:
     op.create_table(
         "api_keys",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -105,6 +164,9 @@ def upgrade() -> None:
         unique=True,
         sqlite_where=sa.text("revoked_at IS NULL"),
     )
+
+
+def _create_client_servers() -> None:
     op.create_table(
         "client_servers",
         sa.Column(
@@ -121,6 +183,9 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("client_id", "server_id", name=op.f("pk_client_servers")),
     )
+
+
+def _create_deliveries() -> None:
     op.create_table(
         "deliveries",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -164,6 +229,9 @@ def upgrade() -> None:
         unique=False,
         sqlite_where=sa.text("state = 'pending'"),
     )
+
+
+def _create_queues() -> None:
     op.create_table(
         "queues",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -223,6 +291,9 @@ def upgrade() -> None:
         unique=True,
         sqlite_where=sa.text("kind = 'quick'"),
     )
+
+
+def _create_batches() -> None:
     op.create_table(
         "batches",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -239,6 +310,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_batches")),
         sa.UniqueConstraint("client_id", "batch_id", name=op.f("uq_batches_client_id_batch_id")),
     )
+
+
+def _create_items() -> None:
     op.create_table(
         "items",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -308,6 +382,9 @@ def upgrade() -> None:
         unique=True,
         sqlite_where=sa.text("channel_base IS NOT NULL"),
     )
+
+
+def _create_queue_servers() -> None:
     op.create_table(
         "queue_servers",
         sa.Column("queue_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -322,6 +399,9 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("queue_id", "server_id", name=op.f("pk_queue_servers")),
     )
+
+
+def _create_attempts() -> None:
     op.create_table(
         "attempts",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -356,6 +436,9 @@ def upgrade() -> None:
         unique=True,
         sqlite_where=sa.text("state = 'open'"),
     )
+
+
+def _create_cdrs() -> None:
     op.create_table(
         "cdrs",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -387,63 +470,3 @@ def upgrade() -> None:
     op.create_index(
         op.f("ix_cdrs_client_id_started_at"), "cdrs", ["client_id", "started_at"], unique=False
     )
-
-
-def downgrade() -> None:
-
-    op.drop_index(op.f("ix_cdrs_client_id_started_at"), table_name="cdrs")
-    op.drop_index(op.f("ix_cdrs_client_id_id"), table_name="cdrs")
-    op.drop_table("cdrs")
-    op.drop_index("uq_attempts_open", table_name="attempts", sqlite_where=sa.text("state = 'open'"))
-    op.drop_table("attempts")
-    op.drop_table("queue_servers")
-    op.drop_index(
-        "uq_items_channel_base",
-        table_name="items",
-        sqlite_where=sa.text("channel_base IS NOT NULL"),
-    )
-    op.drop_index(
-        "ix_items_retries",
-        table_name="items",
-        sqlite_where=sa.text("status = 'pending' AND due_at IS NOT NULL"),
-    )
-    op.drop_index(op.f("ix_items_queue_id"), table_name="items")
-    op.drop_index(
-        "ix_items_fresh",
-        table_name="items",
-        sqlite_where=sa.text("status = 'pending' AND due_at IS NULL"),
-    )
-    op.drop_index(
-        "ix_items_deadline",
-        table_name="items",
-        sqlite_where=sa.text("status = 'pending' AND deadline IS NOT NULL"),
-    )
-    op.drop_table("items")
-    op.drop_table("batches")
-    op.drop_index("uq_queues_quick", table_name="queues", sqlite_where=sa.text("kind = 'quick'"))
-    op.drop_index(
-        "ix_queues_open", table_name="queues", sqlite_where=sa.text("status <> 'completed'")
-    )
-    op.drop_index(
-        "ix_queues_ending", table_name="queues", sqlite_where=sa.text("ending IS NOT NULL")
-    )
-    op.drop_index(op.f("ix_queues_client_id"), table_name="queues")
-    op.drop_table("queues")
-    op.drop_index(
-        "ix_deliveries_line", table_name="deliveries", sqlite_where=sa.text("state = 'pending'")
-    )
-    op.drop_index(
-        "ix_deliveries_due", table_name="deliveries", sqlite_where=sa.text("state = 'pending'")
-    )
-    op.drop_table("deliveries")
-    op.drop_table("client_servers")
-    op.drop_index(
-        "uq_api_keys_live", table_name="api_keys", sqlite_where=sa.text("revoked_at IS NULL")
-    )
-    op.drop_table("api_keys")
-    op.drop_table("tallies")
-    op.drop_table("servers")
-    op.drop_table("runtime")
-    op.drop_table("meta")
-    op.drop_table("idempotency_answers")
-    op.drop_table("clients")

@@ -1,0 +1,94 @@
+"""The outbox: what is due, to whom, and what became of it."""
+
+import asyncio
+
+import pytest
+
+from dialer.store.contract import Delivery, DeliveryOutcome, NewDelivery
+from tests import store_records as make
+from tests.conformance.store.conftest import Stored
+
+NOW = make.NOW
+
+
+async def put(stored: Stored, *deliveries: NewDelivery) -> tuple[Delivery, ...]:
+    attempt = await stored.dial_one()
+    return await stored.store.settle(make.settlement(attempt, deliveries=deliveries))
+
+
+def outcome(delivery: Delivery, kind: str = "delivered", **changes: object) -> DeliveryOutcome:
+    made: dict[str, object] = {"due_at": None, "status": 200, "error": None, "now": NOW + 1}
+    made |= {"delivered": kind == "delivered", "dead": kind == "dead"} | changes
+    return DeliveryOutcome(id=delivery.id, **made)  # type: ignore[arg-type]
+
+
+async def test_due_deliveries_come_by_endpoint_and_id(stored: Stored) -> None:
+    a1, b1, late, a2 = await put(
+        stored,
+        make.delivery("a1", endpoint="a", due_at=NOW + 1),
+        make.delivery("b1", endpoint="b"),
+        make.delivery("late", endpoint="a", due_at=NOW + 10),
+        make.delivery("a2", endpoint="a"),
+    )
+    store = stored.store
+    assert await store.due_deliveries("a", NOW + 1, 0, 10) == (a1, a2)
+    assert await store.due_deliveries("a", NOW + 1, 0, 1) == (a1,)
+    assert await store.due_deliveries("a", NOW + 1, a1.id, 10) == (a2,)
+    assert await store.due_deliveries("b", NOW + 1, 0, 10) == (b1,)
+    assert sorted(await store.due_endpoints(NOW)) == ["a", "b"]
+    assert await store.next_delivery_at() == NOW
+    assert await store.next_delivery_at(NOW) == NOW + 1
+    assert await store.next_delivery_at(NOW + 1) == late.due_at
+    assert await store.next_delivery_at(NOW + 10) is None
+
+
+async def test_an_empty_outbox(stored: Stored) -> None:
+    assert await stored.store.due_endpoints(NOW) == ()
+    assert await stored.store.next_delivery_at() is None
+    assert await stored.store.due_deliveries("a", NOW, 0, 10) == ()
+
+
+async def test_a_delivered_or_dead_one_leaves_once(stored: Stored) -> None:
+    one, two = await put(stored, make.delivery("1"), make.delivery("2"))
+    record = stored.store.record_delivery
+    results = await asyncio.gather(
+        record(outcome(one)), record(outcome(two, "dead", status=410)), record(outcome(one))
+    )
+    assert list(results) == [True, True, False]
+    assert not await record(outcome(two))
+    assert await stored.store.due_endpoints(NOW + 99) == ()
+    assert (await stored.store.totals()).deliveries == {
+        "callback/delivered": 1,
+        "callback/dead": 1,
+    }
+
+
+@pytest.mark.parametrize(("counts", "tries"), [(True, 1), (False, 0)])
+async def test_a_failed_try_waits_and_counts_unless_it_may_not(
+    stored: Stored, counts: bool, tries: int
+) -> None:
+    (one,) = await put(stored, make.delivery("1"))
+    again = outcome(one, "again", due_at=NOW + 30, status=429, error="slow", counts=counts)
+    assert await stored.store.record_delivery(again)
+    assert await stored.store.due_deliveries(one.endpoint, NOW + 29, 0, 10) == ()
+    (found,) = await stored.store.due_deliveries(one.endpoint, NOW + 30, 0, 10)
+    assert (found.tries, found.due_at, found.body) == (tries, NOW + 30, one.body)
+
+
+async def test_outcomes_of_one_delivery_are_taken_in_their_order(stored: Stored) -> None:
+    (one,) = await put(stored, make.delivery("1"))
+    record = stored.store.record_delivery
+    results = await asyncio.gather(
+        record(outcome(one, "again", due_at=NOW + 5)),
+        record(outcome(one, "again", due_at=NOW + 9)),
+        record(outcome(one, "dead")),
+        record(outcome(one)),
+    )
+    assert list(results) == [True, True, True, False]
+    assert (await stored.store.totals()).deliveries == {"callback/dead": 1}
+
+
+async def test_an_unknown_delivery_is_reported(stored: Stored) -> None:
+    (one,) = await put(stored, make.delivery("1"))
+    unknown = DeliveryOutcome(one.id + 1, True, False, None, 200, None, NOW)
+    assert not await stored.store.record_delivery(unknown)
