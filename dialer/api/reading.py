@@ -9,6 +9,9 @@ from dialer.api.answers import INVALID, ApiError
 from dialer.api.deps import deps_of
 
 TOO_LARGE: Final = "Request body too large"
+# Read behind the limit before giving up: a client that still sends when the connection is closed
+# gets a reset in place of the answer (RFC 9112, section 9.6).
+_THROWN_AWAY: Final = 8 * 1024 * 1024
 MAX_PAGE_SIZE: Final = 1000
 _WHOLE = re.compile(r"[0-9]{1,18}")
 _JSON = re.compile(
@@ -18,20 +21,28 @@ _JSON = re.compile(
 
 
 async def read_body(request: Request) -> bytes:
-    """The whole body. 415 for another type than JSON, 413 past the limit: by Content-Length
-    before a byte is read, else (chunked) as soon as the limit is passed."""
+    """The whole body. 415 for another type than JSON, 413 past the limit, by Content-Length or
+    (chunked) by what came; what is too large is thrown away as it comes."""
     _check_type(request)
     limit = deps_of(request).settings.max_body_bytes
     declared = request.headers.get("content-length", "")
-    if _WHOLE.fullmatch(declared) and int(declared) > limit:
-        raise _too_large(limit)
+    size = int(declared) if _WHOLE.fullmatch(declared) else 0
+    if size > limit and (size > limit + _THROWN_AWAY or "expect" in request.headers):
+        raise _too_large(limit, at_once=True)
+    too_large = size > limit
     chunks: list[bytes] = []
     size = 0
     async for chunk in request.stream():
         size += len(chunk)
-        if size > limit:
-            raise _too_large(limit)
-        chunks.append(chunk)
+        if size > limit + _THROWN_AWAY:
+            raise _too_large(limit, at_once=True)
+        if size > limit or too_large:
+            too_large = True
+            chunks.clear()
+        else:
+            chunks.append(chunk)
+    if too_large:
+        raise _too_large(limit)
     return b"".join(chunks)
 
 
@@ -44,9 +55,10 @@ def _check_type(request: Request) -> None:
         raise ApiError(415, "Unsupported media type", "Content-Encoding is not supported")
 
 
-def _too_large(limit: int) -> ApiError:
-    # The rest of the body is not read: the connection cannot be used again.
-    return ApiError(413, TOO_LARGE, f"the limit is {limit} bytes", headers={"Connection": "close"})
+def _too_large(limit: int, *, at_once: bool = False) -> ApiError:
+    """`at_once`: the rest is not read, so the connection cannot be used again."""
+    headers = {"Connection": "close"} if at_once else None
+    return ApiError(413, TOO_LARGE, f"the limit is {limit} bytes", headers=headers)
 
 
 def read_whole(request: Request, name: str, default: int | None, low: int, high: int) -> int:

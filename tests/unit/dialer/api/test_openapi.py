@@ -1,0 +1,59 @@
+"""The description fits the routes and holds together."""
+
+from typing import Any
+
+from dialer.api.app import ROUTES
+from tests.unit.dialer.api.conftest import Api
+from tests.unit.dialer.test_bodies import ITEM
+
+
+def _references(node: Any) -> set[str]:
+    if isinstance(node, dict):
+        own = {node["$ref"]} if isinstance(node.get("$ref"), str) else set()
+        return own.union(*map(_references, node.values()))
+    return set().union(*map(_references, node)) if isinstance(node, list) else set()
+
+
+async def _description(api: Api) -> dict[str, Any]:
+    answer = await api.send("GET", "/openapi.json", None)
+    assert answer.status_code == 200
+    content: dict[str, Any] = answer.json()
+    return content
+
+
+async def test_each_route_stands_there_once_as_documented(api: Api) -> None:
+    paths = (await _description(api))["paths"]
+    assert set(paths) == {
+        "/calling/api/clients/",
+        "/calling/api/queues/insertdataincallqueue/",
+        "/calling/api/queues/insertquickcall/",
+        "/calling/api/queues/getmasterqueues/",
+        "/calling/api/queues/getqueues/",
+        "/calling/api/queues/updatequeuemaster/{queue_id}",
+        "/healthz",
+        "/readyz",
+    }
+    for route in ROUTES:
+        operations = [paths[path] for path in paths if path.rstrip("/").endswith(route.path)]
+        assert [route.method.lower() in operation for operation in operations] == [True]
+
+
+async def test_every_reference_leads_somewhere(api: Api) -> None:
+    content = await _description(api)
+    schemas = content["components"]["schemas"]
+    for reference in _references(content):
+        assert reference.removeprefix("#/components/schemas/") in schemas, reference
+
+
+async def test_bodies_and_errors_are_described(api: Api) -> None:
+    content = await _description(api)
+    schemas = content["components"]["schemas"]
+    assert set(schemas["QueueItem"]["properties"]) > set(ITEM)
+    assert schemas["BatchRequest"]["properties"]["data"]["anyOf"][0]["maxItems"] == 1000
+    assert schemas["NewClient"]["required"] == ["name", "accountcode", "username"]
+    assert "422" not in str(content["paths"])
+    for path, operations in content["paths"].items():
+        for method, operation in operations.items():
+            if path.startswith("/calling/"):
+                assert ("requestBody" in operation) is (method in ("post", "put"))
+                assert "default" in operation["responses"]

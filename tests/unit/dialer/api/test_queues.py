@@ -1,0 +1,159 @@
+"""Queues read and changed by their client."""
+
+from typing import Any
+
+import pytest
+
+from dialer.states import QueueStatus
+from tests.unit.dialer.api.conftest import Api
+from tests.unit.dialer.test_batch import DOCUMENT
+
+QUEUES = "/queues/getmasterqueues/"
+ITEMS = "/queues/getqueues/"
+
+
+def update(queue_id: object) -> str:
+    return f"/queues/updatequeuemaster/{queue_id}"
+
+
+async def test_queues_are_listed_in_pages(api: Api) -> None:
+    ids = [(await api.load(batch_id=n, count=n))["queue_id"] for n in (1, 2, 3)]
+    whole = (await api.get(f"{QUEUES}?page=1&page_size=100")).json()
+    assert whole["status"] == "success"
+    assert sorted(queue["id"] for queue in whole["results"]) == ids
+    assert {queue["id"]: queue["total_count"] for queue in whole["results"]} == dict(
+        zip(ids, (1, 2, 3), strict=True)
+    )
+    pages = [(await api.get(f"{QUEUES}?page={n}&page_size=2")).json() for n in (1, 2, 3)]
+    assert [len(page["results"]) for page in pages] == [2, 1, 0]
+    assert pages[0]["pagination"]["next_page"] == 2
+    listed = [queue["id"] for page in pages for queue in page["results"]]
+    assert sorted(listed) == ids
+
+
+async def test_others_see_nothing_of_them(api: Api) -> None:
+    queue_id = (await api.load())["queue_id"]
+    assert (await api.get(QUEUES, "beta")).json()["results"] == []
+    listed = await api.get(f"{ITEMS}?master_queue_id={queue_id}", "beta")
+    assert listed.status_code == 404
+    changed = await api.put(update(queue_id), "beta", json={"queue_status": "paused"})
+    assert changed.status_code == 404
+    assert (await api.store.queue(queue_id, None)).status is QueueStatus.PENDING
+
+
+async def test_items_are_echoed_with_what_became_of_them(api: Api) -> None:
+    queue_id = (await api.load(data=[DOCUMENT]))["queue_id"]
+    content = (await api.get(f"{ITEMS}?master_queue_id={queue_id}")).json()
+    assert content["pagination"]["total_entries"] == 1
+    (item,) = content["results"]
+    assert {"id", "batch_id", "last_cdr_id", "call_id"} < set(item)
+    assert item["action"]["Data"] == "PJSIP/0987654321@endpoint2,30"
+    for name, value in DOCUMENT.items():
+        if name != "action":
+            assert item[name] == value
+    assert (item["call_status"], item["call_tried"], item["disposition"]) == ("pending", 0, None)
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ("", 400),
+        ("?master_queue_id=", 400),
+        ("?master_queue_id=x", 400),
+        ("?master_queue_id=-1", 400),
+        ("?master_queue_id=999", 404),
+        ("?master_queue_id=999999999999999999", 404),
+        ("?master_queue_id=99999999999999999999", 400),
+    ],
+)
+async def test_items_of_no_queue(api: Api, query: str, status: int) -> None:
+    answer = await api.get(ITEMS + query)
+    assert (answer.status_code, answer.json()["status"]) == (status, "error")
+
+
+async def test_a_queue_is_paused_and_resumed(api: Api) -> None:
+    queue_id = (await api.load())["queue_id"]
+    api.signals.told.clear()
+    for status in ("paused", "in-progress", "in-progress"):
+        answer = await api.put(update(queue_id), json={"queue_status": status})
+        assert answer.status_code == 200
+        content = answer.json()
+        assert (content["message"], content["status"]) == ("Queue updated successfully", "success")
+        assert content["data"]["queue_status"] == status
+    listed = (await api.get(QUEUES)).json()["results"]
+    assert listed == [content["data"]]
+    assert api.signals.told == [("queue_changed", queue_id)] * 3
+
+
+async def test_retries_are_changed_alone_or_together(api: Api) -> None:
+    queue_id = (await api.load())["queue_id"]
+    one = await api.put(update(queue_id), json={"retry_count": "3"})
+    assert one.json()["data"]["retry_count"] == 3
+    body = {"queue_status": "paused", "retry": False, "retry_count": 5, "retry_gap": 60}
+    data = (await api.put(update(queue_id), json=body)).json()["data"]
+    assert {name: data[name] for name in body} == body
+    nothing = await api.put(update(queue_id), json={})
+    assert nothing.json()["data"] == data
+
+
+async def test_completing_ends_what_waits(api: Api) -> None:
+    queue_id = (await api.load(count=3))["queue_id"]
+    answer = await api.put(update(queue_id), json={"queue_status": "completed"})
+    data = answer.json()["data"]
+    assert (data["queue_status"], data["terminated_count"], data["pending_count"]) == (
+        "completed",
+        3,
+        0,
+    )
+    assert len(api.closing.ended) == 3
+    listed = (await api.get(f"{ITEMS}?master_queue_id={queue_id}")).json()["results"]
+    assert {(item["call_status"], item["disposition"]) for item in listed} == {
+        ("terminated", "terminated")
+    }
+    for status in ("in-progress", "paused"):
+        again = await api.put(update(queue_id), json={"queue_status": status})
+        assert again.status_code == 409
+    assert (await api.put(update(queue_id), json={"queue_status": "completed"})).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"queue_status": "pending"}, "queue_status"),
+        ({"queue_status": "PAUSED"}, "queue_status"),
+        ({"queue_status": 5}, "queue_status"),
+        ({"retry": "maybe"}, "retry"),
+        ({"retry_count": -1}, "retry_count"),
+        ({"retry_count": True}, "retry_count"),
+        ({"retry_count": 1001}, "retry_count"),
+        ({"retry_gap": -1}, "retry_gap"),
+        ({"retry_gap": "soon"}, "retry_gap"),
+        ({"retry_gap": 30 * 86400 + 1}, "retry_gap"),
+    ],
+)
+async def test_wrong_changes_are_400(api: Api, body: dict[str, Any], field: str) -> None:
+    queue_id = (await api.load())["queue_id"]
+    answer = await api.put(update(queue_id), json=body)
+    assert answer.status_code == 400
+    assert [error["field"] for error in answer.json()["errors"]] == [field]
+
+
+@pytest.mark.parametrize("queue_id", ["999", "x", "-1", "1.5", "9" * 30, "%00"])
+async def test_changing_no_queue_is_404(api: Api, queue_id: str) -> None:
+    answer = await api.put(update(queue_id), json={"retry": True})
+    assert (answer.status_code, answer.json()["message"]) == (404, "Queue not found")
+
+
+async def test_the_quick_queue_can_be_paused_and_never_completes(api: Api) -> None:
+    body = {
+        "asterisk_server_code": "server1",
+        "number1": "1",
+        "customer_name": "c",
+        "action": {"Application": "Wait"},
+    }
+    data = (await api.post("/queues/insertquickcall/", json=body)).json()["data"]
+    listed = (await api.get(QUEUES)).json()["results"]
+    assert [queue["id"] for queue in listed] == [data["queue_id"]]
+    path = update(data["queue_id"])
+    assert (await api.put(path, json={"queue_status": "paused"})).status_code == 200
+    assert (await api.put(path, json={"queue_status": "completed"})).status_code == 409

@@ -1,0 +1,55 @@
+"""Serving on a socket."""
+
+import asyncio
+import signal
+import socket
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from dialer.api.server import serve
+from tests.unit.dialer.api.conftest import Api
+
+
+async def _start(app: FastAPI, stop: asyncio.Event) -> tuple[asyncio.Task[None], int]:
+    ready: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    task = asyncio.create_task(serve(app, "127.0.0.1", 0, ready.set_result, stop))
+    return task, await asyncio.wait_for(ready, 5)
+
+
+async def test_serves_until_told_to_stop_and_leaves_signals_alone(api: Api) -> None:
+    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+    stop = asyncio.Event()
+    task, port = await _start(api.app, stop)
+    assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
+        answer = await http.get("/healthz")
+        assert answer.status_code == 200
+        assert "server" not in answer.headers
+        big = await http.post(
+            "/calling/api/clients/",
+            content=b"x" * (10**6 + 1),
+            headers={"Authorization": f"Bearer {api.keys['root']}"},
+        )
+        assert big.status_code == 413
+    stop.set()
+    await asyncio.wait_for(task, 5)
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+async def test_an_address_in_use_is_an_os_error(api: Api) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(OSError, match="in use"):
+            await serve(api.app, "127.0.0.1", port, lambda _: None, asyncio.Event())
+
+
+async def test_cancelling_frees_the_address(api: Api) -> None:
+    task, port = await _start(api.app, asyncio.Event())
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(task, 5)
+    with socket.create_server(("127.0.0.1", port)):
+        pass
