@@ -133,6 +133,9 @@ class Dialogue:
         """Our hangup while it rang."""
         self._finish("NOANSWER", cause, None, reason=0)
 
+    def second_dialed(self, called: str) -> None:
+        """The second leg is being dialed as `called`: a Local channel passes that on."""
+
     def second_ended(self, cause: int, sip_code: int | None) -> None:
         self.hang_first(cause, sip_code)
         self._end()

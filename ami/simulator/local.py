@@ -96,10 +96,16 @@ class LocalDialogue(Dialogue):
         self.exchange.hang(self._half, cause or 16)
         self._hang_leg(16, None)
 
+    def second_dialed(self, called: str) -> None:
+        self._half.number = called
+        if self._leg is not None:
+            self._leg.connected = called
+
     def far_refused(self, far: FarEnd) -> None:
         behaviour = far.behaviour
         self._leg_event("DialEnd", f"DialStatus: {behaviour.dial_status}")
         self._hang_leg(behaviour.cause, behaviour.sip_code)
+        self._half.priority = 2  # the dialplan's Hangup(${HANGUPCAUSE})
         self.exchange.hang(self._half, behaviour.cause)
         super().far_refused(far)
 

@@ -29,6 +29,7 @@ class Act(Protocol):
 class Owner(Protocol):
     """The call whose called party dialed the second leg."""
 
+    def second_dialed(self, called: str) -> None: ...
     def second_ended(self, cause: int, sip_code: int | None) -> None: ...
 
 
@@ -45,13 +46,15 @@ class SecondLeg:
         self._over = False
         self.bridged = False
         self.channel = exchange.new_channel(target, first.linkedid)
-        called = first.exten if not first.name.startswith("Local/") else first.number
+        called = first.exten
         exchange.emit("Newchannel", write_channel(self.channel))
         self.channel.identify(called, first.number, first.caller_name, first.account)
+        self.channel.exten = called
         self.channel.application = "AppDial"
         self._dial("DialBegin", f"DialString: {target.number}@{target.endpoint}\r\n")
         first.connected = called
         first.connected_name = first.caller_name
+        owner.second_dialed(called)
         self._far = exchange.reach(self, self.channel, target)
         self._timer = exchange.later_scaled(timeout, self._time_out) if timeout > 0 else None
 
