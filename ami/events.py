@@ -159,6 +159,7 @@ class LiveChannel:
     channel: str
     up: bool
     duration: float | None
+    ringing: bool = False
 
 
 ChannelEvent = (

@@ -161,8 +161,8 @@ class Legs:
         return leg
 
     def see_live(self, listed: LiveChannel, at: float) -> None:
-        """Take in a channel that Asterisk lists at `at`. Its answer is as late as the list, where
-        no earlier sign of it was seen."""
+        """Take in a channel that Asterisk lists at `at`. Its ringing or its answer is as late as
+        the list, where no earlier sign of it was seen."""
         leg = self._leg(listed.uniqueid, listed.channel, at)
         if leg.hungup_at is not None:
             return
@@ -170,6 +170,8 @@ class Legs:
             leg.created_at = at - listed.duration
         if listed.up and leg.up_at is None:
             leg.up_at = at
+        if listed.ringing and leg.ringing_at is None:
+            leg.ringing_at = at
 
     def see_response(self, response: OriginateAnswered) -> None:
         """Take in our OriginateResponse; of two that differ, Success stands."""

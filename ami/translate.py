@@ -66,6 +66,7 @@ def live_channels(messages: Iterable[Headers]) -> tuple[LiveChannel, ...]:
             channel=message.get("Channel"),
             up=message.get("ChannelState") == "6" or message.get("ChannelStateDesc") == "Up",
             duration=_duration(message.get("Duration")),
+            ringing=message.get("ChannelState") == "5",
         )
         for message in messages
         if message.name == "CoreShowChannel"

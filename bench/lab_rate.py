@@ -77,7 +77,7 @@ async def load(
         )
         made.raise_for_status()
         await product.store.change_client("b", {"max_cps": float(rate)}, time.time())
-        product._signals.clients_changed()
+        product.signals.clients_changed()
         headers = {"Authorization": f"Bearer {made.json()['api_key']}"}
         watch.install()
         queue_id = None

@@ -51,7 +51,7 @@ class Product:
             SgapiTarget(settings.sgapi_url, settings.sgapi_entity) if settings.sgapi_url else None
         )
         self.store = open_store(settings.database_url)
-        self._signals = LocalSignals()
+        self.signals = LocalSignals()
         self._deliverer = Deliverer(
             self.store,
             self._clock,
@@ -71,7 +71,7 @@ class Product:
             EngineParts(
                 store=self.store,
                 clock=self._clock,
-                signals=self._signals,
+                signals=self.signals,
                 sgapi=target,
                 new_id=lambda: ids.new(self._clock.now()),
                 offer=self._deliverer.offer,
@@ -85,7 +85,7 @@ class Product:
                 settings=settings,
                 clock=self._clock,
                 ids=ids,
-                signals=self._signals,
+                signals=self.signals,
                 readiness=self._readiness,
                 close_item=self.engine.close_item,
             )

@@ -28,8 +28,16 @@ from dialer.policy import Policy
 from dialer.reporting import Reporter
 from dialer.retry import RetryRules
 from dialer.server_link import ServerLink
-from dialer.states import check_transition
-from dialer.store.contract import Delivery, OpenAttempt, Reservation, Settlement, Store
+from dialer.states import ItemEnd, check_transition
+from dialer.store.contract import (
+    Delivery,
+    EndedItem,
+    NewDelivery,
+    OpenAttempt,
+    Reservation,
+    Settlement,
+    Store,
+)
 
 log = logging.getLogger(__name__)
 
@@ -290,6 +298,8 @@ class Worker:
             unplaced=not report.placed,
             deliveries=self._parts.reporter.deliveries_of(cdr, client, now),
             now=now,
+            closing=() if decision.final else self._closing(attempt, report),
+            retry_gap=rules.gap if report.placed and not decision.final else None,
         )
         self._settle(attempt, settlement)
         self.wake()
@@ -313,13 +323,34 @@ class Worker:
                 self._break(error)
                 return
             self._parts.reporter.offer(done.result())
-            next_at = settlement.next_attempt_at
-            self._planner.settled(attempt.placement, next_at, self._clock.now())
+            self._planner.settled(
+                attempt.placement, self._next_attempt_at(settlement), self._clock.now()
+            )
             self._settling -= 1
             self._check_idle()
             self.wake()
 
         written.add_done_callback(settled)
+
+    def _closing(self, attempt: LiveAttempt, report: CallReport) -> tuple[NewDelivery, ...]:
+        """What the client is told if its queue turns out to take no further attempts."""
+        item = attempt.placement.candidate
+        tried = replace(
+            item,
+            attempts=item.attempts + report.placed,
+            unplaced=item.unplaced + (not report.placed),
+        )
+        return self._parts.reporter.closing_of(
+            EndedItem(tried, ItemEnd.TERMINATED), self._clock.now()
+        )
+
+    def _next_attempt_at(self, settlement: Settlement) -> float | None:
+        """When the retry is due by the rules that hold now: they may have changed while the
+        settlement was under way."""
+        next_at, used = settlement.next_attempt_at, settlement.retry_gap
+        if next_at is None or used is None:
+            return next_at
+        return next_at + self._rules(settlement.queue_id, RetryRules(gap=used)).gap - used
 
     def _rules(self, queue_id: int, otherwise: RetryRules | None = None) -> RetryRules:
         queue = self._planner.queue(queue_id)

@@ -69,7 +69,8 @@ def reserve(
 
 # An open attempt, with what its queue says of further ones.
 _OPEN: Final = """
-SELECT json_group_array(json_array(a.channel_id, a.id, a.item_id, a.queue_id, q.closed, q.retry))
+SELECT json_group_array(json_array(a.channel_id, a.id, a.item_id, a.queue_id, q.closed, q.retry,
+  q.retry_gap))
 FROM attempts a JOIN queues q ON q.id = a.queue_id
 WHERE a.state = 'open' AND a.channel_id IN (SELECT value FROM json_each(?))
 """
@@ -108,6 +109,7 @@ class _Ending:
     queue_id: int
     status: ItemStatus
     deliveries: tuple[NewDelivery, ...]
+    due_at: float | None
 
 
 def settle(
@@ -150,32 +152,38 @@ def _find_open(cursor: sqlite3.Cursor, settlements: Sequence[Settlement]) -> dic
         raw = open_.pop(settlement.channel_id.lower(), None)
         if raw is None:
             continue
-        attempt_id, item_id, queue_id, closed, retry = raw
+        attempt_id, item_id, queue_id, closed, retry, gap = raw
         deliveries = settlement.deliveries
         if settlement.final:
             status = ItemStatus.PROCESSED
-        elif closed or not (retry or settlement.unplaced):
+        elif closed or not retry:
             # The queue was completed, or lost its retries, while this was being decided.
             status, deliveries = ItemStatus.TERMINATED, deliveries + settlement.closing
         else:
             status = ItemStatus.PENDING
-        endings[place] = _Ending(settlement, attempt_id, item_id, queue_id, status, deliveries)
+        due_at = _due_at(settlement, gap) if status is ItemStatus.PENDING else None
+        endings[place] = _Ending(
+            settlement, attempt_id, item_id, queue_id, status, deliveries, due_at
+        )
     return endings
+
+
+def _due_at(settlement: Settlement, gap: float) -> float:
+    if settlement.next_attempt_at is None:
+        return settlement.now
+    used = settlement.retry_gap
+    return settlement.next_attempt_at + (0.0 if used is None else gap - used)
 
 
 def _item_row(ending: _Ending) -> Row:
     settlement, cdr = ending.settlement, ending.settlement.cdr
     now = to_micros(settlement.now)
-    due_at = None
-    if ending.status is ItemStatus.PENDING:
-        next_at = settlement.next_attempt_at
-        due_at = now if next_at is None else to_micros(next_at)
     answered = cdr.disposition == "answered"
     ended = ending.status is ItemStatus.TERMINATED
     return (
         ending.item_id,
         ending.status.value,
-        due_at,
+        None if ending.due_at is None else to_micros(ending.due_at),
         not settlement.unplaced,
         settlement.unplaced,
         ItemEnd.TERMINATED.value if ended else cdr.disposition,

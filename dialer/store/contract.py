@@ -257,6 +257,9 @@ class Settlement:
     # Stored as well where a further attempt is due and the queue takes none any more (completed
     # by its client, or its retries switched off, meanwhile): the item then ends as terminated.
     closing: tuple[NewDelivery, ...] = ()
+    # The queue's gap, in seconds, where that decided `next_attempt_at`: another one set meanwhile
+    # moves it by the difference.
+    retry_gap: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -189,7 +189,7 @@ def test_live_channels() -> None:
     assert channels == (
         LiveChannel("u1", "l1", "PJSIP/c-1", True, 3723.0),
         LiveChannel("u2", None, "X", True, 45.0),
-        LiveChannel("u3", None, "Y", False, None),
+        LiveChannel("u3", None, "Y", False, None, ringing=True),
     )
 
 

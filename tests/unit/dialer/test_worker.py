@@ -195,6 +195,21 @@ async def test_a_busy_call_is_settled_with_the_time_of_its_next_attempt(floor: F
     floor.end(floor.link.sent[0].channel_id, "busy")
     settlement = floor.ledger.settlements[0][0]
     assert (settlement.final, settlement.next_attempt_at) == (False, floor.clock.wall + 300)
+    assert settlement.retry_gap == 300
+    assert [row.event_id for row in settlement.closing] == ["item-1"]
+
+
+async def test_a_gap_that_changed_meanwhile_moves_the_next_attempt(floor: Floor) -> None:
+    floor.feed(item(1))
+    await floor.turn()
+    await floor.commit()
+    floor.end(floor.link.sent[0].channel_id, "busy")
+    floor.planner.set_queue(make_queue(retry_count=1, retry_gap=10), [1])
+    lane = floor.planner.lanes[1, 1]
+    lane.retry_load_at = None
+    await floor.commit()
+    assert lane.retry_load_at is not None
+    assert floor.clock.wall < lane.retry_load_at <= floor.clock.wall + 10
 
 
 async def test_a_refused_reservation_is_no_call_and_asks_for_news(floor: Floor) -> None:
