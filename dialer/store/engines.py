@@ -1,6 +1,7 @@
 """Connections to SQLite: one that writes (synchronous, in the writer's thread), a few that read."""
 
 import sqlite3
+from pathlib import Path
 from typing import Final
 
 from sqlalchemy import Engine, create_engine, event, make_url
@@ -24,6 +25,8 @@ def sqlite_url(url: str) -> URL:
         raise SettingsError(
             "DIALER_DATABASE_URL must name a SQLite file, like sqlite+aiosqlite:///F"
         )
+    if not Path(parsed.database).parent.is_dir():
+        raise SettingsError(f"the folder of the database {parsed.database} does not exist")
     if sqlite3.sqlite_version_info < _OLDEST:
         raise SettingsError(f"SQLite {sqlite3.sqlite_version} is too old: 3.35 is needed")
     return parsed

@@ -92,6 +92,18 @@ class SqliteStore:
         except DBAPIError as error:
             raise as_failure(error) from error
 
+    async def _fetch_together(self, *queries: Select[Any]) -> list[list[list[Any]]]:
+        """Several queries over one and the same state of the database."""
+        try:
+            async with self._readers.connect() as connection:
+                await connection.exec_driver_sql("BEGIN")
+                try:
+                    return [await reading.fetch_all(connection, query) for query in queries]
+                finally:
+                    await connection.exec_driver_sql("COMMIT")
+        except DBAPIError as error:
+            raise as_failure(error) from error
+
     async def _fetch_number(self, query: Select[Any]) -> int | None:
         """The single value of the single row."""
         value: int | None = (await self._fetch(query))[0][0]
@@ -203,15 +215,18 @@ class SqliteStore:
     # The worker.
 
     async def snapshot(self) -> c.Snapshot:
-        def read(conn: Connection) -> c.Snapshot:
-            return c.Snapshot(
-                tuple(map(rows.read_server, reading.read_all(conn, config_rows.all_servers()))),
-                tuple(map(rows.read_client, reading.read_all(conn, config_rows.all_clients()))),
-                tuple(map(rows.read_queue, reading.read_all(conn, reading.open_queues()))),
-                tuple((raw[0], raw[1]) for raw in reading.read_all(conn, reading.open_lanes())),
-            )
-
-        return await self._run(read)
+        servers, clients, queues, lanes = await self._fetch_together(
+            config_rows.all_servers(),
+            config_rows.all_clients(),
+            reading.open_queues(),
+            reading.open_lanes(),
+        )
+        return c.Snapshot(
+            tuple(map(rows.read_server, servers)),
+            tuple(map(rows.read_client, clients)),
+            tuple(map(rows.read_queue, queues)),
+            tuple((raw[0], raw[1]) for raw in lanes),
+        )
 
     async def queue_lanes(self, queue_id: int) -> tuple[c.Queue, tuple[int, ...]]:
         lanes = await self._fetch(reading.lanes_of(queue_id))

@@ -1,0 +1,84 @@
+"""The command `dialer`."""
+
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Final
+
+import typer
+
+from dialer.errors import DialerError, StoreUnavailable
+
+GROUPS: Final = {
+    "servers": "Asterisk servers: add, set, list, remove, check.",
+    "clients": "Clients: add, set, allocate, list, rotate-key, suspend.",
+    "db": "The database: upgrade.",
+}
+"""Commands with commands of their own; each is `app` in its module."""
+
+MODULES: Final = {
+    "run": "run",
+    "demo": "demo",
+    "load": "load",
+    "pause": "steering",
+    "resume": "steering",
+    "status": "status",
+    "servers": "servers",
+    "clients": "clients",
+    "db": "database",
+}
+"""Every command and its module here; a plain command is the function of its name. A new command
+is one more line."""
+
+# The base of everything that a wrong command line raises. Which package holds it depends on
+# Typer's version.
+_WrongUsage: Final[type[Exception]] = typer.BadParameter.__mro__[2]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; its exit code. Wrong input and wrong settings are one sentence and 2,
+    what could not be done now (the database is locked) is one sentence and 1."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        app = build_app(words[:1])
+        return int(app(words, prog_name="dialer", standalone_mode=False) or 0)
+    except typer.Abort:
+        return 130
+    except DialerError as error:
+        typer.echo(str(error), err=True)
+        return 1 if isinstance(error, StoreUnavailable) else 2
+    except _WrongUsage as error:
+        format_message: Callable[[], str] = getattr(error, "format_message", error.__str__)
+        typer.echo(format_message(), err=True)
+        return 2
+
+
+def build_app(words: Sequence[str] = ()) -> typer.Typer:
+    """The application. When the first word names a command, only that one is imported: the whole
+    product takes a second."""
+    app = typer.Typer(
+        help="A dialer engine for Asterisk.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
+    app.callback()(_no_options)
+    wanted = [name for name in MODULES if name in words] or list(MODULES)
+    for name in wanted:
+        path = f"dialer.cli.{MODULES[name]}"
+        if find_spec(path) is None:
+            continue
+        module = import_module(path)
+        if name in GROUPS:
+            app.add_typer(module.app, name=name, help=GROUPS[name], no_args_is_help=True)
+        else:
+            app.command(name)(getattr(module, name))
+    return app
+
+
+def _no_options() -> None:
+    """A dialer engine for Asterisk: batches of calls in, calls out, a record for every attempt.
+
+    Example: dialer run
+    """

@@ -1,0 +1,213 @@
+"""`dialer clients`: the tenants, by the same rules as the HTTP API."""
+
+import time
+from dataclasses import replace
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from dialer.applications import parse_default
+from dialer.cli.workspace import (
+    given,
+    make_console,
+    need_something,
+    no_limit_at_zero,
+    none_when_empty,
+    show_limit,
+    with_store,
+)
+from dialer.clients import check_client, read_client
+from dialer.errors import NotFound, SettingsError
+from dialer.keys import make_key
+from dialer.policy import is_dial_part
+from dialer.settings import load_settings
+from dialer.store.contract import Client, Store
+
+app = typer.Typer()
+
+Account = Annotated[str, typer.Argument(help="The client's accountcode.", metavar="ACCOUNTCODE")]
+
+
+@app.command()
+def add(
+    name: Annotated[str, typer.Argument(help="Its name.")],
+    accountcode: Annotated[str, typer.Option(help="Its accountcode, also on every call.")],
+    channels: Annotated[int, typer.Option(min=0, help="Most calls at a time.")],
+    callback: Annotated[str | None, typer.Option(help="Where its results are posted.")] = None,
+    server: Annotated[
+        list[str] | None, typer.Option(help="A server it may use; repeat. None: all.")
+    ] = None,
+    superuser: Annotated[bool, typer.Option(help="May create clients.")] = False,
+    username: Annotated[str | None, typer.Option(help="Default: the accountcode.")] = None,
+) -> None:
+    """Add a client and print its API key, which is shown this once.
+
+    Example: dialer clients add "Acme Ltd" --accountcode acme --channels 10 --callback
+    https://acme.example/cdr --server pbx1
+    """
+    settings = load_settings()
+    now = time.time()
+    content = {
+        "name": name,
+        "accountcode": accountcode,
+        "username": username or accountcode,
+        "allocated_channels": channels,
+        "callbackurl": callback,
+        "is_superuser": superuser,
+    }
+    client = read_client(content, settings.callback_allow_private, now)
+
+    async def work(store: Store) -> str:
+        ids = await find_servers(store, server or [])
+        key, stored = make_key(await store.installation_secret())
+        await store.add_client(replace(client, server_ids=ids), stored, now)
+        return key
+
+    print_key(accountcode, with_store(work, settings))
+
+
+async def find_servers(store: Store, codes: list[str]) -> frozenset[int]:
+    """The ids of the servers named. Raises `NotFound`."""
+    known = {server.code: server.id for server in await store.servers()}
+    for code in codes:
+        if code not in known:
+            raise NotFound(f"there is no server {code}")
+    return frozenset(known[code] for code in codes)
+
+
+def print_key(accountcode: str, key: str) -> None:
+    typer.echo(f"client {accountcode}: this is its API key; it is not shown again", err=True)
+    typer.echo(key)
+
+
+@app.command(name="set")
+def set_(
+    accountcode: Account,
+    channels: Annotated[int | None, typer.Option(min=0, help="Most calls at a time.")] = None,
+    cps: Annotated[
+        float | None, typer.Option(min=0, help="Most calls started in a second (0: no limit).")
+    ] = None,
+    callback: Annotated[str | None, typer.Option(help="Where its results are posted.")] = None,
+    did: Annotated[str | None, typer.Option(help="Its default caller ID.")] = None,
+    endpoint: Annotated[str | None, typer.Option(help="Of its quick calls.")] = None,
+    prefix: Annotated[str | None, typer.Option(help="Before the number of quick calls.")] = None,
+    default_application: Annotated[
+        str | None, typer.Option(help="App or App(arguments), for items without one.")
+    ] = None,
+    time_zone: Annotated[str | None, typer.Option(help="Like Asia/Tehran.")] = None,
+) -> None:
+    """Change a client; '' takes a text away. A running worker follows within a second.
+
+    Example: dialer clients set acme --channels 20 --cps 5 --default-application "Playback(hello)"
+    """
+    settings = load_settings()
+    changes = given(
+        allocated_channels=channels,
+        max_cps=cps,
+        callback_url=callback,
+        did=did,
+        endpoint=endpoint,
+        prefix=prefix,
+        default_application=default_application,
+        timezone=time_zone,
+    )
+    need_something(changes)
+    none_when_empty(changes, "callback_url", "did", "endpoint", "prefix", "default_application")
+    no_limit_at_zero(changes, "max_cps")
+    check_changes(changes, settings.callback_allow_private)
+    with_store(lambda store: store.change_client(accountcode, changes, time.time()), settings)
+    typer.echo(f"client {accountcode} is changed")
+
+
+def check_changes(changes: dict[str, Any], allow_private: bool) -> None:
+    """Refuse what a client cannot have. Raises `Refused` and `SettingsError`."""
+    check_client(changes, allow_private)
+    for name in ("endpoint", "prefix"):
+        value = changes.get(name)
+        if value is not None and not is_dial_part(value):
+            raise SettingsError(f"--{name} '{value}' cannot stand in a dial string")
+    parse_default(changes.get("default_application"))
+
+
+@app.command()
+def allocate(
+    accountcode: Account,
+    codes: Annotated[
+        list[str] | None, typer.Argument(help="All servers it may use.", metavar="CODE…")
+    ] = None,
+) -> None:
+    """Say which servers a client may use, in place of those before; none named: all.
+
+    Example: dialer clients allocate acme pbx1 pbx2
+    """
+    named = codes or []
+    with_store(lambda store: store.allocate(accountcode, named, time.time()))
+    typer.echo(f"client {accountcode} may use {', '.join(named) or 'all servers'}")
+
+
+@app.command(name="list")
+def list_() -> None:
+    """List the clients.
+
+    Example: dialer clients list
+    """
+
+    async def work(store: Store) -> tuple[tuple[Client, ...], dict[int, str]]:
+        return await store.clients(), {s.id: s.code for s in await store.servers()}
+
+    clients, codes = with_store(work)
+    table = Table("accountcode", "name", "channels", "cps", "callback", "servers", "state")
+    for client in clients:
+        servers = ", ".join(sorted(codes.get(id_, "removed") for id_ in client.server_ids))
+        table.add_row(
+            client.accountcode,
+            client.name,
+            str(client.allocated_channels),
+            show_limit(client.max_cps),
+            client.callback_url or "",
+            servers or "all",
+            show_state(client),
+        )
+    make_console().print(table)
+
+
+def show_state(client: Client) -> str:
+    """Why it may not dial, as far as that is its own state."""
+    if not client.is_active:
+        return "inactive"
+    if client.status != "active":
+        return client.status
+    if not client.has_key:
+        return "no key"
+    return "paused" if client.paused else "active"
+
+
+@app.command(name="rotate-key")
+def rotate_key(accountcode: Account) -> None:
+    """Give a client a new API key, shown this once; the one before is refused from now on.
+
+    Example: dialer clients rotate-key acme
+    """
+
+    async def work(store: Store) -> str:
+        client = await store.client(accountcode)
+        key, stored = make_key(await store.installation_secret())
+        await store.replace_key(client.id, stored, time.time())
+        return key
+
+    print_key(accountcode, with_store(work))
+
+
+@app.command()
+def suspend(
+    accountcode: Account,
+    undo: Annotated[bool, typer.Option("--undo", help="Let it work again.")] = False,
+) -> None:
+    """Suspend a client: its requests are refused and its waiting calls are held.
+
+    Example: dialer clients suspend acme
+    """
+    status = "active" if undo else "suspended"
+    with_store(lambda store: store.change_client(accountcode, {"status": status}, time.time()))
+    typer.echo(f"client {accountcode} is {status}")

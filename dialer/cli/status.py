@@ -1,0 +1,159 @@
+"""`dialer status`: queues, channels, rates, deliveries and AMI links, from the database."""
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import Annotated, Final
+
+import typer
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+
+from dialer.cli.clients import show_state
+from dialer.cli.workspace import make_console, show_limit, with_store
+from dialer.store.contract import Activity, Queue, RuntimeNote, Snapshot, Store, Totals
+
+STALE: Final = 15.0
+"""Seconds without a word after which a worker is taken for gone: it speaks every five."""
+
+MOST_QUEUES: Final = 20
+WATCH_EVERY: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """Everything that is shown, as of `now`."""
+
+    now: float
+    snapshot: Snapshot
+    totals: Totals
+    activity: Activity
+    notes: dict[str, RuntimeNote]
+
+
+def status(
+    watch: Annotated[bool, typer.Option("--watch", help="Show it anew every second.")] = False,
+) -> None:
+    """Show what is going on.
+
+    Example: dialer status --watch
+    """
+    console = make_console()
+    if not watch:
+        console.print(draw(with_store(look)))
+        return
+    try:
+        with_store(lambda store: show_live(store, console))
+    except KeyboardInterrupt:
+        return
+
+
+async def show_live(store: Store, console: Console) -> None:
+    with Live(console=console, auto_refresh=False) as live:
+        while True:
+            live.update(draw(await look(store)), refresh=True)
+            await asyncio.sleep(WATCH_EVERY)
+
+
+async def look(store: Store) -> Picture:
+    now = time.time()
+    return Picture(
+        now,
+        await store.snapshot(),
+        await store.totals(),
+        await store.activity(now),
+        await store.runtime(),
+    )
+
+
+def draw(picture: Picture) -> RenderableType:
+    return Group(
+        describe_worker(picture),
+        describe_totals(picture),
+        draw_servers(picture),
+        draw_clients(picture),
+        draw_queues(picture),
+    )
+
+
+def find_links(picture: Picture) -> dict[str, str] | None:
+    """AMI link states by server code; None when no worker is running."""
+    note = picture.notes.get("links")
+    if note is None or picture.now - note.at > STALE:
+        return None
+    return {str(code): str(state) for code, state in note.value.items()}
+
+
+def describe_worker(picture: Picture) -> str:
+    calls = sum(picture.activity.calls_by_server.values())
+    rate = picture.activity.attempts_last_minute
+    worker = "no worker running" if find_links(picture) is None else "worker running"
+    return f"{worker}; {calls} live calls, {rate} attempts in the last minute"
+
+
+def describe_totals(picture: Picture) -> str:
+    totals = picture.totals
+    items = ", ".join(f"{count} {state}" for state, count in totals.items.items())
+    kinds = sorted({name.partition("/")[0] for name in totals.deliveries})
+    counts = ", ".join(
+        f"{kind} {totals.deliveries.get(f'{kind}/{state}', 0)} {state}"
+        for kind in kinds
+        for state in ("pending", "dead")
+    )
+    return f"items: {items}\nCDRs: {totals.cdrs}; deliveries: {counts or 'none'}"
+
+
+def draw_servers(picture: Picture) -> Table:
+    links = find_links(picture) or {}
+    table = Table("server", "AMI link", "calls", "limit", "cps limit", "state")
+    for server in picture.snapshot.servers:
+        if server.removed:
+            continue
+        table.add_row(
+            server.code,
+            links.get(server.code, "unknown"),
+            str(picture.activity.calls_by_server.get(server.id, 0)),
+            show_limit(server.max_channels),
+            show_limit(server.max_cps),
+            "paused" if server.paused else "active",
+        )
+    return table
+
+
+def draw_clients(picture: Picture) -> Table:
+    table = Table("client", "calls", "limit", "cps limit", "state")
+    for client in picture.snapshot.clients:
+        table.add_row(
+            client.accountcode,
+            str(picture.activity.calls_by_client.get(client.id, 0)),
+            str(client.allocated_channels),
+            show_limit(client.max_cps),
+            show_state(client),
+        )
+    return table
+
+
+def draw_queues(picture: Picture) -> Table:
+    """The newest of the queues that are not completed."""
+    codes = {client.id: client.accountcode for client in picture.snapshot.clients}
+    queues = picture.snapshot.queues
+    table = Table("queue", "client", "name", "state", "pending", "queued", "processed", "ended")
+    for queue in sorted(queues, key=lambda queue: queue.id, reverse=True)[:MOST_QUEUES]:
+        table.add_row(
+            str(queue.id),
+            codes.get(queue.client_id, ""),
+            queue.name,
+            show_queue_state(queue),
+            str(queue.pending_count),
+            str(queue.queued_count),
+            str(queue.processed_count),
+            str(queue.terminated_count),
+        )
+    if len(queues) > MOST_QUEUES:
+        table.caption = f"and {len(queues) - MOST_QUEUES} more"
+    return table
+
+
+def show_queue_state(queue: Queue) -> str:
+    return f"{queue.status} (paused by operator)" if queue.paused else str(queue.status)

@@ -1,0 +1,63 @@
+"""What the administrative commands stand on: the settings, the store, and how changes look."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from rich.console import Console
+
+from dialer.errors import SettingsError
+from dialer.settings import Settings, load_settings
+from dialer.store import open_store
+from dialer.store.contract import Store
+
+R = TypeVar("R")
+
+
+def with_store(work: Callable[[Store], Awaitable[R]], settings: Settings | None = None) -> R:
+    """Do `work` with the store of DIALER_DATABASE_URL, made and migrated where needed."""
+    url = (settings or load_settings()).database_url
+
+    async def run() -> R:
+        store = open_store(url)
+        await store.open()
+        try:
+            return await work(store)
+        finally:
+            await store.close()
+
+    return asyncio.run(run())
+
+
+def given(**options: object) -> dict[str, object]:
+    """The options that were given on the command line."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def no_limit_at_zero(changes: dict[str, object], *names: str) -> None:
+    """0 on the command line takes a limit away."""
+    for name in names:
+        if changes.get(name) == 0:
+            changes[name] = None
+
+
+def none_when_empty(changes: dict[str, object], *names: str) -> None:
+    """'' on the command line takes a text away."""
+    for name in names:
+        if changes.get(name) == "":
+            changes[name] = None
+
+
+def need_something(changes: dict[str, object]) -> None:
+    """Refuse a `set` without anything to set."""
+    if not changes:
+        raise SettingsError("nothing to change: give at least one option, see --help")
+
+
+def show_limit(value: float | None) -> str:
+    return "none" if value is None else f"{value:g}"
+
+
+def make_console() -> Console:
+    """A console that shows texts as they are: names are clients' words, not markup."""
+    return Console(markup=False, highlight=False, emoji=False)
