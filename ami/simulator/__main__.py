@@ -4,7 +4,7 @@ import argparse
 import asyncio
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ami.simulator.config import SimulatorConfig
@@ -36,12 +36,11 @@ def read_options(arguments: Sequence[str]) -> Options:
     return Options(read.host, read.port, config)
 
 
-async def serve(options: Options, stop: asyncio.Event) -> None:
-    """Run until `stop`; the port is told on standard output once it listens."""
+async def serve(options: Options, stop: asyncio.Event, tell: Callable[[str], None]) -> None:
+    """Run until `stop`; where it listens is told once it does."""
     simulator = Simulator(options.config)
     await simulator.start(options.host, options.port)
-    sys.stdout.write(f"simulated Asterisk on {options.host}:{simulator.port}\n")
-    sys.stdout.flush()
+    tell(f"simulated Asterisk on {options.host}:{simulator.port}")
     try:
         await stop.wait()
     finally:
@@ -53,7 +52,7 @@ async def run(options: Options) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    await serve(options, stop)
+    await serve(options, stop, lambda line: print(line, flush=True))
 
 
 def main() -> None:
