@@ -93,11 +93,13 @@ class Upkeep:
     def queue_changed(self, queue_id: int) -> None:
         self._queues.setdefault(queue_id, False)
         self._changed.set()
+        self._wake_delivery()  # a queue that its client completed left closing callbacks
 
     def configuration_changed(self) -> None:
         self._all = True
         self._changed.set()
         self._deadlines.set()
+        self._wake_delivery()
 
     # Refreshing.
 

@@ -118,6 +118,15 @@ async def test_a_configuration_change_reads_everything_anew() -> None:
     assert office.records.snapshots == 1
 
 
+def test_what_may_have_left_closing_callbacks_wakes_delivery() -> None:
+    office = Office()
+    office.upkeep.items_added(1)
+    assert office.deliveries_woken == 0
+    office.upkeep.queue_changed(1)
+    office.upkeep.configuration_changed()
+    assert office.deliveries_woken == 2
+
+
 async def test_items_past_their_deadline_end_in_portions_and_their_client_is_told() -> None:
     office = Office()
     office.records.expiring = [make_item(n) for n in range(EXPIRE_AT_ONCE + 3)]
