@@ -38,7 +38,7 @@ class BatchBuilder:
     ) -> None:
         self._data: list[dict[str, Any]] = parsed.content["data"]
         self._items: list[NewItem] = []
-        self._maker = ItemMaker(client, servers, new_id, policy, parsed.errors)
+        self._maker = ItemMaker(client, servers, new_id, policy, parsed)
         self._dids: tuple[str, ...] = tuple(parsed.content.get("dids") or ())
         self._next_did = 0
         if parsed.content.get("batch_id") is None:

@@ -2,8 +2,8 @@
 
 Typed dicts, because pydantic checks them straight from the bytes and hands back plain dicts in
 the documented order: what is stored, echoed and hashed. A body is taken at once when its keys are
-spelled as documented; else once more, slowly, with the keys of `action` in any case and every
-error collected.
+spelled as documented; else, given up at its first error, it is read once more with the keys of
+`action` in any case, and when that fails too, item by item, for every error.
 """
 
 import hashlib
@@ -121,7 +121,7 @@ class BatchRequest(TypedDict, total=False):
     queue_id: Annotated[Whole | None, Field(description="null makes a queue")]
     batch_id: Whole | None
     dids: Annotated[list[Annotated[Number, Field(min_length=1)]] | None, Field(max_length=1000)]
-    data: Annotated[list[QueueItem] | None, Field(max_length=MAX_BATCH)]
+    data: Annotated[list[QueueItem], Field(max_length=MAX_BATCH, fail_fast=True)]
     accountcode: Annotated[Text | None, Field(description="whom a superuser acts for")]
     client_code: Text | None
 
@@ -160,10 +160,12 @@ _SPELLING: Final = {key.casefold(): key for key in Action.__annotations__}
 @dataclass(frozen=True, slots=True)
 class Parsed:
     """A body whose types are right, or what is left of it and the errors found so far. Fields
-    with errors are absent from `content`, which has the documented keys in documented order."""
+    with errors are absent from `content`, which has the documented keys in documented order.
+    `plain`: no text in it can hold a control character."""
 
     content: dict[str, Any]
     errors: list[FieldError] = field(default_factory=list)
+    plain: bool = False
 
     def digest(self) -> str:
         """SHA-256 of the body as understood: spacing, order and case of keys do not count."""
@@ -179,7 +181,13 @@ def parse_batch(body: bytes) -> Parsed:
         return _parse_batch_slowly(body)
     if not content.get("data"):
         raise Refused([FieldError("data", NO_DATA)])
-    return Parsed(content)
+    return Parsed(content, plain=_is_plain(body))
+
+
+def _is_plain(body: bytes) -> bool:
+    """In JSON a control character below U+0020 is always escaped, and others are not ASCII but
+    for DEL: three quick looks at the bytes spare a search in every item."""
+    return body.isascii() and b"\\" not in body and b"\x7f" not in body
 
 
 def parse_quick_call(body: bytes) -> Parsed:

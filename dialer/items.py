@@ -8,7 +8,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from dialer.applications import check_application, check_data
-from dialer.bodies import REQUIRED
+from dialer.bodies import REQUIRED, Parsed
 from dialer.errors import FieldError, Refused
 from dialer.policy import (
     Policy,
@@ -50,7 +50,7 @@ class ItemMaker:
         servers: Mapping[str, int],
         new_id: Callable[[], str],
         policy: Policy,
-        errors: list[FieldError],
+        parsed: Parsed,
     ) -> None:
         self._client = client
         self._servers = servers
@@ -60,7 +60,8 @@ class ItemMaker:
         self._caller_id: str | None = None  # the latest that passed
         self._deadline: tuple[datetime | None, float, str] = (None, 0.0, "")  # the latest read
         self._errors: dict[tuple[int | None, str], FieldError] = {}
-        for error in errors:
+        self._plain = parsed.plain
+        for error in parsed.errors:
             self.note(error)
 
     def note(self, error: FieldError) -> None:
@@ -90,7 +91,8 @@ class ItemMaker:
         """One item by all rules, or None when errors were noted for it."""
         before = len(self._errors)
         action: dict[str, Any] = item.get("action") or {}
-        self._check_texts(item, action, index)
+        if not self._plain:
+            self._check_texts(item, action, index)
         server_id = self._find_server(item.get("asterisk_server_code"), index)
         self._check_required(item, action, index)
         channel = action.get("Channel")

@@ -22,7 +22,7 @@ def build_quick_call(
     policy: Policy = DEFAULT_POLICY,
 ) -> NewItem:
     """The item of a quick call: `number1` is dialed, one attempt, none after `expires_at`."""
-    maker = ItemMaker(client, servers, new_id, policy, parsed.errors)
+    maker = ItemMaker(client, servers, new_id, policy, parsed)
     body = parsed.content
     for name in ("number1", "customer_name", "action"):
         if not body.get(name):

@@ -4,6 +4,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from dialer.batch import BatchBuilder, build_batch
 from dialer.bodies import parse_batch
@@ -107,6 +109,36 @@ def test_every_error_of_the_batch_in_order() -> None:
 def test_dids_obey_the_rules_of_caller_ids() -> None:
     (error,) = errors_of(ITEM, dids=["a\nb"])
     assert (error.index, error.field) == (None, "dids")
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+_ITEMS = st.dictionaries(st.sampled_from(sorted(DOCUMENT)), _JSON) | st.builds(
+    lambda wrong: {**DOCUMENT, **wrong}, st.dictionaries(st.sampled_from(sorted(DOCUMENT)), _JSON)
+)
+_ACTIONS = st.builds(
+    lambda wrong: {**DOCUMENT, "action": {**DOCUMENT["action"], **wrong}},
+    st.dictionaries(st.sampled_from(sorted(DOCUMENT["action"])) | st.text(max_size=5), _JSON),
+)
+
+
+@settings(max_examples=100)
+@given(st.lists(_ITEMS | _ACTIONS | _JSON, min_size=1, max_size=3))
+def test_whatever_comes_is_built_or_refused(data: list[Any]) -> None:
+    """Any JSON at all gives items that serialize, or errors that name a field."""
+    items, errors = [], []
+    try:
+        items = build(*data)
+    except Refused as refused:
+        errors = refused.errors
+    assert bool(items) is not bool(errors)
+    assert all(error.field and error.message for error in errors)
+    assert len(json.dumps([item.payload for item in items], allow_nan=False)) >= 2
 
 
 def test_nothing_is_built_from_a_batch_with_an_error() -> None:

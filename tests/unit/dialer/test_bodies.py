@@ -248,6 +248,21 @@ def test_every_error_is_found() -> None:
     assert len(parsed.content["data"]) == 4
 
 
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [(b"abc", True), (b"a\\u0007", False), (b"a\x7f", False), ("é".encode(), False)],
+)
+def test_plain_bodies_can_hold_no_control_character(text: bytes, plain: bool) -> None:
+    body = batch({**ITEM, "project": "@"}).replace(b"@", text)
+    assert parse_batch(body).plain is plain
+
+
+def test_raw_control_characters_are_no_json() -> None:
+    for code in range(0x20):
+        with pytest.raises(Refused):
+            parse_batch(batch({**ITEM, "project": "@"}).replace(b"@", bytes([code])))
+
+
 def test_quick_calls() -> None:
     body = {"number1": 1234567890, "action": {"application": "Dial"}, "create_recording": "1"}
     parsed = parse_quick_call(json.dumps(body).encode())

@@ -1,10 +1,11 @@
 """Calls come in."""
 
+import json
 from typing import Any
 
 import pytest
 
-from dialer.api.ingest import name_queue
+from dialer.api.ingest import LARGE, name_queue
 from dialer.errors import StoreUnavailable
 from dialer.states import ItemStatus, QueueKind
 from tests.unit.dialer.api.conftest import ITEM, NOW, Api
@@ -114,6 +115,16 @@ async def test_further_batches_go_to_the_same_queue(api: Api) -> None:
     assert (queue.total_count, queue.pending_count) == (5, 5)
     numbered = [item.batch_id for item in (await api.store.items(queue.id, 0, 10)).rows]
     assert numbered == [1, 1, 2, 2, 2]
+
+
+async def test_a_large_body_is_read_like_a_small_one(api: Api) -> None:
+    roomy = {**ITEM, "project": "x" * 250, "note": "y" * 600}
+    body = json.dumps({"batch_id": 1, "data": [roomy] * 900}).encode()
+    assert len(body) > LARGE
+    answer = await api.post(INSERT, content=body)
+    assert answer.json()["data"]["inserted_count"] == 900
+    worse = await api.post(INSERT, content=body.replace(b'"Originate"', b'"Hangup"'))
+    assert len(worse.json()["errors"]) == 900
 
 
 async def test_a_queue_of_another_client_is_404(api: Api) -> None:
