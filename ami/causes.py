@@ -74,9 +74,9 @@ EMPTY_CAUSES: Final = frozenset({None, 0, 16, 31})
 Q850_TEXTS: Final[dict[int, str]] = {
     0: "Unknown",
     1: "Unallocated (unassigned) number",
-    2: "No route to specified transit network",
+    2: "No route to specified transmit network",
     3: "No route to destination",
-    5: "Misdialled trunk prefix",
+    5: "Misdialed trunk prefix",
     6: "Channel unacceptable",
     7: "Call awarded and being delivered in an established channel",
     8: "Pre-empted",
@@ -117,9 +117,9 @@ Q850_TEXTS: Final[dict[int, str]] = {
     98: "Wrong message",
     99: "Info. element nonexist or not implemented",
     100: "Invalid information element contents",
-    101: "Wrong call state",
+    101: "Message not compatible with call state",
     102: "Recover on timer expiry",
-    103: "Mandatory information element length error",
+    103: "Mandatory IE length error",
     111: "Protocol error, unspecified",
     127: "Interworking, unspecified",
 }
