@@ -69,15 +69,16 @@ def load(
     """Post a file of calls to the API, in batches of 1000, all into one queue.
 
     JSON: a list of QueueItems, or an object {"data": [...], "dids": [...]}.
-    CSV: a header line with the columns asterisk_server_code and Channel, and any other fields of
-    a QueueItem (caller_id, retry, call_timeout, contact_number, project, deadline …) or of its
-    action (Application, Data, Timeout, CallerID, Variable, ActionID, ChannelId …). An empty cell
-    is an absent field.
+    CSV: a header line with the columns asterisk_server_code and Channel, and
+    any other fields of a QueueItem (caller_id, retry, call_timeout, project,
+    contact_number, deadline …) or of its action (Application, Data, Timeout,
+    CallerID, Variable, ActionID, ChannelId …). An empty cell: no such field.
 
-    The whole file is checked before anything is sent. Batch ids are made from the file's digest
-    (under 2^53), so after an interruption the same command goes on where it stopped: batches that
-    are there already are recognized and not inserted again. For the same reason the same file is
-    loaded only once; give --batch-id to load it another time.
+    The whole file is checked before anything is sent. Batch ids are made from
+    the file's digest (under 2^53), so after an interruption the same command
+    goes on where it stopped: batches that are there already are recognized
+    and not inserted again. For the same reason the same file is loaded only
+    once; give --batch-id to load it another time.
 
     Example: DIALER_API_KEY=… dialer load calls.csv --url http://127.0.0.1:8080
     """

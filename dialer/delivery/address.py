@@ -7,7 +7,7 @@ all. Addresses that carry an IPv4 address (mapped) are judged by it; translation
 prefixes are refused whatever they carry.
 """
 
-import socket
+import re
 from ipaddress import (
     IPv4Address,
     IPv4Network,
@@ -66,6 +66,9 @@ _V6: Final = tuple(
         ("ff00::/8", "multicast"),
     )
 )
+
+# One part of an IPv4 address in C's spellings: hexadecimal, octal, decimal.
+_NUMBER: Final = re.compile(r"0[xX][0-9A-Fa-f]{1,16}|0[0-7]{0,24}|[1-9][0-9]{0,15}")
 
 _GLOBAL_V6: Final = IPv6Network("2000::/3")
 
@@ -129,11 +132,21 @@ def _judge_v6(ip: IPv6Address) -> str | None:
 
 
 def _read_literal(host: str) -> str | None:
-    """The IP address that a host is, in any spelling that `connect` would take (2130706433,
-    0x7f.1, 0177.0.0.1); None for a name."""
+    """The IP address that a host is, in any spelling that `connect` would take (inet_aton(3):
+    2130706433, 0x7f.1, 0177.0.0.1); None for a name."""
     if ":" in host:
         return host
-    try:
-        return socket.inet_ntoa(socket.inet_aton(host))
-    except (OSError, UnicodeError):
+    parts = host.removesuffix(".").split(".")
+    if len(parts) > 4 or not all(_NUMBER.fullmatch(part) for part in parts):
         return None
+    *heads, last = (int(part, _base_of(part)) for part in parts)
+    value = sum(head << 8 * (3 - place) for place, head in enumerate(heads))
+    if any(head > 255 for head in heads) or last >= 256 ** (4 - len(heads)):
+        return None
+    return str(IPv4Address(value + last))
+
+
+def _base_of(number: str) -> int:
+    if number[:2] in ("0x", "0X"):
+        return 16
+    return 8 if number[0] == "0" and number != "0" else 10

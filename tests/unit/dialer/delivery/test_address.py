@@ -1,3 +1,4 @@
+import socket
 from ipaddress import IPv6Address, ip_address
 
 import pytest
@@ -127,6 +128,11 @@ def test_a_mapped_address_is_judged_by_what_it_carries(address: object) -> None:
         "http://0177.0.0.1/",
         "http://127.1/",
         "http://0/",
+        "http://0X7F.0.0.1/",
+        "http://127.0.1./",
+        "http://10.1/",
+        "http://0xa9.0376.43518/",
+        "http://2852039166/",
         "http://[::1]/",
         "http://[::]/",
         "http://[::ffff:127.0.0.1]/",
@@ -173,12 +179,30 @@ def test_what_is_no_usable_url_is_refused_always(url: str) -> None:
         "https://client.com/callback",
         "http://client.com:8080/callback?token=1#part",
         "https://8.8.8.8/",
+        "https://134744072/",
+        "https://0x08.8.2056/",
+        "https://4294967296/",
+        "https://127.256.0.1/",
+        "https://127.0.0.0.1/",
+        "https://08.1.1.1/",
+        "https://127.0.0.1.example/",
         "https://[2606:4700::1111]:444/",
         "https://xn--bcher-kva.example/",
     ],
 )
 def test_usable_urls(url: str) -> None:
     assert find_fault(url) is None
+
+
+@settings(max_examples=100)
+@given(st.from_regex(r"(0[xX]?)?[0-9a-f]{1,10}(\.(0[xX]?)?[0-9]{1,6}){0,3}", fullmatch=True))
+def test_spellings_are_read_as_the_system_reads_them(host: str) -> None:
+    try:
+        address: str | None = socket.inet_ntoa(socket.inet_aton(host))
+    except OSError:
+        address = None
+    reason = is_forbidden(address) if address else None
+    assert find_fault(f"http://{host}/") == (f"leads to a {reason} address" if reason else None)
 
 
 @settings(max_examples=100)
