@@ -99,7 +99,8 @@ def test_every_call_of_a_recording_ends_once(name: str) -> None:
 
 
 def test_a_failure_without_a_channel() -> None:
-    (event,) = read_events(FOLDER / "jade_issue6_originate_failure_reason0.txt")
+    (recording,) = FOLDER.glob("jade_*_originate_failure_reason0.txt")
+    (event,) = read_events(recording)
     assert isinstance(event, OriginateAnswered)
     assert (event.success, event.reason, event.uniqueid) == (False, 0, "test 12 123 1236")
     tracker = CallTracker()
