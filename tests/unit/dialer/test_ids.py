@@ -48,3 +48,9 @@ def test_an_exhausted_counter_borrows_a_millisecond() -> None:
 
 def test_two_generators_differ_at_the_same_moment() -> None:
     assert _entropy(1).new(1.0) != _entropy(2).new(1.0)
+
+
+def test_no_random_bytes_are_used_twice() -> None:
+    ids = _entropy(3)
+    tails = [UUID(ids.new(1.0)).int & 0xFFFFFFFF for _ in range(350)]
+    assert len(set(tails)) == 350
