@@ -14,7 +14,7 @@ import ssl
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, NoReturn
+from typing import Any, ClassVar, Final, NoReturn
 
 from panoramisk import Manager
 from panoramisk.ami_protocol import AMIProtocol
@@ -229,6 +229,12 @@ class _Protocol(AMIProtocol):  # type: ignore[misc]  # panoramisk is untyped
 class _Manager(Manager):  # type: ignore[misc]  # panoramisk is untyped
     """panoramisk's manager without a will of its own: it opens one connection, once."""
 
+    # What its protocol would not put aside for later: everything that it could ever see.
+    defaults: ClassVar[dict[str, object]] = {
+        **Manager.defaults,
+        "forgetable_actions": ("ping", "login", "originate"),
+    }
+
     def connection_made(self, f: "asyncio.Task[Any]") -> None:
         """Neither logs in nor pings nor tries again: Session.open hears how it went."""
 
@@ -237,10 +243,6 @@ class _Manager(Manager):  # type: ignore[misc]  # panoramisk is untyped
 
     async def send_awaiting_actions(self, *_: object) -> None:
         """Sends nothing: an Originate sent twice is a phone that rings twice."""
-
-    def send_action(self, action: object, as_list: object = None, **kwargs: object) -> NoReturn:
-        """Closed, as _Protocol.send is."""
-        raise NotImplementedError("actions leave through Session.send and Session.collect alone")
 
 
 class Session:
@@ -273,7 +275,6 @@ class Session:
             ssl=endpoint.tls or False,
             loop=asyncio.get_running_loop(),
             protocol_factory=lambda: protocol,
-            forgetable_actions=("ping", "login", "originate"),
         )
         connecting = manager.connect()
         try:

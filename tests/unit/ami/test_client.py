@@ -2,11 +2,8 @@
 
 import asyncio
 import logging
-import random
 import ssl
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -23,78 +20,10 @@ from ami.errors import (
 )
 from ami.link import Backoff, LinkState
 from ami.wire import Message
+from tests.unit.ami.client_rig import QUIET, WANTED, rig
 from tests.unit.ami.scripted_server import PATIENCE, Peer, ScriptedServer
 
 CALL = Originate("a-1", "call-1", "PJSIP/1@x", 30_000, application="Wait", data="1")
-WANTED = frozenset({"Newstate"})
-QUIET = Timing(ping_interval=PATIENCE, logoff_timeout=0.01)  # no ping gets in a test's way
-
-
-@dataclass
-class Rig:
-    """A client, the server that it connects to, and all that it said."""
-
-    server: ScriptedServer
-    client: AmiClient
-    running: "asyncio.Task[None]"
-    events: "asyncio.Queue[Message]"
-    changes: "asyncio.Queue[LinkChange]"
-    pauses: list[float] = field(default_factory=list)
-
-    async def state(self, wanted: LinkState) -> LinkChange:
-        """The next change to `wanted`; others before it are passed over."""
-        async with asyncio.timeout(PATIENCE):
-            while True:
-                change = await self.changes.get()
-                if change.state is wanted:
-                    return change
-
-    async def event(self) -> Message:
-        async with asyncio.timeout(PATIENCE):
-            return await self.events.get()
-
-    async def up(self) -> Peer:
-        peer = await self.server.accept()
-        await peer.come_up()
-        await self.state(LinkState.UP)
-        return peer
-
-    async def stop(self) -> None:
-        self.running.cancel()
-        with suppress(asyncio.CancelledError):
-            await self.running
-
-
-@asynccontextmanager
-async def rig(timing: Timing = QUIET) -> AsyncIterator[Rig]:
-    events: asyncio.Queue[Message] = asyncio.Queue()
-    changes: asyncio.Queue[LinkChange] = asyncio.Queue()
-    pauses: list[float] = []
-
-    async def note_pause(seconds: float) -> None:
-        pauses.append(seconds)
-        await asyncio.sleep(0)
-
-    ticks = iter(range(1_000_000))
-    async with ScriptedServer() as server:
-        client = AmiClient(
-            Address("127.0.0.1", server.port, "dialer", "s3cret"),
-            on_event=events.put_nowait,
-            on_link=changes.put_nowait,
-            wanted=WANTED,
-            timing=timing,
-            rng=random.Random(1),
-            clock=lambda: float(next(ticks)),
-            sleep=note_pause,
-        )
-        running = asyncio.create_task(client.run())
-        made = Rig(server, client, running, events, changes, pauses)
-        try:
-            yield made
-        finally:
-            for peer in server.peers:
-                peer.cut()  # nobody answers a Logoff now
-            await made.stop()
 
 
 async def test_it_comes_up() -> None:
@@ -256,6 +185,14 @@ async def test_a_server_going_down_refuses_nobody() -> None:
         peer.refuse(await peer.take("Login"), "Asterisk is shutting down")
         change = await made.state(LinkState.DOWN)
         assert change.reason == "Asterisk is shutting down"
+
+
+async def test_a_server_that_goes_down_while_it_is_asked_for_its_status() -> None:
+    async with rig() as made:
+        peer = await made.server.accept()
+        await peer.log_in()
+        peer.refuse(await peer.take("CoreStatus"), "Asterisk is shutting down")
+        assert (await made.state(LinkState.DOWN)).reason == "Asterisk is shutting down"
 
 
 async def test_a_login_without_answer() -> None:
@@ -466,6 +403,35 @@ async def run_with_a_bug(where: str) -> None:
         script.cancel()
         await asyncio.wait({script})
         await running
+
+
+async def test_a_consumers_bug_that_an_answer_brings_out_ends_run_too() -> None:
+    def on_link(change: LinkChange) -> None:
+        if change.state is LinkState.UP:
+            up.set()
+        if change.state is LinkState.SHUTTING_DOWN:
+            raise Bug
+
+    up = asyncio.Event()
+    async with ScriptedServer() as server:
+        client = AmiClient(
+            Address("127.0.0.1", server.port, "dialer", "s3cret"),
+            on_event=lambda message: None,
+            on_link=on_link,
+            wanted=WANTED,
+            timing=QUIET,
+        )
+        running = asyncio.create_task(client.run())
+        peer = await server.accept()
+        await peer.come_up()
+        async with asyncio.timeout(PATIENCE):
+            await up.wait()
+            answer = client.originate(CALL)
+            peer.refuse(await peer.take("Originate"), "Asterisk is shutting down")
+            with pytest.raises(ActionRejected):
+                await answer
+            with pytest.raises(Bug):
+                await running
 
 
 async def _misfortune(peer: Peer) -> None:

@@ -27,6 +27,7 @@ class Script:
     version: str = "22.10.1"
     booted: bool = True
     hears_calls: bool = True
+    takes_calls: bool = True
     stamp: str = "Timestamp: 1000000.250000\n"
     clock: str = "1000000.250000"
 
@@ -45,6 +46,8 @@ async def play(peer: Peer, script: Script) -> None:
             peer.answer(action, **listed)
         elif name not in script.allows:
             peer.refuse(action, "Permission denied")
+        elif name == "Originate" and not script.takes_calls:
+            peer.refuse(action, "Originate Access Forbidden: app or data blacklisted")
         elif name == "Originate":
             # The event goes first, which is rare but allowed: no test then waits for it.
             if script.hears_calls:
@@ -64,13 +67,14 @@ async def play(peer: Peer, script: Script) -> None:
 
 
 async def inspect(script: Script) -> ServerReport:
+    all_comes = script.booted and script.hears_calls and script.takes_calls
     ticks = iter((1_000_000.0, 1_000_000.5))
     async with ScriptedServer() as server:
         inspecting = asyncio.create_task(
             inspect_server(
                 Address("127.0.0.1", server.port, "dialer", "s3cret"),
                 wall=lambda: next(ticks),
-                event_wait=5.0 if script.booted and script.hears_calls else 0.02,
+                event_wait=5.0 if all_comes else 0.02,
             )
         )
         playing = asyncio.create_task(play(await server.accept(), script))
@@ -107,6 +111,7 @@ async def test_a_server_as_it_should_be() -> None:
     [
         (Script(booted=False), f"lacks {FULLY_BOOTED}"),
         (Script(hears_calls=False), f"lacks {CALL_EVENTS}"),
+        (Script(takes_calls=False), f"lacks {CALL_EVENTS}"),
         (
             Script(allows=(*LEAST, "Command")),
             "may Command (write command): take it away, a client's data could run programs",

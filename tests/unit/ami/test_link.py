@@ -1,6 +1,7 @@
 """The table of link states, and the waits between attempts."""
 
 import random
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -49,6 +50,16 @@ def test_every_state_has_its_moves_and_can_be_left() -> None:
     for state in set(LinkState) - {LinkState.LEAVING}:
         assert move(state, LinkSignal.LEAVE) is LinkState.LEAVING
     assert move(LinkState.LEAVING, LinkSignal.LOST) is LinkState.DOWN
+
+
+def test_the_notes_show_the_table() -> None:
+    notes = (Path(__file__).parents[3] / "docs" / "ami-notes.md").read_text(encoding="utf-8")
+    drawn = [
+        f"    {state.value} --> {following.value}: {signal.value}"
+        for state, moves in MOVES.items()
+        for signal, following in moves.items()
+    ]
+    assert "\n".join(["stateDiagram-v2", "    [*] --> down", *drawn]) in notes
 
 
 def test_a_move_that_is_not_in_the_table_is_an_error() -> None:

@@ -217,6 +217,10 @@ async def test_nothing_is_kept_to_be_sent_again_as_panoramisk_does() -> None:
     assert list(manager.awaiting_actions) == [unanswered]
 
 
+def test_an_originate_is_forgotten_by_panoramisks_own_rule_too() -> None:
+    assert "originate" in transport._Manager(loop=Mock()).forgetable_actions
+
+
 async def test_an_originate_cut_off_is_not_sent_on_the_next_connection() -> None:
     async with linked() as link:
         answer = link.session.send(CALL)
@@ -290,45 +294,56 @@ async def test_an_error_in_the_sink_is_the_reason_of_the_end() -> None:
         assert calls == ["Newstate"]
 
 
-async def test_abort_leaves_nothing_behind_that_could_ring_later() -> None:
-    """Not even what the kernel holds for a peer that reads on later."""
+def long_call(number: int) -> Originate:
+    """An Originate of 50 kB."""
+    return Originate(
+        f"a-{number}",
+        f"call-{number}.",
+        "PJSIP/1@x",
+        30_000,
+        application="Wait",
+        variables=("A=" + "x" * 1000,) * 50,
+    )
+
+
+def fill(session: Session) -> list[Originate]:
+    """Sends until no more is taken; returns what was."""
+    calls: list[Originate] = []
+    while True:
+        call = long_call(len(calls))
+        try:
+            session.send(call).add_done_callback(asyncio.Future.exception)
+        except LinkDown:
+            return calls
+        calls.append(call)
+        assert len(calls) < 10_000, "no bound"
+
+
+async def test_abort_leaves_nothing_in_the_kernel_that_could_ring_later() -> None:
     async with linked(narrow=True) as link:
         link.peer.stop_reading()
-        for number in range(100):
-            link.session.send(
-                Originate(
-                    f"a-{number}",
-                    f"call-{number}",
-                    "PJSIP/1@x",
-                    30_000,
-                    application="Wait",
-                    data="x" * 900,
-                )
-            )
-        link.session.send(Originate("last", "last", "PJSIP/1@x", 30_000, application="Wait"))
+        answers = [link.session.send(long_call(number)) for number in range(3)]
+        waiting = link.session._protocol.transport
+        assert waiting is not None
+        assert waiting.get_write_buffer_size() == 0
         link.session.abort(LinkLost("unhealthy"))
         link.peer.read_on()
-        assert b"ChannelId: last" not in await link.peer.end()
+        assert b"ChannelId: call-2." not in await link.peer.end()
+        for answer in answers:
+            with pytest.raises(LinkLost, match="unhealthy"):
+                await answer
 
 
-def fill(session: Session) -> int:
-    """Sends until no more is taken; returns how many bytes were."""
-    total = 0
-    for number in range(100_000):
-        call = Originate(
-            f"a-{number}",
-            f"call-{number}",
-            "PJSIP/1@x",
-            30_000,
-            application="Wait",
-            variables=("A=" + "x" * 1000,) * 50,
-        )
-        try:
-            session.send(call)
-        except LinkDown:
-            return total
-        total += len(serialize(call))
-    raise AssertionError("no bound")
+async def test_abort_leaves_nothing_in_our_buffer_that_could_ring_later() -> None:
+    async with linked(narrow=True) as link:
+        link.peer.stop_reading()
+        calls = fill(link.session)
+        link.session.abort(LinkLost("unhealthy"))
+        waiting = link.session._protocol.transport
+        assert waiting is not None
+        assert waiting.get_write_buffer_size() == 0
+        link.peer.read_on()
+        assert f"ChannelId: {calls[-1].channel_id}\r".encode() not in await link.peer.end()
 
 
 async def test_a_peer_that_does_not_read_is_given_up() -> None:
@@ -349,7 +364,7 @@ async def test_a_peer_that_does_not_read_is_given_up() -> None:
 async def test_a_peer_that_reads_on_is_sent_to_again() -> None:
     async with linked(narrow=True) as link:
         link.peer.stop_reading()
-        total = fill(link.session)
+        total = sum(len(serialize(call)) for call in fill(link.session))
         link.peer.read_on()
         async with asyncio.timeout(PATIENCE):
             await link.peer.reader.readexactly(total)
