@@ -84,7 +84,7 @@ def load(
     """
     if not api_key:
         raise SettingsError("give the client's API key in DIALER_API_KEY or with --api-key")
-    console = Console(stderr=True)
+    console = Console(stderr=True, soft_wrap=True)
     try:
         with httpx.Client(
             base_url=trim_base(url),
