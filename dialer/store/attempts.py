@@ -14,10 +14,10 @@ from dialer.store.deltas import Deltas
 from dialer.store.outbox import insert_deliveries
 from dialer.store.rows import dump_cdr, dump_json, to_micros
 
-_RESERVATION: Final = ("item_id", "queue_id", "number", "channel_id", "action_id", "cdr_id", "at")
+RESERVATION: Final = ("item_id", "queue_id", "number", "channel_id", "action_id", "cdr_id", "at")
 
 # Everything that can forbid a new attempt and lives in the database, looked at as it is now.
-_RESERVE: Final = """
+RESERVE: Final = """
 INSERT INTO attempts
   (item_id, client_id, queue_id, server_id, number, channel_id, action_id, cdr_id, opened_at)
 SELECT i.id, i.client_id, i.queue_id, i.server_id, r.number, r.channel_id, r.action_id, r.cdr_id,
@@ -51,7 +51,7 @@ def reserve(
         (r.item_id, r.queue_id, r.number, r.channel_id, r.action_id, r.cdr_id, to_micros(r.now))
         for r in reservations
     ]
-    inserted = run_with_rows(cursor, _RESERVE, _RESERVATION, rows)
+    inserted = run_with_rows(cursor, RESERVE, RESERVATION, rows)
     if not inserted:
         return [False] * len(reservations)
     cursor.execute(_QUEUE_ITEMS, (newest,))
@@ -78,15 +78,15 @@ _KNOWN: Final = """
 SELECT json_group_array(channel_id) FROM attempts
 WHERE channel_id IN (SELECT value FROM json_each(?))
 """
-_END_ATTEMPTS: Final = """
+END_ATTEMPTS: Final = """
 UPDATE attempts SET state = 'ended', ended_at = r.at
 FROM {rows} WHERE attempts.id = r.id AND state = 'open'
 """
-_ITEM: Final = (
+ITEM: Final = (
     "id", "status", "due_at", "placed", "unplaced", "disposition", "connected", "success",
     "failed", "cdr_id", "ended_at",
 )  # fmt: skip
-_END_ITEMS: Final = """
+END_ITEMS: Final = """
 UPDATE items SET status = r.status, due_at = r.due_at, attempts = attempts + r.placed,
   unplaced = items.unplaced + r.unplaced, after_unplaced = r.unplaced, disposition = r.disposition,
   connected = r.connected, call_success = call_success + r.success,
@@ -119,11 +119,11 @@ def settle(
     endings = _find_open(cursor, settlements)
     run_with_rows(
         cursor,
-        _END_ATTEMPTS,
+        END_ATTEMPTS,
         ("id", "at"),
         [(e.attempt_id, to_micros(e.settlement.now)) for e in endings.values()],
     )
-    run_with_rows(cursor, _END_ITEMS, _ITEM, [_item_row(e) for e in endings.values()])
+    run_with_rows(cursor, END_ITEMS, ITEM, [_item_row(e) for e in endings.values()])
     insert_rows(cursor, "cdrs", _CDR, [_cdr_row(e) for e in endings.values()])
     stored = insert_deliveries(
         cursor,

@@ -23,12 +23,12 @@ from dialer.store.rows import (
 _COLUMNS: Final = (
     "kind", "client_id", "endpoint", "url", "method", "event_id", "body", "due_at", "created_at",
 )  # fmt: skip
-_OUTCOME: Final = ("id", "state", "tries", "status", "error", "due_at", "ended_at")
+OUTCOME: Final = ("id", "state", "tries", "status", "error", "due_at", "ended_at")
 _PENDING: Final = """
 SELECT json_group_array(json_array(id, kind)) FROM deliveries
 WHERE state = 'pending' AND id IN (SELECT value FROM json_each(?))
 """
-_RECORD: Final = """
+RECORD: Final = """
 UPDATE deliveries SET state = r.state, tries = deliveries.tries + r.tries, status = r.status,
   error = r.error, due_at = coalesce(r.due_at, deliveries.due_at), ended_at = r.ended_at
 FROM {rows} WHERE deliveries.id = r.id AND deliveries.state = 'pending'
@@ -78,7 +78,7 @@ def record_outcomes(
                 results[place] = True
                 deltas.tally(f"{pending[outcome.id]}/{DeliveryState.PENDING}", -1)
                 deltas.tally(f"{pending[outcome.id]}/{row[1]}")
-        run_with_rows(cursor, _RECORD, _OUTCOME, list(rows.values()))
+        run_with_rows(cursor, RECORD, OUTCOME, list(rows.values()))
         left = later
     return results
 

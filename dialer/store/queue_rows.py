@@ -45,7 +45,7 @@ _waits = _i.status == word(ItemStatus.PENDING)
 _fresh = _waits & _i.due_at.is_(None)
 _due = _waits & _i.due_at.is_not(None)
 # What a mark ends, in conditions that the partial indexes answer.
-_ENDING: Final[dict[str | None, tuple[ColumnElement[bool], ...]]] = {
+ENDING: Final[dict[str | None, tuple[ColumnElement[bool], ...]]] = {
     _PENDING: (_fresh, _due),
     _RETRIES: (_due & ((_i.attempts > 0) | (_i.unplaced > 0)),),
 }
@@ -107,11 +107,8 @@ def end_marked(
         select(t.queues.c.ending).where(t.queues.c.id == queue_id)
     ).scalar_one()
     ended = 0
-    lanes = select(t.queue_servers.c.server_id).where(t.queue_servers.c.queue_id == queue_id)
-    for which in _ENDING.get(ending, ()):
-        # Without the servers the index of all the queue's items would be read from its beginning.
-        own = (_i.queue_id == queue_id) & _i.server_id.in_(lanes)
-        query = select(*CANDIDATE_COLUMNS).where(own, which).limit(limit - ended)
+    for which in ENDING.get(ending, ()):
+        query = select(*CANDIDATE_COLUMNS).where(waiting_in(queue_id), which).limit(limit - ended)
         candidates = _load_candidates(connection, query)
         ended += _end_items(connection, candidates, ItemEnd.TERMINATED, close, now)
         if ended == limit:
@@ -119,6 +116,22 @@ def end_marked(
     if ending is not None:
         connection.execute(update(t.queues).where(t.queues.c.id == queue_id).values(ending=None))
     return ended
+
+
+def waiting_in(queue_id: int) -> ColumnElement[bool]:
+    """Items of a queue, by its servers: without those the index of all the items that it ever had
+    would be read from its beginning."""
+    lanes = select(t.queue_servers.c.server_id).where(t.queue_servers.c.queue_id == queue_id)
+    return (_i.queue_id == queue_id) & _i.server_id.in_(lanes)
+
+
+def expired(now: float, limit: int) -> Select[Any]:
+    return (
+        select(*CANDIDATE_COLUMNS)
+        .where(_waits, _i.deadline.is_not(None), _i.deadline <= to_micros(now))
+        .order_by(_i.deadline)
+        .limit(limit)
+    )
 
 
 def marked_queues(connection: Connection) -> list[int]:
@@ -134,13 +147,7 @@ def expire_items(connection: Connection, now: float, limit: int, close: CloseIte
         ended += end_marked(connection, queue_id, limit - ended, close, now)
         if ended == limit:
             return ended
-    query = (
-        select(*CANDIDATE_COLUMNS)
-        .where(_waits, _i.deadline.is_not(None), _i.deadline <= to_micros(now))
-        .order_by(_i.deadline)
-        .limit(limit - ended)
-    )
-    candidates = _load_candidates(connection, query)
+    candidates = _load_candidates(connection, expired(now, limit - ended))
     return ended + _end_items(connection, candidates, ItemEnd.EXPIRED, close, now)
 
 

@@ -196,11 +196,11 @@ def is_fatal(error: BaseException) -> bool:
 
 
 def as_failure(error: BaseException) -> BaseException:
-    """`error` as the contract says it."""
+    """`error` as the contract says it; our own mistakes stay as they are."""
     cause = _cause(error)
     if isinstance(cause, sqlite3.IntegrityError):
         return Conflict(str(cause))
-    if isinstance(cause, sqlite3.Error):
+    if is_fatal(cause):
         return StoreUnavailable(f"the database could not be used: {cause}")
     return error
 

@@ -49,16 +49,16 @@ class SqliteStore:
         self._reserving = Kind(attempts.reserve)
         self._settling = Kind(attempts.settle, settle_linger)
         self._recording = Kind(outbox.record_outcomes, record_linger)
+        kinds = (self._reserving, self._settling, self._recording)
+        self._writer = Writer(writing_engine(self._url), kinds, self._tell_changed)
+        self._readers = reading_engine(self._url)
 
     # Opening and closing.
 
     async def open(self) -> None:
         """Migrate the file (made where there is none) and start the writer."""
         await asyncio.to_thread(upgrade, self._url)
-        kinds = (self._reserving, self._settling, self._recording)
-        self._writer = Writer(writing_engine(self._url), kinds, self._tell_changed)
         await self._writer.start()
-        self._readers = reading_engine(self._url)
         made = secrets.token_bytes(_SECRET_BYTES)
         self._secret = await self._run(lambda conn: config_rows.keep_secret(conn, made))
 

@@ -3,6 +3,7 @@
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from threading import Lock
 from typing import Final
 
 from sqlalchemy.engine import URL
@@ -12,15 +13,18 @@ from dialer.errors import StoreUnavailable
 # The newest version: a file that stands there needs no Alembic, which takes a while to import.
 HEAD: Final = "0001"
 _BUSY_SECONDS: Final = 30.0
+# Alembic keeps its context in the module: one migration at a time in a process.
+_alone: Final = Lock()
 
 
 def upgrade(url: URL) -> bool:
     """Bring the SQLite file of `url` to `HEAD`; whether anything had to be done. Raises
     `StoreUnavailable`. Waits while another process is migrating the same file."""
     try:
-        if version(url) == HEAD:
-            return False
-        _migrate(url)
+        with _alone:
+            if version(url) == HEAD:
+                return False
+            _migrate(url)
     except (sqlite3.Error, OSError) as error:
         raise StoreUnavailable(f"the database {url.database} could not be used: {error}") from error
     return True

@@ -1,0 +1,81 @@
+"""Migrations: from nothing to what `tables` says, once, by any number of processes."""
+
+import asyncio
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine
+
+from dialer.errors import StoreUnavailable
+from dialer.store import migrations
+from dialer.store.engines import sqlite_url
+from dialer.store.tables import metadata
+from tests import store_records as make
+
+FOLDER = Path(migrations.__file__).parent
+
+
+def test_migrations_build_the_tables(tmp_path: Path) -> None:
+    url = sqlite_url(make.url_of(tmp_path / "new.db"))
+    assert migrations.version(url) is None
+    assert migrations.upgrade(url)
+    assert migrations.version(url) == migrations.HEAD
+    assert not migrations.upgrade(url)
+    migrated, declared = create_engine(url.set(drivername="sqlite")), create_engine("sqlite://")
+    with migrated.connect() as one, declared.connect() as other:
+        assert compare_metadata(MigrationContext.configure(one), metadata) == []
+        metadata.create_all(other)
+        # Alembic does not compare conditions of indexes and checks: their text must be the same.
+        query = "SELECT type, name, sql FROM sqlite_master WHERE name NOT LIKE 'alembic%'"
+        built = {row[:2]: row[2] for row in one.exec_driver_sql(query)}
+        wanted = {row[:2]: row[2] for row in other.exec_driver_sql(query)}
+        built.pop(("index", "sqlite_autoindex_alembic_version_1"), None)
+        indexes = {key: sql for key, sql in built.items() if key[0] == "index"}
+        assert indexes == {key: sql for key, sql in wanted.items() if key[0] == "index"}
+        tables = {key: sorted(sql.split("\n\t")) for key, sql in built.items() if key[0] == "table"}
+        expected = [key for key in wanted if key[0] == "table"]
+        assert sorted(tables) == sorted(expected)
+        for key in expected:
+            checks = [line for line in wanted[key].split("\n") if "CHECK" in line]
+            assert all(line.strip(" ,\t") in built[key] for line in checks), key
+    migrated.dispose()
+    declared.dispose()
+
+
+def test_the_head_is_the_newest_script() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(FOLDER))
+    assert ScriptDirectory.from_config(config).get_current_head() == migrations.HEAD
+
+
+def test_a_downgrade_leaves_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "down.db"
+    url = sqlite_url(make.make_store_file(path))
+    config = Config()
+    config.set_main_option("script_location", str(FOLDER))
+    config.attributes["url"] = url
+    command.downgrade(config, "base")
+    with closing(sqlite3.connect(path)) as connection:
+        tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        assert [name for (name,) in tables] == ["alembic_version"]
+
+
+async def test_two_processes_may_upgrade_at_once(tmp_path: Path) -> None:
+    url = sqlite_url(make.url_of(tmp_path / "race.db"))
+    both = await asyncio.gather(*(asyncio.to_thread(migrations.upgrade, url) for _ in range(2)))
+    assert any(both)
+    assert migrations.version(url) == migrations.HEAD
+
+
+def test_what_is_no_database_is_one_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "text.db"
+    path.write_text("this is a text, not a database, and long enough to be looked at" * 20)
+    with pytest.raises(StoreUnavailable, match=r"text\.db"):
+        migrations.upgrade(sqlite_url(make.url_of(path)))

@@ -1,0 +1,101 @@
+"""Every frequent read is answered by the index made for it, however many rows there are."""
+
+import sqlite3
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, Select, select
+from sqlalchemy.dialects import sqlite
+
+from dialer.store import attempts, config_rows, outbox, queue_rows, reading
+from dialer.store import tables as t
+from dialer.store.bulk import Row, with_rows
+from dialer.store.rows import CANDIDATE_COLUMNS, as_json
+
+PLANS: dict[str, tuple[Select[Any], str]] = {
+    "waiting": (reading.waiting(1, 1, 5, 9), "items USING INDEX ix_items_fresh (queue_id=? AND"),
+    "retries": (reading.due_retries(1, 1, 5.0, 9), "items USING INDEX ix_items_retries"),
+    "next retry": (reading.next_retry_at(1, 1, 0.0), "items USING INDEX ix_items_retries"),
+    "next deadline": (reading.next_deadline(), "items USING INDEX ix_items_deadline"),
+    "open attempts": (reading.open_attempts(), "attempts USING INDEX uq_attempts_open"),
+    "live calls": (reading.live_calls("server_id"), "attempts USING INDEX uq_attempts_open"),
+    "open queues": (reading.open_queues(), "queues USING INDEX ix_queues_open"),
+    "items": (
+        reading.page_of_items(reading.item_conditions(1, None), 9, 9),
+        "items USING COVERING INDEX ix_items_queue_id",
+    ),
+    "cdrs": (reading.cdrs(1, 5, 9), "cdrs USING INDEX ix_cdrs_client_id_id"),
+    "due": (
+        outbox.due_deliveries("a", 1.0, 5, 9),
+        "deliveries USING INDEX ix_deliveries_line (endpoint=? AND id>?)",
+    ),
+    "due endpoints": (
+        outbox.due_endpoints(1.0),
+        "deliveries USING INDEX ix_deliveries_due (endpoint=? AND due_at<?)",
+    ),
+    "next delivery": (
+        outbox.next_delivery_at(1.0),
+        "deliveries USING INDEX ix_deliveries_due (endpoint=? AND due_at>?)",
+    ),
+    "key": (config_rows.keyed_client("x"), "api_keys USING INDEX sqlite_autoindex_api_keys_1"),
+    "expiry": (queue_rows.expired(1.0, 9), "items USING INDEX ix_items_deadline"),
+} | {
+    f"ending {number}": (
+        select(*CANDIDATE_COLUMNS).where(queue_rows.waiting_in(1), which).limit(9),
+        f"items USING INDEX {index} (queue_id=? AND server_id=?",
+    )
+    for number, (which, index) in enumerate(
+        zip(
+            [which for some in queue_rows.ENDING.values() for which in some],
+            ["ix_items_fresh", "ix_items_retries", "ix_items_retries"],
+            strict=True,
+        )
+    )
+}
+
+BIG_TABLES = ("items", "attempts", "cdrs", "deliveries")
+
+
+def explain(cursor: sqlite3.Cursor, sql: str, parameters: list[Any]) -> list[str]:
+    return [row[3] for row in cursor.execute(f"EXPLAIN QUERY PLAN {sql}", parameters)]
+
+
+@pytest.mark.parametrize(("query", "index"), PLANS.values(), ids=PLANS)
+def test_reads_use_their_index(cursor: sqlite3.Cursor, query: Select[Any], index: str) -> None:
+    sql = as_json(query).compile(
+        dialect=sqlite.dialect(),
+        compile_kwargs={"literal_binds": True},
+    )
+    plan = explain(cursor, str(sql), [])
+    assert any(index in step for step in plan), plan
+    assert not [step for step in plan if step in {f"SCAN {table}" for table in BIG_TABLES}], plan
+
+
+WRITES = {
+    "reserve": (attempts.RESERVE, attempts.RESERVATION),
+    "end items": (attempts.END_ITEMS, attempts.ITEM),
+    "end attempts": (attempts.END_ATTEMPTS, ("id", "at")),
+    "record": (outbox.RECORD, outbox.OUTCOME),
+}
+
+
+@pytest.mark.parametrize(("template", "names"), WRITES.values(), ids=WRITES)
+def test_writes_scan_no_table(
+    cursor: sqlite3.Cursor, template: str, names: tuple[str, ...]
+) -> None:
+    plan = explain(cursor, with_rows(template, names, 4), [None] * 4 * len(names))
+    scans = [step for step in plan if step.startswith("SCAN")]
+    assert [step for step in scans if "CONSTANT" not in step and "subquery" not in step] == []
+
+
+def test_rows_come_as_one_json_text(connection: Connection) -> None:
+    rows: list[Row] = [tuple(r) for r in reading.read_all(connection, config_rows.all_clients())]
+    assert [row[2] for row in rows] == ["acme"]
+    empty = reading.read_all(connection, select(t.items.c.id))
+    assert empty == []
+
+
+def test_unknown_filters_are_refused() -> None:
+    with pytest.raises(ValueError, match="payload"):
+        reading.item_conditions(1, {"payload": "x"})
+    assert len(reading.queue_conditions(None, {"status": "paused"})) == 1
