@@ -78,6 +78,7 @@ class Deliverer:
         self._backlog = Backlog(limits or Limits())
         self._tasks: asyncio.TaskGroup | None = None
         self._due_at = 0.0  # when to look for due deliveries on disk
+        self._looking = False  # a look at the disk is under way
         self._nap_until = -inf  # when the main loop wakes by itself, while it naps
         self._woken = asyncio.Event()
         self._settled = asyncio.Event()
@@ -100,7 +101,9 @@ class Deliverer:
             try:
                 while True:
                     self._woken.clear()
+                    self._looking = True
                     await self._load()
+                    self._looking = False
                     self._send_more()
                     self._settled.set()
                     await self._nap()
@@ -124,7 +127,7 @@ class Deliverer:
 
     def _is_quiet(self) -> bool:
         now = self._clock.now()
-        return self._due_at > now and self._backlog.is_quiet(now)
+        return not self._looking and self._due_at > now and self._backlog.is_quiet(now)
 
     def _send_more(self) -> None:
         if self._tasks is None:

@@ -271,6 +271,13 @@ async def test_draining_waits_for_what_is_in_flight() -> None:
     assert stage.store.outcomes[0].delivered
 
 
+async def test_draining_waits_for_the_look_at_the_disk() -> None:
+    async with running(FakeSender(lambda d: OK), make_delivery(1)) as stage:
+        await soon(stage.store.looked.get())
+        assert await asyncio.wait_for(stage.deliverer.drain(NOW + 30.0), 10) == 0
+        assert stage.store.pending == {}
+
+
 async def test_draining_ends_at_its_deadline_and_says_what_is_left() -> None:
     async with running(FakeSender(lambda d: None)) as stage:
         await soon(stage.store.looked.get())
