@@ -59,9 +59,19 @@ async def measure(lab: Lab, sinks: Sinks, rate: int, seconds: int, folder: Path)
     watch.uninstall()
     await product.stop(5.0)
     callbacks, sgapi, twice = sinks.collect()
-    return report(numbers, callbacks, sgapi, twice, read_calls(lab.carrier_log, since), {
-        "rate": rate, "elapsed": elapsed, "cpu": spent, "watch": watch,
-    })
+    return report(
+        numbers,
+        callbacks,
+        sgapi,
+        twice,
+        read_calls(lab.carrier_log, since),
+        {
+            "rate": rate,
+            "elapsed": elapsed,
+            "cpu": spent,
+            "watch": watch,
+        },
+    )
 
 
 async def load(
@@ -72,8 +82,13 @@ async def load(
         made = await http.post(
             "/clients/",
             headers={"Authorization": f"Bearer {KEY}"},
-            json={"name": "b", "accountcode": "b", "username": "b", "allocated_channels": 5000,
-                  "callbackurl": sinks.callback_url},
+            json={
+                "name": "b",
+                "accountcode": "b",
+                "username": "b",
+                "allocated_channels": 5000,
+                "callbackurl": sinks.callback_url,
+            },
         )
         made.raise_for_status()
         await product.store.change_client("b", {"max_cps": float(rate)}, time.time())
@@ -83,9 +98,15 @@ async def load(
         queue_id = None
         for number, start in enumerate(range(0, len(numbers), 1000)):
             items = [
-                {"asterisk_server_code": "pbx1", "action": {
-                    "Action": "Originate", "Channel": f"PJSIP/{n}@carrier",
-                    "Application": "Wait", "Data": "30"}}
+                {
+                    "asterisk_server_code": "pbx1",
+                    "action": {
+                        "Action": "Originate",
+                        "Channel": f"PJSIP/{n}@carrier",
+                        "Application": "Wait",
+                        "Data": "30",
+                    },
+                }
                 for n in numbers[start : start + 1000]
             ]
             body = {"batch_id": number + 1, "queue_id": queue_id, "data": items}
@@ -98,9 +119,10 @@ async def load(
 
 async def completed(product: Product, queue_id: int, patience: float) -> None:
     async with asyncio.timeout(patience):
-        while (await product.store.queue(queue_id, None)).status != "completed":
+        # From outside there is nothing to wait for.
+        while (await product.store.queue(queue_id, None)).status != "completed":  # noqa: ASYNC110
             await asyncio.sleep(0.2)
-        while (await product.store.totals()).deliveries.get("callback/pending"):
+        while (await product.store.totals()).deliveries.get("callback/pending"):  # noqa: ASYNC110
             await asyncio.sleep(0.2)
 
 
@@ -110,8 +132,12 @@ def cpu() -> float:
 
 
 def report(
-    numbers: list[str], callbacks: dict[str, Any], sgapi: dict[str, Any], twice: int,
-    carrier: list[Any], figures: dict[str, Any],
+    numbers: list[str],
+    callbacks: dict[str, Any],
+    sgapi: dict[str, Any],
+    twice: int,
+    carrier: list[Any],
+    figures: dict[str, Any],
 ) -> bool:
     watch: LoopWatch = figures["watch"]
     said = Counter(body["disposition"] for body in callbacks.values())
@@ -119,19 +145,27 @@ def report(
     rang = Counter(call.number for call in carrier)
     starts = sorted(call.at for call in carrier)
     reached = (len(starts) - 1) / (starts[-1] - starts[0])
-    most = max(sum(1 for s in starts[i : i + 2 * figures["rate"]] if s < at + 1.0)
-               for i, at in enumerate(starts))
+    most = max(
+        sum(1 for s in starts[i : i + 2 * figures["rate"]] if s < at + 1.0)
+        for i, at in enumerate(starts)
+    )
     count = len(numbers)
     wrong = count - said["answered"] + count - did["answer"]
     wrong += sum(n - 1 for n in rang.values()) + twice
     wrong += len(callbacks.keys() ^ sgapi.keys()) + abs(len(callbacks) - count)
     print(f"calls {count}  CDRs {dict(said)}  carrier {dict(did)}  wrong {wrong}")
-    print(f"rate {reached:.1f}/s at the carrier (wanted {figures['rate']}), "
-          f"most in a rolling second {most}")
-    print(f"dialer CPU {1000 * figures['cpu'] / count:.3f} ms a call "
-          f"(whole process, with HTTP ingest, commit, CDR, two deliveries)")
-    print(f"event loop held at most {1000 * watch.longest:.1f} ms of its own CPU, "
-          f"{watch.over_10_ms} times over 10 ms")
+    print(
+        f"rate {reached:.1f}/s at the carrier (wanted {figures['rate']}), "
+        f"most in a rolling second {most}"
+    )
+    print(
+        f"dialer CPU {1000 * figures['cpu'] / count:.3f} ms a call "
+        f"(whole process, with HTTP ingest, commit, CDR, two deliveries)"
+    )
+    print(
+        f"event loop held at most {1000 * watch.longest:.1f} ms of its own CPU, "
+        f"{watch.over_10_ms} times over 10 ms"
+    )
     for spent, what in watch.worst:
         print(f"   {1000 * spent:.1f} ms  {what}")
     return wrong == 0 and watch.longest <= LONGEST_HOLD

@@ -102,8 +102,13 @@ async def load(product: Product, sinks: Sinks, options: argparse.Namespace) -> N
         made = await http.post(
             "/clients/",
             headers={"Authorization": f"Bearer {KEY}"},
-            json={"name": "b", "accountcode": "b", "username": "b",
-                  "allocated_channels": options.channels, "callbackurl": sinks.callback_url},
+            json={
+                "name": "b",
+                "accountcode": "b",
+                "username": "b",
+                "allocated_channels": options.channels,
+                "callbackurl": sinks.callback_url,
+            },
         )
         made.raise_for_status()
         await product.store.change_client("b", {"max_cps": None}, time.time())
@@ -112,9 +117,15 @@ async def load(product: Product, sinks: Sinks, options: argparse.Namespace) -> N
         queue_id = None
         for number, start in enumerate(range(0, options.calls, 1000)):
             items = [
-                {"asterisk_server_code": "pbx1", "action": {
-                    "Action": "Originate", "Channel": f"PJSIP/7{n:07d}08@carrier",
-                    "Application": "Wait", "Data": "30"}}
+                {
+                    "asterisk_server_code": "pbx1",
+                    "action": {
+                        "Action": "Originate",
+                        "Channel": f"PJSIP/7{n:07d}08@carrier",
+                        "Application": "Wait",
+                        "Data": "30",
+                    },
+                }
                 for n in range(start, min(start + 1000, options.calls))
             ]
             body = {"batch_id": number + 1, "queue_id": queue_id, "data": items}
@@ -152,10 +163,14 @@ def main() -> None:
         callbacks, sgapi, twice = sinks.collect()
         pipe.send("end")
         originates = pipe.recv()
-    print(f"calls {options.calls}  originates {originates}  callbacks {len(callbacks)}  "
-          f"SGAPI {len(sgapi)}  twice {twice}")
-    print(f"{options.calls / elapsed:.0f} calls/s, dialer CPU "
-          f"{1000 * spent / options.calls:.3f} ms a call")
+    print(
+        f"calls {options.calls}  originates {originates}  callbacks {len(callbacks)}  "
+        f"SGAPI {len(sgapi)}  twice {twice}"
+    )
+    print(
+        f"{options.calls / elapsed:.0f} calls/s, dialer CPU "
+        f"{1000 * spent / options.calls:.3f} ms a call"
+    )
     if options.watch:
         print(f"event loop held at most {1000 * watch.longest:.1f} ms of its own CPU")
         for held, what in watch.worst:

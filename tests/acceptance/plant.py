@@ -143,6 +143,12 @@ class Plant:
                 self._changed.clear()
                 await self._changed.wait()
 
+    async def until_dialed(self, count: int) -> None:
+        """Wait until the simulator took `count` originates."""
+        async with asyncio.timeout(PATIENCE):
+            while self.simulator.counters.originates < count:  # noqa: ASYNC110 (it tells nobody)
+                await asyncio.sleep(0)
+
     def finals(self) -> list[dict[str, Any]]:
         """Callbacks that told the end of an item."""
         ended = [body for body in self.callbacks.bodies.values() if body["final"]]

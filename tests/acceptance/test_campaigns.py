@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -56,7 +57,7 @@ async def test_what_is_retried_is_dialed_again_after_the_gap_and_no_more(plant: 
     assert [(b["attempt"], b["final"]) for b in busy] == [(1, False), (2, False), (3, True)]
     assert len({b["channel_id"] for b in busy}) == len({b["cdr_id"] for b in busy}) == 3
     assert {b["call_id"] for b in busy} == {busy[0]["call_id"]}
-    for earlier, later in zip(busy, busy[1:], strict=False):
+    for earlier, later in pairwise(busy):
         assert read_time(later["start_time"]) - read_time(earlier["end_time"]) >= 1.0
     assert len(plant.callbacks.bodies) == 5
 
@@ -148,9 +149,7 @@ async def test_a_slow_endpoint_delays_neither_dialing_nor_the_other(tmp_path: Pa
 async def test_a_second_life_takes_over_live_calls_and_waiting_items(plant: Plant) -> None:
     key = await plant.add_client(allocated_channels=2)
     await plant.post(key, ["100002", "100002", "100008", "100008"], item={"call_timeout": 4})
-    async with asyncio.timeout(10):
-        while plant.simulator.counters.originates < 2:
-            await asyncio.sleep(0)
+    await plant.until_dialed(2)
     await plant.product.stop(0.0)
     assert plant.finals() == []
     await plant.start_product()
@@ -163,9 +162,7 @@ async def test_a_second_life_takes_over_live_calls_and_waiting_items(plant: Plan
 async def test_a_lost_link_loses_no_call(plant: Plant) -> None:
     key = await plant.add_client()
     await plant.post(key, ["100006"] * 5, item={"call_timeout": 30})
-    async with asyncio.timeout(10):
-        while plant.simulator.counters.originates < 5:
-            await asyncio.sleep(0)
+    await plant.until_dialed(5)
     plant.simulator.drop_links()
     await plant.until(lambda: len(plant.finals()) == 5)
     said = Counter(body["disposition"] for body in plant.finals())

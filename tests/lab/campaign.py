@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +125,9 @@ async def run_campaign(lab: Lab, folder: Path, plan: Plan, patience: float) -> O
                 for tenant in plan.tenants
             }
             started = loop.time()
-            await asyncio.gather(*[_load(dialer, plan, t, keys[t.accountcode]) for t in plan.tenants])
+            await asyncio.gather(
+                *[_load(dialer, plan, t, keys[t.accountcode]) for t in plan.tenants]
+            )
             queues = [
                 await _completed(dialer, keys[t.accountcode], callbacks, sgapi, patience)
                 for t in plan.tenants
@@ -221,8 +224,9 @@ async def _completed(
             queue: dict[str, Any] = answer.json()["results"][0]
             final = [b for b in callbacks.bodies.values() if b["final"]]
             mine = [b for b in final if b["accountcode"] == queue["accountcode"]]
-            delivered = len(mine) == queue["total_count"] and callbacks.bodies.keys() <= sgapi.cdrs.keys()
-            if queue["queue_status"] == "completed" and delivered:
+            told = len(mine) == queue["total_count"]
+            delivered = callbacks.bodies.keys() <= sgapi.cdrs.keys()
+            if queue["queue_status"] == "completed" and told and delivered:
                 return queue
             await changed.wait()
 
@@ -262,7 +266,7 @@ def _check_number(number: str, calls: list[dict[str, Any]], outcome: Outcome) ->
         problems.append(f"{number}: {len(calls)} attempts, not {wanted}")
     if [body["final"] for body in calls] != [False] * (len(calls) - 1) + [True]:
         problems.append(f"{number}: the last attempt, and no other, must be final")
-    for earlier, later in zip(calls, calls[1:], strict=False):
+    for earlier, later in pairwise(calls):
         gap = read_time(later["start_time"]) - read_time(earlier["end_time"])
         if gap < outcome.plan.retry_gap - 0.01:
             problems.append(f"{number}: an attempt {gap:.3f} s after the last one")

@@ -39,17 +39,22 @@ CORE = (
     "dialer/applications.py",
     "dialer/attempts.py",
     "dialer/batch.py",
+    "dialer/bodies.py",
     "dialer/cdr.py",
+    "dialer/clients.py",
     "dialer/errors.py",
     "dialer/fairness.py",
     "dialer/ids.py",
+    "dialer/items.py",
     "dialer/lanes.py",
     "dialer/loading.py",
     "dialer/originate.py",
     "dialer/pacing.py",
     "dialer/planner.py",
     "dialer/policy.py",
+    "dialer/quick_call.py",
     "dialer/reconcile.py",
+    "dialer/reporting.py",
     "dialer/retry.py",
     "dialer/states.py",
     "dialer/variables.py",
@@ -135,6 +140,8 @@ def every_python_file() -> list[Path]:
 @pytest.mark.parametrize("path", every_python_file(), ids=str)
 def test_sizes(path: Path) -> None:
     assert len((ROOT / path).read_text(encoding="utf-8").splitlines()) <= LONGEST_FILE
+    if "versions" in path.parts:
+        return  # a migration is one list of steps, and never changed again
     for node in ast.walk(parse(path)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             length = (node.end_lineno or node.lineno) - node.lineno + 1

@@ -1,0 +1,48 @@
+"""The composition: it starts, tells when it is ready, stops, and fails loudly."""
+
+import asyncio
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from dialer.app import Product
+from dialer.settings import load_settings
+
+
+def make_product(folder: Path, **settings: Any) -> Product:
+    values = {"database_url": f"sqlite+aiosqlite:///{folder}/d.db", "http_port": 0}
+    return Product(load_settings(env_file=None, **(values | settings)))
+
+
+async def test_a_product_starts_serves_and_stops(tmp_path: Path) -> None:
+    product = make_product(tmp_path)
+    await product.start()
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{product.http_port}") as http:
+        assert (await http.get("/readyz")).status_code == 200
+    assert not product.stopping
+    await product.stop(0.0)
+    assert product.stopping
+    assert not product.ready.is_set()
+
+
+async def test_what_keeps_it_from_starting_is_raised(tmp_path: Path) -> None:
+    (tmp_path / "d.db").write_text("this is no database" * 100)
+    with pytest.raises(Exception, match=r"database|migrat"):
+        await make_product(tmp_path).start()
+
+
+async def test_a_part_that_fails_ends_the_whole(tmp_path: Path) -> None:
+    product = make_product(tmp_path)
+    await product.start()
+    product.engine.worker._break(RuntimeError("a bug of ours"))
+    running = product._running
+    assert running is not None
+    with pytest.raises(ExceptionGroup) as caught:
+        await asyncio.wait_for(running, 10)
+    assert caught.group_contains(RuntimeError, match="a bug of ours")
+    with sqlite3.connect(tmp_path / "d.db") as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    connection.close()

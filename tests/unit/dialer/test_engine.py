@@ -1,0 +1,108 @@
+"""The engine's links: one for each server, renewed when its address changes, gone when removed."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ami.simulator import Simulator, SimulatorConfig
+from dialer.app import Product
+from dialer.settings import load_settings
+from dialer.store.contract import Server
+
+
+class Site:
+    """A product without calls, over one simulated Asterisk."""
+
+    def __init__(self, product: Product, simulator: Simulator) -> None:
+        self.product = product
+        self.simulator = simulator
+
+    @property
+    def links(self) -> dict[str, str]:
+        return self.product.engine.links
+
+    async def add(self, code: str = "pbx1", **fields: Any) -> None:
+        values = {"port": self.simulator.port, "secret_env": "SITE_SECRET"} | fields
+        server = Server(0, code, "127.0.0.1", username="dialer", **values)
+        await self.product.store.add_server(server, time.time())
+        self.product.signals.clients_changed()
+
+    async def change(self, **changes: Any) -> None:
+        await self.product.store.change_server("pbx1", changes, time.time())
+        self.product.signals.clients_changed()
+
+    async def until(self, wanted: dict[str, str]) -> None:
+        async with asyncio.timeout(10):
+            while self.links != wanted:  # noqa: ASYNC110 (links tell only the engine)
+                await asyncio.sleep(0)
+
+
+@pytest.fixture
+async def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Site]:
+    monkeypatch.setenv("SITE_SECRET", "dialer-lab")
+    simulator = Simulator(SimulatorConfig(login_delay=0.0))
+    await simulator.start()
+    url = f"sqlite+aiosqlite:///{tmp_path}/d.db"
+    product = Product(load_settings(env_file=None, database_url=url, http_port=0))
+    await product.start()
+    yield Site(product, simulator)
+    await product.stop(0.0)
+    await simulator.stop()
+
+
+async def test_a_server_that_is_added_is_connected_to(site: Site) -> None:
+    await site.add()
+    await site.until({"pbx1": "up"})
+    assert site.simulator.counters.sessions == 1
+
+
+async def test_a_server_that_is_removed_is_left(site: Site) -> None:
+    await site.add()
+    await site.until({"pbx1": "up"})
+    await site.change(removed=True)
+    await site.until({})
+
+
+async def test_another_address_is_another_link(site: Site) -> None:
+    second = Simulator()
+    await second.start()
+    await site.add()
+    await site.until({"pbx1": "up"})
+    await site.change(port=second.port)
+    async with asyncio.timeout(10):
+        while second.counters.sessions < 1:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+    await site.until({"pbx1": "up"})
+    await second.stop()
+
+
+async def test_a_missing_secret_is_named_and_holds_up_nothing(site: Site) -> None:
+    await site.add(secret_env="NOT_SET_ANYWHERE")
+    async with asyncio.timeout(10):
+        while "pbx1" not in site.links:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+    assert "NOT_SET_ANYWHERE" in site.links["pbx1"]
+    await site.change(secret_env="SITE_SECRET")
+    await site.until({"pbx1": "up"})
+
+
+async def test_a_wrong_password_is_told_plainly(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WRONG_SECRET", "nobody-knows")
+    await site.add(secret_env="WRONG_SECRET")
+    await site.until({"pbx1": "refused"})
+
+
+async def test_the_state_is_published_for_operators(site: Site) -> None:
+    await site.add()
+    await site.until({"pbx1": "up"})
+    async with asyncio.timeout(10):
+        while True:
+            note = (await site.product.store.runtime()).get("links")
+            if note is not None and note.value == {"pbx1": "up"}:
+                break
