@@ -1,7 +1,7 @@
 """`dialer status`: queues, channels, rates, deliveries and AMI links, from the database."""
 
-import asyncio
 import time
+from asyncio import sleep as pause
 from dataclasses import dataclass
 from typing import Annotated, Final
 
@@ -53,7 +53,7 @@ async def show_live(store: Store, console: Console) -> None:
     with Live(console=console, auto_refresh=False) as live:
         while True:
             live.update(draw(await look(store)), refresh=True)
-            await asyncio.sleep(WATCH_EVERY)
+            await pause(WATCH_EVERY)
 
 
 async def look(store: Store) -> Picture:

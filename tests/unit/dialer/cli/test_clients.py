@@ -1,0 +1,142 @@
+"""`dialer clients`."""
+
+import pytest
+
+from dialer.cli.clients import show_state
+from dialer.keys import check_key, find_lookup
+from dialer.store.contract import Client, Store
+from tests.unit.dialer.cli.conftest import ADD_CLIENT, ADD_SERVER, Terminal
+
+
+def stored(dialer: Terminal) -> Client:
+    (client,) = dialer.store(lambda store: store.clients())
+    assert isinstance(client, Client)
+    return client
+
+
+def owner(dialer: Terminal, key: str) -> str | None:
+    """The accountcode of the client that the key proves."""
+    lookup = find_lookup(key)
+    assert lookup is not None
+
+    async def find(store: Store) -> str | None:
+        found = await store.client_by_key(lookup)
+        secret = await store.installation_secret()
+        if found is None or not check_key(key, found[1], secret):
+            return None
+        return found[0].accountcode
+
+    name: str | None = dialer.store(find)
+    return name
+
+
+def test_add_prints_a_key_that_works_and_nothing_else_on_stdout(dialer: Terminal) -> None:
+    dialer(*ADD_SERVER)
+    more = ("--callback", "https://acme.example/cdr", "--server", "pbx1", "--superuser")
+    answer = dialer(*ADD_CLIENT, *more)
+    assert answer.code == 0
+    assert owner(dialer, answer.out.strip()) == "acme"
+    client = stored(dialer)
+    assert (client.name, client.username, client.allocated_channels) == ("Acme Ltd", "acme", 7)
+    assert client.callback_url == "https://acme.example/cdr"
+    assert (client.server_ids, client.is_superuser) == (frozenset({1}), True)
+
+
+def test_add_obeys_the_rules_of_the_api(dialer: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    dialer.refuses(*ADD_CLIENT, "--server", "pbx9", saying="no server pbx9")
+    dialer.refuses(*ADD_CLIENT, "--callback", "http://127.0.0.1/", saying="callback")
+    wrong = ("clients", "add", "A", "--accountcode", "a b", "--channels", "1")
+    dialer.refuses(*wrong, saying="accountcode")
+    monkeypatch.setenv("DIALER_CALLBACK_ALLOW_PRIVATE", "true")
+    assert dialer(*ADD_CLIENT, "--callback", "http://127.0.0.1:9/").code == 0
+    dialer.refuses(*ADD_CLIENT, saying="accountcode acme")
+
+
+def test_set_changes_what_is_given(dialer: Terminal) -> None:
+    dialer(*ADD_CLIENT)
+    change = (
+        "clients", "set", "acme", "--channels", "20", "--cps", "0", "--did", "1001", "--prefix",
+        "9", "--endpoint", "trunk", "--default-application", "Playback(hello)", "--time-zone",
+        "Asia/Tehran",
+    )  # fmt: skip
+    assert dialer(*change).code == 0
+    client = stored(dialer)
+    assert (client.allocated_channels, client.max_cps, client.did) == (20, None, "1001")
+    assert (client.prefix, client.endpoint, client.timezone) == ("9", "trunk", "Asia/Tehran")
+    assert client.default_application == "Playback(hello)"
+    assert dialer("clients", "set", "acme", "--did", "", "--default-application", "").code == 0
+    assert (stored(dialer).did, stored(dialer).default_application) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "saying"),
+    [
+        ("--time-zone", "Mars/Base", "time zone"),
+        ("--callback", "ftp://x/", "callback"),
+        ("--endpoint", "a&b", "dial string"),
+        ("--prefix", "${X}", "dial string"),
+        ("--default-application", "Dial(", "default_application"),
+        ("--did", "1\n2", "control character"),
+        ("--channels", "-1", "--channels"),
+    ],
+)
+def test_set_refuses_what_cannot_be(dialer: Terminal, option: str, value: str, saying: str) -> None:
+    dialer(*ADD_CLIENT)
+    before = stored(dialer)
+    dialer.refuses("clients", "set", "acme", option, value, saying=saying)
+    assert stored(dialer) == before
+
+
+def test_set_needs_a_client_and_an_option(dialer: Terminal) -> None:
+    dialer.refuses("clients", "set", "nobody", "--did", "1", saying="no client nobody")
+    dialer.refuses("clients", "set", "nobody", saying="nothing to change")
+
+
+def test_allocate_replaces_the_servers(dialer: Terminal) -> None:
+    dialer(*ADD_SERVER)
+    dialer(*ADD_CLIENT)
+    assert "pbx1" in dialer("clients", "allocate", "acme", "pbx1").out
+    assert stored(dialer).server_ids == {1}
+    dialer.refuses("clients", "allocate", "acme", "pbx1", "pbx9", saying="no server pbx9")
+    assert "all servers" in dialer("clients", "allocate", "acme").out
+    assert stored(dialer).server_ids == frozenset()
+
+
+def test_rotate_key_ends_the_key_before(dialer: Terminal) -> None:
+    first = dialer(*ADD_CLIENT).out.strip()
+    second = dialer("clients", "rotate-key", "acme").out.strip()
+    assert (owner(dialer, first), owner(dialer, second)) == (None, "acme")
+    dialer.refuses("clients", "rotate-key", "nobody", saying="no client nobody")
+
+
+def test_suspend_and_back(dialer: Terminal) -> None:
+    dialer(*ADD_CLIENT)
+    assert dialer("clients", "suspend", "acme").code == 0
+    assert not stored(dialer).may_dial
+    assert "suspended" in dialer("clients", "list").out
+    assert dialer("clients", "suspend", "acme", "--undo").code == 0
+    assert stored(dialer).may_dial
+
+
+def test_list_shows_them(dialer: Terminal) -> None:
+    dialer(*ADD_SERVER)
+    dialer(*ADD_CLIENT, "--server", "pbx1")
+    printed = dialer("clients", "list").out
+    assert all(word in printed for word in ("acme", "Acme Ltd", "7", "pbx1", "active"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "state"),
+    [
+        ({}, "active"),
+        ({"paused": True}, "paused"),
+        ({"has_key": False}, "no key"),
+        ({"status": "closed"}, "closed"),
+        ({"is_active": False}, "inactive"),
+    ],
+)
+def test_the_state_says_why_a_client_may_not_dial(changes: dict[str, object], state: str) -> None:
+    values: dict[str, object] = {"has_key": True} | changes
+    client = Client(1, "A", "a", "a", **values)  # type: ignore[arg-type]
+    assert show_state(client) == state
+    assert client.may_dial == (state == "active")

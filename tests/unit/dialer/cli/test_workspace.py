@@ -1,0 +1,83 @@
+"""What the administrative commands stand on."""
+
+from pathlib import Path
+
+import pytest
+
+from dialer.cli.workspace import (
+    given,
+    make_console,
+    need_something,
+    no_limit_at_zero,
+    none_when_empty,
+    show_limit,
+    with_store,
+)
+from dialer.errors import Conflict, SettingsError
+from dialer.settings import load_settings
+from dialer.store.contract import Store
+from tests import store_records as make
+from tests.unit.dialer.cli.conftest import Terminal
+
+
+def test_options_that_were_given() -> None:
+    assert given(a=None, b=0, c="", d=False) == {"b": 0, "c": "", "d": False}
+
+
+def test_zero_and_empty_take_away() -> None:
+    changes: dict[str, object] = {"cps": 0, "channels": 3, "did": "", "prefix": "9"}
+    no_limit_at_zero(changes, "cps", "channels", "absent")
+    none_when_empty(changes, "did", "prefix", "absent")
+    assert changes == {"cps": None, "channels": 3, "did": None, "prefix": "9"}
+
+
+def test_a_change_of_nothing_is_refused() -> None:
+    need_something({"a": None})
+    with pytest.raises(SettingsError, match="nothing to change"):
+        need_something({})
+
+
+def test_limits_are_shown_short() -> None:
+    assert [show_limit(limit) for limit in (None, 5, 2.5, 3.0)] == ["none", "5", "2.5", "3"]
+
+
+def test_texts_are_shown_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    make_console().print("[red]name[/red] :smile:")
+    assert capsys.readouterr().out == "[red]name[/red] :smile:\n"
+
+
+def test_the_database_is_made_where_there_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    url = make.url_of(tmp_path / "new.db")
+    assert with_store(lambda store: store.servers(), load_settings(database_url=url)) == ()
+    assert (tmp_path / "new.db").exists()
+
+
+def test_the_store_is_closed_when_the_work_fails(dialer: Terminal) -> None:
+    async def fail(store: Store) -> None:
+        await store.add_server(make.SERVER, make.NOW)
+        await store.add_server(make.SERVER, make.NOW)
+
+    with pytest.raises(Conflict):
+        with_store(fail)
+    assert len(with_store(lambda store: store.servers())) == 1
+
+
+def test_a_database_that_cannot_be_used_is_exit_1(
+    dialer: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "folder.db").mkdir()
+    monkeypatch.setenv("DIALER_DATABASE_URL", make.url_of(tmp_path / "folder.db"))
+    answer = dialer("servers", "list")
+    assert (answer.code, answer.out) == (1, "")
+    assert "folder.db could not be used" in answer.err
+
+
+@pytest.mark.parametrize("url", ["mysql://x/y", "sqlite+aiosqlite:////no/such/folder/d.db"])
+def test_a_wrong_setting_is_one_sentence(
+    dialer: Terminal, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setenv("DIALER_DATABASE_URL", url)
+    dialer.refuses("status", saying="")
