@@ -12,11 +12,12 @@ not starve them when it returns.
 import heapq
 from dataclasses import dataclass, field
 
-EXPECTED_CALL = 30.0
-"""Seconds a call is taken to last before any has ended."""
+EXPECTED_CALL = 1.0
+"""Seconds a call is taken to last before any has ended. Better too short than too long: who outlasts
+a charge is charged on, but what was charged too much hides what was really used."""
 
 LEARNING = 0.05
-"""Weight of the latest call in the running mean of call lengths."""
+"""Weight of the latest call in the running mean of call lengths; more among the first ones."""
 
 
 @dataclass(slots=True)
@@ -54,6 +55,7 @@ class FairShare:
     def __init__(self) -> None:
         self._shares: dict[int, _Share] = {}
         self._mean = EXPECTED_CALL
+        self._count = 0
         self._level = 0.0  # use per weight that the latest slots went out at; never falls
 
     def enter(self, client: int, weight: float, now: float) -> None:
@@ -81,7 +83,8 @@ class FairShare:
             share.overdue_starts -= start
         if counts:
             share.ended += now - start
-            self._mean += LEARNING * (now - start - self._mean)
+            self._count += 1
+            self._mean += max(LEARNING, 1 / self._count) * (now - start - self._mean)
         self._sweep(share)
 
     def least_served(self, candidates: list[int], now: float) -> list[int]:

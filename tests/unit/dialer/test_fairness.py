@@ -39,10 +39,10 @@ class Server:
             self.shares.ended(client, call, end)
 
 
-@pytest.mark.parametrize(("slots", "length"), [(10, 2.0), (10, 61.0), (3, 0.3)])
+@pytest.mark.parametrize(("slots", "length"), [(10, 2.0), (10, 61.0), (10, 0.3), (3, 0.3)])
 def test_equal_calls_give_one_to_three(slots: int, length: float) -> None:
     server = Server(slots, {1: 5, 2: 15})
-    server.run(200 * length, [1, 2], {1: [length], 2: [length]})
+    server.run(40 * length, [1, 2], {1: [length], 2: [length]})
     assert server.used[2] / server.used[1] == pytest.approx(3.0, rel=0.05)
 
 
