@@ -253,6 +253,17 @@ async def test_no_item_waits_for_a_retry_that_its_queue_no_longer_makes(
     assert (queue.status, queue.terminated_count) == (QueueStatus.COMPLETED, 1)
 
 
+async def test_a_gap_that_was_changed_meanwhile_moves_the_wait(stored: Stored) -> None:
+    added = await stored.add(make.item(), make.item())
+    one, two = [await stored.dial(c) for c in await stored.waiting(added.queue_id)]
+    await stored.store.change_queue(added.queue_id, {"retry_gap": 30}, make.close, NOW)
+    for attempt, gap in ((one, 300.0), (two, None)):
+        settlement = make.settlement(attempt, "busy", next_attempt_at=NOW + 300, retry_gap=gap)
+        await stored.store.settle(settlement)
+    due = await stored.store.due_retries(added.queue_id, 1, NOW + 300, 10)
+    assert [(c.id, c.due_at) for c in due] == [(one.item_id, NOW + 30), (two.item_id, NOW + 300)]
+
+
 async def test_a_cdr_comes_back_whole_in_the_order_of_the_ends(stored: Stored) -> None:
     added = await stored.add(make.item(), make.item())
     one, two = [await stored.dial(c) for c in await stored.waiting(added.queue_id)]
