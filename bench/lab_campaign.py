@@ -32,9 +32,11 @@ SHARES = (5, 15)
 def print_outcome(outcome: Outcome) -> None:
     said = Counter(body["disposition"] for body in outcome.callbacks.values())
     ours = {body["channel_id"] for body in outcome.callbacks.values()}
-    print(f"{len(outcome.callbacks)} attempts in {outcome.seconds:.1f} s; carrier saw "
-          f"{len(outcome.carrier)}; SGAPI {len(outcome.sgapi)}; most live "
-          f"{outcome.witness.most_live(ours)} of {outcome.plan.cap}")
+    print(
+        f"{len(outcome.callbacks)} attempts in {outcome.seconds:.1f} s; carrier saw "
+        f"{len(outcome.carrier)}; SGAPI {len(outcome.sgapi)}; most live "
+        f"{outcome.witness.most_live(ours)} of {outcome.plan.cap}"
+    )
     for disposition, count in said.most_common():
         print(f"   {disposition:14} {count}")
     problems = check_campaign(outcome)
@@ -44,9 +46,7 @@ def print_outcome(outcome: Outcome) -> None:
 
 
 async def all_outcomes(lab: Lab, calls: int) -> bool:
-    tenants = [
-        Tenant(f"share{n}", n, make_numbers(2 + n, calls, range(12))) for n in SHARES
-    ]
+    tenants = [Tenant(f"share{n}", n, make_numbers(2 + n, calls, range(12))) for n in SHARES]
     with tempfile.TemporaryDirectory() as folder:
         plan = Plan(tenants, CAP, retry_count=1, retry_gap=2)
         outcome = await run_campaign(lab, Path(folder), plan, patience=60 + calls * 2)
@@ -56,9 +56,7 @@ async def all_outcomes(lab: Lab, calls: int) -> bool:
 
 
 async def equal_length(lab: Lab, calls: int) -> bool:
-    tenants = [
-        Tenant(f"share{n}", n, make_numbers(2 + n, calls * n // 5, [8])) for n in SHARES
-    ]
+    tenants = [Tenant(f"share{n}", n, make_numbers(2 + n, calls * n // 5, [8])) for n in SHARES]
     with tempfile.TemporaryDirectory() as folder:
         outcome = await run_campaign(lab, Path(folder), Plan(tenants, CAP), patience=60 + calls)
     one, three = share_slot_time(outcome)

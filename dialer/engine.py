@@ -56,12 +56,7 @@ class Engine:
         self._problems: dict[int, str] = {}
         self._tasks: asyncio.TaskGroup | None = None
         self.planner = Planner(parts.new_id)
-        self._reporter = Reporter(
-            parts.sgapi,
-            self.planner.client,
-            lambda server_id: self.planner.server(server_id).code,
-            parts.offer,
-        )
+        self._reporter = Reporter(parts.sgapi, parts.offer)
         self.worker = Worker(
             WorkerParts(
                 store=parts.store,

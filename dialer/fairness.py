@@ -13,8 +13,8 @@ import heapq
 from dataclasses import dataclass, field
 
 EXPECTED_CALL = 1.0
-"""Seconds a call is taken to last before any has ended. Better too short than too long: who outlasts
-a charge is charged on, but what was charged too much hides what was really used."""
+"""Seconds a call is taken to last before any has ended. Better too short than too long: who
+outlasts a charge is charged on, but what was charged too much hides what was really used."""
 
 LEARNING = 0.05
 """Weight of the latest call in the running mean of call lengths; more among the first ones."""

@@ -110,8 +110,9 @@ class Planner:
 
     def set_clients(self, clients: Iterable[Client]) -> None:
         for client in clients:
+            known = client.id in self._clients
             state = self._clients.setdefault(client.id, _ClientState(client))
-            resumed = client.may_dial and not state.client.may_dial
+            resumed = client.may_dial and not (known and state.client.may_dial)
             state.client = client
             state.gate.change(client.max_cps)
             if resumed:

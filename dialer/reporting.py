@@ -11,19 +11,13 @@ from dialer.store.contract import Client, Delivery, EndedItem, NewDelivery
 class Reporter:
     """Makes outbox rows for the transaction that ends something, and passes on what was stored.
 
-    `client_of` and `server_code_of` look up by id; `offer` hands stored rows to the deliverer.
+    `offer` hands stored rows to the deliverer.
     """
 
     def __init__(
-        self,
-        sgapi: SgapiTarget | None,
-        client_of: Callable[[int], Client],
-        server_code_of: Callable[[int], str],
-        offer: Callable[[Sequence[Delivery]], None],
+        self, sgapi: SgapiTarget | None, offer: Callable[[Sequence[Delivery]], None]
     ) -> None:
         self._sgapi = sgapi
-        self._client_of = client_of
-        self._server_code_of = server_code_of
         self.offer = offer
 
     def deliveries_of(self, cdr: Cdr, client: Client, now: float) -> tuple[NewDelivery, ...]:
@@ -33,7 +27,5 @@ class Reporter:
 
     def closing_of(self, ended: EndedItem, now: float) -> tuple[NewDelivery, ...]:
         """The closing callback of an item that ended without a further attempt."""
-        client = self._client_of(ended.candidate.client_id)
-        code = self._server_code_of(ended.candidate.server_id)
-        row = build_closing(ended, client, code, now)
+        row = build_closing(ended, ended.client, ended.server_code, now)
         return () if row is None else (row,)

@@ -341,7 +341,13 @@ class Worker:
             unplaced=item.unplaced + (not report.placed),
         )
         return self._parts.reporter.closing_of(
-            EndedItem(tried, ItemEnd.TERMINATED), self._clock.now()
+            EndedItem(
+                tried,
+                ItemEnd.TERMINATED,
+                self._planner.client(item.client_id),
+                attempt.placement.server.code,
+            ),
+            self._clock.now(),
         )
 
     def _next_attempt_at(self, settlement: Settlement) -> float | None:

@@ -276,10 +276,13 @@ class OpenAttempt:
 
 @dataclass(frozen=True, slots=True)
 class EndedItem:
-    """An item that ended without a further attempt, for its closing callback."""
+    """An item that ended without a further attempt, with all that its closing callback needs: the
+    one who makes that may know less of clients and servers than the database does."""
 
     candidate: Candidate
     end: ItemEnd
+    client: Client
+    server_code: str
 
 
 @dataclass(frozen=True, slots=True)

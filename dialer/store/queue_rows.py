@@ -21,14 +21,16 @@ from dialer.states import (
 )
 from dialer.store import tables as t
 from dialer.store.bulk import driver_cursor
-from dialer.store.contract import Candidate, CloseItem, EndedItem, Queue
+from dialer.store.contract import Candidate, Client, CloseItem, EndedItem, Queue
 from dialer.store.deltas import Deltas
 from dialer.store.outbox import insert_deliveries
 from dialer.store.reading import read_all
 from dialer.store.rows import (
     CANDIDATE_COLUMNS,
+    CLIENT_COLUMNS,
     QUEUE_COLUMNS,
     read_candidate,
+    read_client,
     read_queue,
     to_micros,
     word,
@@ -172,10 +174,24 @@ def _end_items(
         .values(status=ItemStatus.TERMINATED.value, disposition=end.value, due_at=None, ended_at=at)
     )
     deliveries = []
-    for candidate in candidates:
-        deltas.move(candidate.queue_id, ItemStatus.PENDING, ItemStatus.TERMINATED, at)
-        deliveries += [(delivery, now) for delivery in close(EndedItem(candidate, end))]
+    clients, codes = _load_owners(connection, candidates)
+    for item in candidates:
+        deltas.move(item.queue_id, ItemStatus.PENDING, ItemStatus.TERMINATED, at)
+        ended = EndedItem(item, end, clients[item.client_id], codes[item.server_id])
+        deliveries += [(delivery, now) for delivery in close(ended)]
     cursor = driver_cursor(connection)
     insert_deliveries(cursor, deliveries, deltas)
     deltas.apply(cursor)
     return len(candidates)
+
+
+def _load_owners(
+    connection: Connection, candidates: Sequence[Candidate]
+) -> tuple[dict[int, Client], dict[int, str]]:
+    """The clients of these items, and the codes of their servers, by id."""
+    ids = {item.client_id for item in candidates}
+    query = select(*CLIENT_COLUMNS).where(t.clients.c.id.in_(ids))
+    clients = [read_client(raw) for raw in read_all(connection, query)]
+    servers = {item.server_id for item in candidates}
+    named = select(t.servers.c.id, t.servers.c.code).where(t.servers.c.id.in_(servers))
+    return {client.id: client for client in clients}, dict(read_all(connection, named))

@@ -22,10 +22,10 @@ async def test_a_product_starts_serves_and_stops(tmp_path: Path) -> None:
     await product.start()
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{product.http_port}") as http:
         assert (await http.get("/readyz")).status_code == 200
-    assert not product.stopping
+    states = [(product.stopping, product.ready.is_set())]
     await product.stop(0.0)
-    assert product.stopping
-    assert not product.ready.is_set()
+    states.append((product.stopping, product.ready.is_set()))
+    assert states == [(False, True), (True, False)]
 
 
 async def test_what_keeps_it_from_starting_is_raised(tmp_path: Path) -> None:

@@ -26,7 +26,8 @@ class Site:
         return self.product.engine.links
 
     async def add(self, code: str = "pbx1", **fields: Any) -> None:
-        values = {"port": self.simulator.port, "secret_env": "SITE_SECRET"} | fields
+        values: dict[str, Any] = {"port": self.simulator.port, "secret_env": "SITE_SECRET"}
+        values |= fields
         server = Server(0, code, "127.0.0.1", username="dialer", **values)
         await self.product.store.add_server(server, time.time())
         self.product.signals.clients_changed()

@@ -205,6 +205,14 @@ def test_slots_of_an_earlier_life_count() -> None:
     assert stage.plan_ids() == [2]
 
 
+def test_a_client_that_becomes_known_after_its_queue_is_served() -> None:
+    stage = Stage().servers(make_server(1))
+    stage.planner.items_added(make_queue(), [1])
+    assert stage.planner.hungry_lanes(stage.wall) == []
+    stage.clients(make_client(1))
+    assert len(stage.planner.hungry_lanes(stage.wall)) == 1
+
+
 def test_completed_queues_are_forgotten() -> None:
     stage = make_stage()
     stage.feed(make_queue(), [make_item(1)])

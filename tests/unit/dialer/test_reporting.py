@@ -16,12 +16,12 @@ CDR, _ = conclude(make_attempt(), make_report(), RetryRules(), 5000.0)
 TOLD = make_client(1, callback_url="https://client.example/cdr")
 
 
-def make_reporter(client: Client, sgapi: SgapiTarget | None) -> Reporter:
-    return Reporter(sgapi, lambda _: client, lambda _: "pbx1", lambda _: None)
+def make_ended(client: Client) -> EndedItem:
+    return EndedItem(make_item(1), ItemEnd.EXPIRED, client, "pbx1")
 
 
 def test_a_cdr_goes_to_both() -> None:
-    reporter = make_reporter(TOLD, SgapiTarget("https://sgapi.example"))
+    reporter = Reporter(SgapiTarget("https://sgapi.example"), lambda _: None)
     rows = reporter.deliveries_of(CDR, TOLD, 1.0)
     assert [(row.kind, row.event_id) for row in rows] == [
         ("callback", CDR.cdr_id),
@@ -31,14 +31,14 @@ def test_a_cdr_goes_to_both() -> None:
 
 def test_who_wants_nothing_gets_nothing() -> None:
     silent = replace(TOLD, callback_url=None)
-    reporter = make_reporter(silent, None)
+    reporter = Reporter(None, lambda _: None)
     assert reporter.deliveries_of(CDR, silent, 1.0) == ()
-    assert reporter.closing_of(EndedItem(make_item(1), ItemEnd.EXPIRED), 1.0) == ()
+    assert reporter.closing_of(make_ended(silent), 1.0) == ()
 
 
 def test_an_item_that_ended_without_an_attempt_is_one_callback_and_no_cdr() -> None:
-    reporter = make_reporter(TOLD, SgapiTarget("https://sgapi.example"))
-    (row,) = reporter.closing_of(EndedItem(make_item(1), ItemEnd.EXPIRED), 1.0)
+    reporter = Reporter(SgapiTarget("https://sgapi.example"), lambda _: None)
+    (row,) = reporter.closing_of(make_ended(TOLD), 1.0)
     body = json.loads(row.body)
     assert (row.kind, body["event_type"], body["disposition"]) == (
         "callback",

@@ -41,7 +41,9 @@ class Records:
     async def expire_items(self, now: float, limit: int, close: CloseItem) -> int:
         part, self.expiring = self.expiring[:limit], self.expiring[limit:]
         for item in part:
-            self.closed += [row.event_id for row in close(EndedItem(item, ItemEnd.EXPIRED))]
+            client = make_client(1, callback_url="https://client.example/")
+            ended = EndedItem(item, ItemEnd.EXPIRED, client, "pbx1")
+            self.closed += [row.event_id for row in close(ended)]
         return len(part)
 
     async def next_deadline(self) -> float | None:
@@ -57,12 +59,11 @@ class Office:
         self.woken = asyncio.Event()
         self.deliveries_woken = 0
         self.applied: list[tuple[Server, ...]] = []
-        client = make_client(1, callback_url="https://client.example/")
         self.upkeep = Upkeep(
             self.records,  # type: ignore[arg-type]
             self.planner,
             self.clock,
-            Reporter(None, lambda _: client, lambda _: "pbx1", lambda _: None),
+            Reporter(None, lambda _: None),
             self.applied.append,
             self.woken.set,
             self._wake_delivery,

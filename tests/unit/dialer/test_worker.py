@@ -109,7 +109,7 @@ class Floor:
                 store=self.ledger,  # type: ignore[arg-type]
                 clock=self.clock,
                 planner=self.planner,
-                reporter=Reporter(None, self.planner.client, lambda _: "pbx1", self.offered.extend),
+                reporter=Reporter(None, self.offered.extend),
                 links={1: self.link},  # type: ignore[dict-item]
                 policy_of=lambda _: policy,
                 request_refresh=self._refresh,

@@ -82,7 +82,7 @@ def make_ended(end: ItemEnd, **changes: Any) -> EndedItem:
         batch_id=12345,
         created_at=NOW,
     )
-    return EndedItem(replace(item, **changes), end)
+    return EndedItem(replace(item, **changes), end, CLIENT, "pbx1")
 
 
 def make_delivery(number: int, endpoint: str = "https://a:443", **changes: Any) -> Delivery:
