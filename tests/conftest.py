@@ -2,7 +2,6 @@
 
 import os
 
-import pytest
 from hypothesis import settings
 
 # A shared machine may stall for a second; that says nothing about the code under test.
@@ -10,9 +9,8 @@ settings.register_profile("project", deadline=None)
 settings.load_profile("project")
 
 
-@pytest.fixture(autouse=True)
-def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+def pytest_configure() -> None:
     """Tests see only the DIALER_ variables that they set themselves."""
     for name in list(os.environ):
         if name.startswith("DIALER_") and not name.startswith("DIALER_LAB_"):
-            monkeypatch.delenv(name)
+            del os.environ[name]
