@@ -111,7 +111,7 @@ async def load(product: Product, sinks: Sinks, options: argparse.Namespace) -> N
             },
         )
         made.raise_for_status()
-        await product.store.change_client("b", {"max_cps": None}, time.time())
+        await product.store.change_client("b", {"max_cps": options.cps}, time.time())
         product.signals.clients_changed()
         headers = {"Authorization": f"Bearer {made.json()['api_key']}"}
         queue_id = None
@@ -143,6 +143,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--calls", type=int, default=20_000)
     parser.add_argument("--channels", type=int, default=300)
+    parser.add_argument("--cps", type=float, help="a steady rate instead of all that goes")
     parser.add_argument("--scale", type=float, default=0.3)
     parser.add_argument("--watch", action="store_true", help="measure how long the loop is held")
     parser.add_argument("--profile", help="write a cProfile of the main thread there")

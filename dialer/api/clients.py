@@ -6,7 +6,7 @@ from fastapi import Request, Response
 
 from dialer.api.auth import authenticate_superuser
 from dialer.api.deps import deps_of
-from dialer.api.idempotency import answer_once
+from dialer.api.idempotency import Keep, answer_once
 from dialer.api.reading import read_body
 from dialer.bodies import read_object
 from dialer.clients import read_client
@@ -21,7 +21,7 @@ async def create_client(request: Request) -> Response:
     body = await read_body(request)
     deps = deps_of(request)
 
-    async def work() -> tuple[dict[str, Any], bool]:
+    async def work(_keep: Keep | None) -> tuple[dict[str, Any], bool]:
         now = deps.clock.now()
         client = read_client(read_object(body), deps.settings.callback_allow_private, now)
         key, stored = make_key(await deps.store.installation_secret())

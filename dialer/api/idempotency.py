@@ -15,13 +15,17 @@ from pydantic_core import to_json
 
 from dialer.api.answers import ApiError
 from dialer.api.deps import deps_of
-from dialer.store.contract import Client, IdempotentAnswer
+from dialer.store.contract import Client, IdempotentAnswer, KeptAnswer
 
 REPLAYED: Final = "Idempotent-Replayed"
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _SECRETS: Final = ("api_key",)  # null in an answer that is given again
 
-Work = Callable[[], Awaitable[tuple[dict[str, Any], bool]]]
+Content = dict[str, Any]
+Keep = Callable[[Content], KeptAnswer]
+"""Makes of an answer's content what is kept of it under the request's key."""
+
+Work = Callable[[Keep | None], Awaitable[tuple[Content, bool]]]
 
 
 class InFlight:
@@ -51,10 +55,11 @@ class InFlight:
 
 async def answer_once(request: Request, caller: Client, body: bytes, work: Work) -> Response:
     """Do `work` and answer it, or give the first answer again. `work` returns the content and
-    whether it was itself a replay (of a batch)."""
+    whether it was itself a replay (of a batch); it may keep its answer itself, in the transaction
+    that does what is answered."""
     key = _read_key(request)
     if key is None:
-        content, replayed = await work()
+        content, replayed = await work(None)
         return _respond(to_json(content), 200, replayed)
     in_flight: InFlight = request.app.state.in_flight
     name = (caller.id, key)
@@ -74,10 +79,14 @@ async def _answer_keyed(
         if kept.digest != digest:
             raise ApiError(409, "Idempotency-Key was used before with another request")
         return _respond(kept.body.encode(), kept.status, True)
-    content, replayed = await work()
-    shown = {**content, **{secret: None for secret in _SECRETS if secret in content}}
-    kept = IdempotentAnswer(digest, 200, to_json(shown).decode(), deps.clock.now())
-    await deps.store.keep_answer(*name, kept)
+
+    def keep(content: Content) -> KeptAnswer:
+        shown = {**content, **{secret: None for secret in _SECRETS if secret in content}}
+        answer = IdempotentAnswer(digest, 200, to_json(shown).decode(), deps.clock.now())
+        return KeptAnswer(*name, answer)
+
+    content, replayed = await work(keep)
+    await deps.store.keep_answer(*name, keep(content).answer)
     return _respond(to_json(content), 200, replayed)
 
 

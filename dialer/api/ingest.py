@@ -10,13 +10,14 @@ from fastapi import Request, Response
 from dialer.api.answers import success
 from dialer.api.auth import authenticate, find_tenant
 from dialer.api.deps import ApiDeps, deps_of
-from dialer.api.idempotency import answer_once
+from dialer.api.idempotency import Keep, answer_once
 from dialer.api.reading import read_body
 from dialer.batch import BatchBuilder
 from dialer.bodies import Parsed, parse_batch, parse_quick_call
+from dialer.errors import Refused
 from dialer.items import reachable_servers
 from dialer.quick_call import build_quick_call
-from dialer.store.contract import Client, NewBatch, NewItem
+from dialer.store.contract import BatchStored, Client, NewBatch, NewItem
 
 # Bytes; 1000 items of the document's size have half of it and take 3 ms. What is larger can take
 # twenty times as long when it is all errors: then a thread, which lets the event loop have turns.
@@ -30,12 +31,10 @@ async def insert_batch(request: Request) -> Response:
     body = await read_body(request)
     deps = deps_of(request)
 
-    async def work() -> tuple[dict[str, Any], bool]:
+    async def work(_keep: Keep | None) -> tuple[dict[str, Any], bool]:
         parsed = await _parse(body)
         client = await find_tenant(request, caller, parsed.content)
-        items = await _build_in_slices(parsed, client, deps)
-        batch = make_batch(parsed, client, items, deps.clock.now())
-        stored = await deps.store.insert_batch(batch)
+        stored = await _store_batch(parsed, client, deps)
         if not stored.replayed:
             deps.signals.items_added(stored.queue_id)
         data = {
@@ -54,7 +53,7 @@ async def insert_quick_call(request: Request) -> Response:
     body = await read_body(request)
     deps = deps_of(request)
 
-    async def work() -> tuple[dict[str, Any], bool]:
+    async def work(keep: Keep | None) -> tuple[dict[str, Any], bool]:
         parsed = parse_quick_call(body)
         client = await find_tenant(request, caller, parsed.content)
         servers = reachable_servers(client, await deps.store.servers())
@@ -67,12 +66,33 @@ async def insert_quick_call(request: Request) -> Response:
             now + deps.settings.quick_call_expiry,
             deps.policy_of(client.id),
         )
-        queue_id = await deps.store.insert_quick_call(client.id, item, now)
+
+        def answer(queue_id: int) -> dict[str, Any]:
+            data = {"call_id": item.call_id, "queue_id": queue_id}
+            return success("Quick call inserted successfully", data)
+
+        kept = (lambda queue_id: keep(answer(queue_id))) if keep is not None else None
+        queue_id = await deps.store.insert_quick_call(client.id, item, now, kept)
         deps.signals.items_added(queue_id)
-        data = {"call_id": item.call_id, "queue_id": queue_id}
-        return success("Quick call inserted successfully", data), False
+        return answer(queue_id), False
 
     return await answer_once(request, caller, body, work)
+
+
+async def _store_batch(parsed: Parsed, client: Client, deps: ApiDeps) -> BatchStored:
+    """Build and store a batch. One that was stored before is that batch, even if the rules that
+    hold now would refuse it (its server was taken away meanwhile)."""
+    try:
+        items = await _build_in_slices(parsed, client, deps)
+    except Refused:
+        batch_id = parsed.content.get("batch_id")
+        if not isinstance(batch_id, int):
+            raise
+        stored = await deps.store.stored_batch(client.id, batch_id, parsed.digest())
+        if stored is None:
+            raise
+        return stored
+    return await deps.store.insert_batch(make_batch(parsed, client, items, deps.clock.now()))
 
 
 async def _parse(body: bytes) -> Parsed:

@@ -8,7 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from dialer.api.answers import ApiError, answer, success
 from dialer.api.auth import authenticate, find_tenant
 from dialer.api.deps import deps_of
-from dialer.api.idempotency import answer_once
+from dialer.api.idempotency import Keep, answer_once
 from dialer.api.listing import show_item, show_page, show_queue
 from dialer.api.reading import read_body, read_id, read_page, read_whole
 from dialer.bodies import read_object, refuse_bool
@@ -59,7 +59,7 @@ async def update_queue(request: Request, queue_id: str) -> Response:
     body = await read_body(request)
     deps = deps_of(request)
 
-    async def work() -> tuple[dict[str, Any], bool]:
+    async def work(_keep: Keep | None) -> tuple[dict[str, Any], bool]:
         content = read_object(body)
         client = await find_tenant(request, caller, content)
         changes = read_changes(content)

@@ -341,7 +341,18 @@ class Store(Protocol):
     # Ingest. `Conflict`: the batch_id with another digest, or a closed queue; `NotFound`: a queue
     # that is not this client's.
     async def insert_batch(self, batch: NewBatch) -> BatchStored: ...
-    async def insert_quick_call(self, client_id: int, item: NewItem, now: float) -> int: ...
+    async def stored_batch(
+        self, client_id: int, batch_id: int, digest: str
+    ) -> BatchStored | None: ...  # of that digest only
+    # `keep` makes the answer under the request's Idempotency-Key from the queue's id: kept in the
+    # same transaction, or a crash in between would place the call again at the client's next try.
+    async def insert_quick_call(
+        self,
+        client_id: int,
+        item: NewItem,
+        now: float,
+        keep: "Callable[[int], KeptAnswer] | None" = None,
+    ) -> int: ...
     async def idempotent_answer(self, client_id: int, key: str) -> "IdempotentAnswer | None": ...
     async def keep_answer(self, client_id: int, key: str, answer: "IdempotentAnswer") -> None: ...
 
@@ -420,6 +431,15 @@ class IdempotentAnswer:
     status: int
     body: str
     now: float
+
+
+@dataclass(frozen=True, slots=True)
+class KeptAnswer:
+    """An answer with whose it is and under which key."""
+
+    client_id: int
+    key: str
+    answer: IdempotentAnswer
 
 
 @dataclass(frozen=True, slots=True)

@@ -201,6 +201,13 @@ def _ask(cursor: sqlite3.Cursor, sql: str, names: str) -> set[str]:
     return {name.lower() for name in json.loads(cursor.execute(sql, (names,)).fetchone()[0])}
 
 
+def known_batch(client_id: int, batch_id: int, digest: str) -> Select[Any]:
+    batches = t.batches.c
+    return select(batches.queue_id, batches.inserted_count).where(
+        batches.client_id == client_id, batches.batch_id == batch_id, batches.digest == digest
+    )
+
+
 def kept_answer(client_id: int, key: str) -> Select[Any]:
     answers = t.idempotency_answers.c
     return select(answers.digest, answers.status, answers.body, answers.created_at).where(

@@ -159,8 +159,28 @@ class SqliteStore:
     async def insert_batch(self, batch: c.NewBatch) -> c.BatchStored:
         return await self._run(lambda conn: ingest.insert_batch(conn, batch))
 
-    async def insert_quick_call(self, client_id: int, item: c.NewItem, now: float) -> int:
-        return await self._run(lambda conn: ingest.insert_quick_call(conn, client_id, item, now))
+    async def stored_batch(
+        self, client_id: int, batch_id: int, digest: str
+    ) -> c.BatchStored | None:
+        for queue_id, count in await self._fetch(ingest.known_batch(client_id, batch_id, digest)):
+            return c.BatchStored(queue_id, batch_id, count, replayed=True)
+        return None
+
+    async def insert_quick_call(
+        self,
+        client_id: int,
+        item: c.NewItem,
+        now: float,
+        keep: Callable[[int], c.KeptAnswer] | None = None,
+    ) -> int:
+        def insert(connection: Connection) -> int:
+            queue_id = ingest.insert_quick_call(connection, client_id, item, now)
+            if keep is not None:
+                kept = keep(queue_id)
+                ingest.keep_answer(connection, kept.client_id, kept.key, kept.answer)
+            return queue_id
+
+        return await self._run(insert)
 
     async def idempotent_answer(self, client_id: int, key: str) -> c.IdempotentAnswer | None:
         for digest, status, body, at in await self._fetch(ingest.kept_answer(client_id, key)):

@@ -131,7 +131,7 @@ JSON_VALUES = st.recursive(
 )
 
 
-@settings(max_examples=80)
+@settings(max_examples=40)
 @given(
     items=st.lists(st.dictionaries(st.text(max_size=3), JSON_VALUES, max_size=3), max_size=6),
     indent=st.sampled_from([None, 1]),

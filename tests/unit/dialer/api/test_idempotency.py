@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from dialer.api.idempotency import InFlight
+from dialer.errors import StoreUnavailable
 from tests.unit.dialer.api.conftest import BASE, ITEM, Api
 from tests.unit.dialer.test_quick_call import BODY as QUICK
 
@@ -105,6 +106,35 @@ async def test_two_at_once_are_one(api: Api, monkeypatch: pytest.MonkeyPatch) ->
     answers = await asyncio.wait_for(asyncio.gather(first, second), 5)
     assert answers[0].json() == answers[1].json()
     assert not inserting.is_set()
+
+
+async def test_a_crash_after_a_quick_call_was_stored_places_it_once(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def crash(*args: Any) -> None:
+        raise StoreUnavailable("the process was killed")
+
+    headers = {"Idempotency-Key": "key-1"}
+    monkeypatch.setattr(api.store, "keep_answer", crash)
+    assert (await api.post(QUICK_PATH, json=QUICK, headers=headers)).status_code == 503
+    monkeypatch.undo()
+    again = await api.post(QUICK_PATH, json=QUICK, headers=headers)
+    assert (again.status_code, again.headers["idempotent-replayed"]) == (200, "true")
+    queue_id = again.json()["data"]["queue_id"]
+    assert (await api.store.queue(queue_id, None)).total_count == 1
+
+
+async def test_a_batch_that_was_taken_is_given_again_though_the_rules_changed(api: Api) -> None:
+    body: dict[str, Any] = {"batch_id": 78, "data": [ITEM]}
+    path = "/queues/insertdataincallqueue/"
+    first = await api.post(path, json=body)
+    assert first.status_code == 200
+    code = ITEM["asterisk_server_code"]
+    await api.store.change_server(code, {"removed": True}, 2.0)
+    again = await api.post(path, json=body)
+    assert again.json() == first.json()
+    assert again.headers["idempotent-replayed"] == "true"
+    assert (await api.post(path, json={**body, "batch_id": 79})).status_code == 404
 
 
 async def test_a_cancelled_waiter_leaves_no_trace() -> None:
