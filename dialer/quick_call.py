@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from dialer.bodies import REQUIRED, Parsed
-from dialer.errors import FieldError
+from dialer.errors import FieldError, Refused
 from dialer.items import ItemMaker, format_time
-from dialer.policy import DEFAULT_POLICY, Policy, is_dial_part
+from dialer.policy import DEFAULT_POLICY, Policy, is_dial_part, parse_dial_string
 from dialer.store.contract import Client, NewItem
 
 
@@ -33,7 +33,7 @@ def build_quick_call(
     if made is None:  # maker noted an error whenever it made nothing
         raise AssertionError("a quick call without errors was not built")
     extra = {name: body.get(name) for name in ("number1", "number2", "customer_name", "prefix")} | {
-        "endpoint": body.get("endpoint") or client.endpoint
+        "endpoint": _find_endpoint(body, client)
     }
     payload = {**made.payload, **extra, "deadline": format_time(expires_at)}
     return replace(made, payload=payload, deadline=expires_at, retry=0)
@@ -50,18 +50,34 @@ def _quick_action(body: dict[str, Any], client: Client, maker: "ItemMaker") -> d
     if body.get("action") and not action.get("Application"):
         maker.note(FieldError("action.Application", REQUIRED))
     prefix = body.get("prefix") or client.prefix or ""
-    endpoint = body.get("endpoint") or client.endpoint
+    endpoint = _find_endpoint(body, client)
     parts = {"prefix": prefix, "number1": body.get("number1"), "number2": body.get("number2")}
     for name, part in {**parts, "endpoint": endpoint}.items():
         if part and not is_dial_part(part):
             maker.note(FieldError(name, "may hold letters, digits and + * # _ . - only"))
-    if not endpoint:
-        maker.note(FieldError("endpoint", "is required: the client has no default endpoint"))
-    if not endpoint or not parts["number1"]:
+    if not parts["number1"]:
         action["Channel"] = None
         return action
-    action["Channel"] = f"PJSIP/{prefix}{parts['number1']}@{endpoint}"
-    is_dial = (action.get("Application") or "").casefold() == "dial"
-    if is_dial and not action.get("Data") and parts["number2"]:
-        action["Data"] = f"PJSIP/{prefix}{parts['number2']}@{endpoint}"
+    behind = f"@{endpoint}" if endpoint else ""
+    action["Channel"] = f"PJSIP/{prefix}{parts['number1']}{behind}"
+    if _is_dial(action) and not action.get("Data") and parts["number2"]:
+        action["Data"] = f"PJSIP/{prefix}{parts['number2']}{behind}"
     return action
+
+
+def _find_endpoint(body: dict[str, Any], client: Client) -> str | None:
+    """The call's own, the client's, or the one that its second leg goes through. None: `number1`
+    is the name of an endpoint itself, as a telephone of one's own has it (PJSIP/1001)."""
+    endpoint = body.get("endpoint") or client.endpoint
+    action = body.get("action") or {}
+    if endpoint or not _is_dial(action):
+        return endpoint
+    try:
+        target = parse_dial_string((action.get("Data") or "").partition(",")[0])
+    except Refused:
+        return None
+    return target.endpoint if "@" in target.text and target.tech.upper() == "PJSIP" else None
+
+
+def _is_dial(action: dict[str, Any]) -> bool:
+    return (action.get("Application") or "").casefold() == "dial"

@@ -63,6 +63,18 @@ def test_the_documents_example() -> None:
     assert item.payload["number2"] == "0987654321"
 
 
+def test_without_an_endpoint_the_first_leg_goes_where_the_second_does() -> None:
+    action = build(without("endpoint")).payload["action"]
+    assert action["Channel"] == "PJSIP/11234567890@endpoint2"
+
+
+def test_without_any_endpoint_the_number_is_one() -> None:
+    body = {**without("endpoint", "prefix"), "action": {"Application": "Dial"}}
+    action = build(body).payload["action"]
+    assert action["Channel"] == "PJSIP/1234567890"
+    assert action["Data"].startswith("PJSIP/0987654321")
+
+
 def test_endpoint_and_prefix_default_to_the_clients() -> None:
     body = {**without("endpoint", "prefix"), "action": {"Application": "Dial"}}
     action = build(body, endpoint="trunk", prefix="00").payload["action"]
@@ -83,9 +95,7 @@ def test_call_id_and_caller_id() -> None:
     assert build({**BODY, "caller_id": "777"}, did="555").caller_id == "777"
 
 
-@pytest.mark.parametrize(
-    "missing", ["asterisk_server_code", "number1", "customer_name", "action", "endpoint"]
-)
+@pytest.mark.parametrize("missing", ["asterisk_server_code", "number1", "customer_name", "action"])
 def test_required(missing: str) -> None:
     assert missing in fields_refused(without(missing))
 
@@ -95,7 +105,6 @@ def test_all_errors_at_once() -> None:
         "action",
         "asterisk_server_code",
         "customer_name",
-        "endpoint",
         "number1",
     ]
 

@@ -191,10 +191,11 @@ async def test_no_answer_before_it_is_stored(api: Api, monkeypatch: pytest.Monke
     assert api.signals.told == []
 
 
-async def test_a_quick_call_without_an_endpoint_names_the_field(api: Api) -> None:
+async def test_a_quick_call_without_an_endpoint_goes_where_its_second_leg_does(api: Api) -> None:
     answer = await api.post(QUICK_PATH, "beta", content=QUICK_CALL, headers=JSON)
-    assert answer.status_code == 400
-    assert [error["field"] for error in answer.json()["errors"]] == ["endpoint"]
+    assert answer.status_code == 200
+    (item,) = (await api.store.items(answer.json()["data"]["queue_id"], 0, 10)).rows
+    assert item.payload["action"]["Channel"] == "PJSIP/1234567890@endpoint2"
 
 
 def test_queues_are_named_of_project_and_local_time() -> None:
