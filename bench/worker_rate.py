@@ -90,7 +90,7 @@ async def measure(
             n for name, n in totals.deliveries.items() if name.endswith("pending") and n
         ]:
             break
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.5)
     elapsed, spent = time.monotonic() - started, cpu() - used
     await product.stop(5.0)
     return elapsed, spent, watch

@@ -48,7 +48,7 @@ _QUEUE_OPTIONS = re.compile("[CiInrR]*")
 # name, options, URL (none), announcement, timeout; behind them AGI, Gosub, rule and position.
 _SOUND = r"[A-Za-z0-9_\-]+(?:\.[A-Za-z0-9_\-]+)*(?:/[A-Za-z0-9_\-]+(?:\.[A-Za-z0-9_\-]+)*)*"
 _QUEUE = re.compile(rf"[A-Za-z0-9_.\-]+(?:,([^,]*)(?:,(?:,(?:{_SOUND})?(?:,\d{{0,5}})?)?)?)?")
-_PLAYBACK = re.compile(rf"{_SOUND}(?:,(?:skip|noanswer)?)?")
+_PLAYBACK = re.compile(rf"{_SOUND}(?:&{_SOUND})*(?:,(?:skip|noanswer)?)?")  # & plays in turn
 _WAIT = re.compile(r"\d{1,6}(?:\.\d{1,3})?")
 _CONFERENCE = re.compile(r"[A-Za-z0-9_.\-]+(?:,[A-Za-z0-9_.\-]*){0,3}")
 _MUSIC = re.compile(r"(?:[A-Za-z0-9_.\-]+)?(?:,\d{0,6})?")
@@ -92,8 +92,9 @@ def check_data(application: str, data: str, policy: Policy) -> DialData | None:
     check_line(DATA, "Data", data)
     if application == "Dial":
         return parse_dial_data(data, policy)
-    _check_characters(data)
     grammar = _GRAMMARS.get(application)
+    if grammar is not _check_playback:
+        _check_characters(data)
     if grammar is not None and data:
         grammar(data)
     return None
@@ -141,7 +142,8 @@ def _check_queue(data: str) -> None:
 
 def _check_playback(data: str) -> None:
     if not _PLAYBACK.fullmatch(data):
-        raise refusal(DATA, "Playback takes the relative name of one sound, without '..'")
+        _check_characters(data)
+        raise refusal(DATA, "Playback takes relative names of sounds joined by '&', without '..'")
 
 
 def _pattern(pattern: re.Pattern[str], message: str) -> Callable[[str], None]:

@@ -9,7 +9,7 @@ from ami import CallReport, Disposition, LegB
 @dataclass(frozen=True, slots=True)
 class Cdr:
     """What became of one attempt. Times are float epoch seconds by Asterisk's clock; `duration`,
-    `billsec` and `ring_seconds` are whole seconds. `disposition` is product.md's vocabulary, and
+    `billsec` and `ring_seconds` are whole seconds. `disposition` is a word of docs/dialing.md, and
     beside it stands what it was derived from."""
 
     cdr_id: str  # UUIDv7; SGAPI's `uuid`
@@ -123,7 +123,7 @@ def build_cdr(
 
 
 def _is_connected(report: CallReport, application: str | None) -> bool:
-    """Dial: both legs bridged. Any other application: answered (product.md, "Dispositions")."""
+    """Dial: both legs bridged. Any other application: answered (docs/dialing.md)."""
     if (application or "").lower() == "dial":
         return report.connected_b
     return report.disposition is Disposition.ANSWERED

@@ -1,5 +1,5 @@
 """A new client, as the API and the command line take it ("Create new client" of the calling API,
-with the defaults of reference/README)."""
+with the defaults of docs/client-api.md)."""
 
 import re
 from typing import Annotated, Any, Final

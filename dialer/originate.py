@@ -2,7 +2,7 @@
 
 Every rule of `dialer.policy` is asked again, for an item may have waited while its client's
 policy changed. What a client sends as Account, EarlyMedia, Async and PreDialGoSub is echoed to it
-and never sent (product.md, last section).
+and never sent (docs/walls.md).
 """
 
 from typing import Any

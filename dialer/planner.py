@@ -52,7 +52,7 @@ class _ServerState:
         return self.up and not self.server.paused and not self.server.removed
 
     def refuses(self, channel_id: str) -> bool:
-        """Asterisk refuses an id that is a prefix, in any case, of a live one (asterisk.md)."""
+        """Asterisk refuses an id that begins a live one, in any case (docs/ami-notes.md)."""
         wanted = channel_id.lower()
         place = bisect_left(self.live_ids, wanted)
         return place < len(self.live_ids) and self.live_ids[place].startswith(wanted)

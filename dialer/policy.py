@@ -1,5 +1,5 @@
-"""What a client's data may be before it reaches the AMI wire (product.md, "What clients must not
-be able to do"). Every check raises `Refused` with the field and the rule; nothing is repaired.
+"""What a client's data may be before it reaches the AMI wire (docs/walls.md). Every check
+raises `Refused` with the field and the rule; nothing is repaired.
 
 `Policy` holds the allow-lists; its defaults are those of every client without lists of its own.
 """
@@ -27,7 +27,7 @@ _FORMS = "TECH/number@endpoint, TECH/trunk/number, TECH/device or Local/exten@co
 _CODECS = re.compile(r"[A-Za-z0-9_]+(?:,[A-Za-z0-9_]+)*")
 _PATH = re.compile(r"[A-Za-z0-9_.\-]+(?:/[A-Za-z0-9_.\-]+)*")
 _FORMAT = re.compile(r"[A-Za-z0-9]{1,16}")
-# What may stand on the wire as a channel's Uniqueid (product.md, "Identity of a call").
+# What may stand on the wire as a channel's Uniqueid (docs/dialing.md, "Identity").
 _WIRE_ID = re.compile(
     r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}|[A-Za-z][A-Za-z0-9_-]{7,139}"
 )

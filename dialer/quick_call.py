@@ -1,5 +1,5 @@
 """From a parsed quick call to its one item: `number1` is dialed, then `number2` where Dial has no
-target of its own (reference/README, "Quick call"). Pure.
+target of its own (docs/client-api.md). Pure.
 """
 
 from collections.abc import Callable, Mapping

@@ -1,7 +1,7 @@
 """What became of calls whose end was not seen, by comparing them with Asterisk's list of channels.
 
 Calls that ended while the link was down leave no trace in AMI, and an Originate that was just
-written may not be in the next list yet (asterisk.md, "Originate"). So a call is taken for ended
+written may not be in the next list yet (docs/ami-notes.md). So a call is taken for ended
 only when two lists of a healthy link, at least `CONFIRM` seconds apart, both lack it; at once when
 Asterisk was restarted, for then nothing of it can be left.
 """

@@ -1,4 +1,4 @@
-"""Whether, and when, an item gets a further attempt (product.md, "Attempts")."""
+"""Whether, and when, an item gets a further attempt (docs/dialing.md, "Attempts")."""
 
 from dataclasses import dataclass
 from typing import Final

@@ -1,7 +1,7 @@
 """Receivers of deliveries: a callback URL and a Disposition Gateway, on this machine.
 
 For `dialer demo`, tests and measurements. They keep what arrived, count what arrived twice, and
-the gateway answers as its document says (reference/disposition-gateway-cdr.md).
+the gateway answers as its document says (docs/client-api.md).
 """
 
 import json

@@ -12,7 +12,7 @@ from dialer.errors import IllegalTransition
 
 
 class QueueStatus(StrEnum):
-    """A queue's life, in the words of the client API (reference/README, "updatequeuemaster")."""
+    """A queue's life, in the words of the client API (docs/client-api.md)."""
 
     PENDING = "pending"
     IN_PROGRESS = "in-progress"
@@ -28,7 +28,7 @@ class QueueKind(StrEnum):
 
 
 class ItemStatus(StrEnum):
-    """`call_status` of an item (product.md, "Items")."""
+    """`call_status` of an item (docs/dialing.md)."""
 
     PENDING = "pending"
     QUEUED = "queued"

@@ -2,7 +2,7 @@
 
 An error is `{"message", "status": "error", "details"}`: `details` is one string, absent when
 empty; a batch's list of errors stands in `errors`. Validation is 400, never 422
-(reference/README, "Centralized calling").
+(docs/client-api.md).
 """
 
 import logging

@@ -1,4 +1,4 @@
-"""Queues and items as clients see them, and the envelope of a list (reference/README)."""
+"""Queues and items as clients see them, and the envelope of a list (docs/client-api.md)."""
 
 from typing import Any
 

@@ -1,6 +1,6 @@
 """Callbacks: one POST to the client for every attempt, one for an item that ends without one.
 
-Body and event names: reference/README, "Callback". Times have milliseconds
+Body and event names: docs/client-api.md. Times have milliseconds
 (`dialer.delivery.timestamps`).
 """
 
@@ -118,7 +118,7 @@ def judge_callback(answer: Answer, tries: int, chance: Chance) -> Verdict:
 
 def choose_channel_id(cdr: Cdr) -> str:
     """The ChannelId that outsiders see: the client's own where it gave one, else the wire's. No
-    answer tells which of them was on the wire (product.md, "Identity of a call")."""
+    answer tells which of them was on the wire (docs/dialing.md, "Identity")."""
     return cdr.client_channel_id or cdr.channel_id
 
 

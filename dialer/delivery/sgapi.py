@@ -1,6 +1,6 @@
 """SGAPI (the Disposition Gateway): every CDR as `PUT {SGAPI_URL}/cdrtosgapi[/{entity}]`.
 
-Fields and answers: reference/disposition-gateway-cdr.md and reference/README, "As its client".
+Fields and answers: docs/client-api.md, "Disposition Gateway".
 Times have whole seconds (`dialer.delivery.timestamps`).
 """
 
@@ -36,7 +36,7 @@ WORDS: Final[Mapping[str, str]] = MappingProxyType(
         "unknown": "FAILED",
     }
 )
-"""Our dispositions in SGAPI's five words, split as reference/README splits them for /api/cdr.
+"""Our dispositions in SGAPI's five words, in the same split as the PBX APIs use.
 Our own word stands in custom_data."""
 
 OTHER_WORD: Final = "FAILED"

@@ -3,7 +3,7 @@
 Every step of a statement lets go of Python's lock, and under a busy event loop each return to it
 waits: so what matters is the number of statements, not of rows. `executemany` steps once a row; a
 VALUES list of many rows steps once. Lists are cut at powers of two, so that few texts exist and
-each is compiled once (research figures: three times `executemany`, five times `json_each`).
+each is compiled once (bench/store.py: three times `executemany`, five times `json_each`).
 """
 
 import sqlite3

@@ -1,6 +1,6 @@
 """The API document's curl commands, as written but for base URL and key, on the real Asterisk.
 
-Each is a shell command given to the system's own curl (reference/centralized-calling-api.md).
+Each is a shell command given to the system's own curl.
 """
 
 import asyncio

@@ -134,6 +134,7 @@ def test_words_that_asterisk_refuses(word: str) -> None:
     ("application", "data"),
     [
         ("Playback", "hello-world"),
+        ("Playback", "hello&custom/en/bye,noanswer"),
         ("Playback", "custom/en/hello,noanswer"),
         ("Playback", ""),
         ("Queue", "sales"),
@@ -159,7 +160,8 @@ def test_arguments_of_the_built_in_applications(application: str, data: str) -> 
         ("Playback", "../../etc/passwd"),
         ("Playback", "/var/spool/asterisk/monitor/other"),
         ("Playback", "http://169.254.169.254/latest"),
-        ("Playback", "a&b"),
+        ("Playback", "a&&b"),
+        ("Playback", "a&/etc/passwd"),
         ("Playback", "hello,mix"),
         ("Queue", "sales,tT"),
         ("Queue", "sales,,http://x"),
