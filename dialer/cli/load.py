@@ -145,10 +145,9 @@ def load_file(
                 inserted += stored.count
             progress.advance(bar, len(batch.entries))
     assert queue_id is not None
-    console.print(
+    typer.echo(
         f"queue {queue_id}: {inserted} calls inserted, {present} were there already"
-        f" (batches from {first_id})",
-        highlight=False,
+        f" (batches from {first_id})"
     )
     return queue_id
 

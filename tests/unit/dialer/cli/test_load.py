@@ -78,7 +78,7 @@ def write_csv(folder: Path, count: int) -> Path:
     return file
 
 
-def test_a_file_goes_into_one_queue(tmp_path: Path) -> None:
+def test_a_file_goes_into_one_queue(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     api, screen = Api(), Screen()
     assert screen.load(write_csv(tmp_path, 2345), api) == 12
     ids = list(api.batches)
@@ -86,7 +86,7 @@ def test_a_file_goes_into_one_queue(tmp_path: Path) -> None:
     assert [len(body["data"]) for body in api.batches.values()] == [1000, 1000, 345]
     assert [body["queue_id"] for body in api.batches.values()] == [None, 12, 12]
     assert f"queue 12: 2345 calls inserted, 0 were there already (batches from {ids[0]})" in (
-        screen.text
+        capsys.readouterr().out
     )
 
 

@@ -1,0 +1,112 @@
+"""A day of an operator: the commands beside a running `dialer run`, over a simulated Asterisk."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from ami.simulator import Simulator, SimulatorConfig
+from dialer.sinks import CallbackSink
+from tests.lab.product import RunningDialer
+
+SECOND = 1.5
+"""Seconds for what must happen within one, on a busy machine."""
+
+
+@dataclass
+class Desk:
+    dialer: RunningDialer
+    simulator: Simulator
+    sink: CallbackSink
+    told: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def do(self, command: str) -> str:
+        return await self.dialer.command(*command.split())
+
+    async def add_client(self, name: str, channels: int) -> str:
+        """The key that `clients add` printed."""
+        out = await self.do(
+            f"clients add {name} --accountcode {name} --channels {channels} "
+            f"--callback {self.sink.origin}"
+        )
+        found = re.search(r"dk_\S+", out)
+        assert found is not None, out
+        return found[0]
+
+    async def load(self, key: str, numbers: list[str]) -> str:
+        path = self.dialer.folder / f"calls-{len(numbers)}.csv"
+        rows = [f"pbx1,PJSIP/{number}@carrier,Wait,3" for number in numbers]
+        head = "asterisk_server_code,Channel,Application,Data"
+        path.write_text("\n".join([head, *rows]) + "\n")
+        base = self.dialer.url.removesuffix("/calling/api")
+        return await self.dialer.command("load", str(path), "--url", base, "--api-key", key)
+
+    async def until_told(self, count: int, patience: float = 30.0) -> None:
+        """Wait for `count` callbacks."""
+        async with asyncio.timeout(patience):
+            while len(self.sink.bodies) < count:
+                self.told.clear()
+                await self.told.wait()
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+    simulator = Simulator(SimulatorConfig(scale=0.2))
+    await simulator.start()
+    async with CallbackSink() as sink, RunningDialer(tmp_path) as dialer:
+        desk = Desk(dialer, simulator, sink)
+        sink.watch(desk.told.set)
+        await desk.do(
+            f"servers add pbx1 --host 127.0.0.1 --port {simulator.port} --username dialer "
+            "--secret-env DIALER_LAB_SECRET --max-channels 20"
+        )
+        yield desk
+    await simulator.stop()
+
+
+async def test_from_nothing_to_a_loaded_file_that_was_called(desk: Desk) -> None:
+    checked = await desk.do("servers check pbx1")
+    assert "originate" in checked
+    key = await desk.add_client("acme", 10)
+    numbers = [f"1{n:04d}08" for n in range(30)]
+    await desk.load(key, numbers)
+    await desk.until_told(30)
+    assert "0 calls inserted, 30 were there already" in await desk.load(key, numbers)
+    assert len(desk.simulator.calls) == 30
+    status = await desk.do("status")
+    assert "30 processed" in status
+    assert "up" in status
+
+
+@pytest.mark.parametrize("what", ["--client acme", "--server pbx1"])
+async def test_a_pause_stops_new_calls_within_a_second_and_a_resume_goes_on(
+    desk: Desk, what: str
+) -> None:
+    key = await desk.add_client("acme", 1)
+    await desk.load(key, [f"1{n:04d}08" for n in range(40)])
+    await desk.until_told(2)
+    await desk.do(f"pause {what}")
+    paused_at = asyncio.get_running_loop().time()
+    with pytest.raises(TimeoutError):
+        await desk.until_told(40, patience=3.0)
+    last = max(call.arrived_at for call in desk.simulator.calls)
+    first = min(call.arrived_at for call in desk.simulator.calls)
+    assert desk.simulator.counters.originates < 40
+    assert last - first < asyncio.get_running_loop().time() - paused_at + SECOND
+    started = desk.simulator.counters.originates
+    await desk.do(f"resume {what}")
+    await desk.until_told(started + 1, patience=SECOND + 2.0)
+
+
+async def test_a_suspended_client_is_held_and_an_old_key_is_refused(desk: Desk) -> None:
+    key = await desk.add_client("acme", 1)
+    await desk.load(key, [f"1{n:04d}08" for n in range(5)])
+    await desk.until_told(1)
+    await desk.do("clients rotate-key acme")
+    async with desk.dialer.http(key) as http:
+        assert (await http.get("/queues/getmasterqueues/")).status_code == 401
+    await desk.until_told(5)
+    assert desk.simulator.counters.originates == 5
