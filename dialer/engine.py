@@ -165,9 +165,7 @@ class Engine:
             self._problems[server.id] = problem
             log.error("server cannot be used", extra={"server": server.code, "why": problem})
 
-    def _on_up(self, server_id: int, up: bool, why: str) -> None:
-        code = self.planner.server(server_id).code
-        log.info("AMI link", extra={"server": code, "up": up, "why": why})
+    def _on_up(self, server_id: int, up: bool) -> None:
         self.planner.set_up(server_id, up)
         self.worker.wake()
 

@@ -45,7 +45,7 @@ class LinkListener:
     """Whom a link tells. All are called in the event loop and return at once."""
 
     on_effects: Callable[[Sequence[CallEffect]], None]
-    on_up: Callable[[int, bool, str], None]  # server id, up, why
+    on_up: Callable[[int, bool], None]  # server id, up
 
 
 class ServerLink:
@@ -166,7 +166,7 @@ class ServerLink:
             self._look.set()
         else:
             self._reconciler.link_lost()
-        self._listener.on_up(self.server.id, self.up, change.reason or self.state)
+        self._listener.on_up(self.server.id, self.up)
 
     # Reconciliation.
 

@@ -1,7 +1,11 @@
-"""What all tests share: no time limits inside property tests, no settings of the user's shell."""
+"""What all tests share: no time limits inside property tests, no settings of the user's shell, and
+logging left as it was found."""
 
+import logging
 import os
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import settings
 
 # A shared machine may stall for a second; that says nothing about the code under test.
@@ -14,3 +18,13 @@ def pytest_configure() -> None:
     for name in list(os.environ):
         if name.startswith("DIALER_") and not name.startswith("DIALER_LAB_"):
             del os.environ[name]
+
+
+@pytest.fixture(autouse=True)
+def restore_logging() -> Iterator[None]:
+    """A command under test configures logging for its process, which here is everybody's."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    if root.handlers != handlers:
+        root.handlers[:], root.level = handlers, level

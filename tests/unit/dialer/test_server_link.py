@@ -75,7 +75,7 @@ class Desk:
         self.link = ServerLink(
             make_server(1),
             Address("127.0.0.1", 5038, "dialer", "secret"),
-            LinkListener(self._on_effects, lambda _id, up, _why: self.ups.append(up)),
+            LinkListener(self._on_effects, lambda _id, up: self.ups.append(up)),
             self.clock,
             max_call_duration=7200,
             make_client=FakeClient,  # type: ignore[arg-type]

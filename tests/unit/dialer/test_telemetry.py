@@ -2,20 +2,11 @@
 
 import json
 import logging
-from collections.abc import Iterator
 
 import pytest
 
 from dialer.settings import LogFormat
 from dialer.telemetry import configure_logging
-
-
-@pytest.fixture(autouse=True)
-def restore_logging() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:], root.level = handlers, level
 
 
 def test_json_lines_carry_event_and_fields(capsys: pytest.CaptureFixture[str]) -> None:
