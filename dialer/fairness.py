@@ -16,6 +16,8 @@ EXPECTED_CALL = 1.0
 """Seconds a call is taken to last before any has ended. Better too short than too long: who
 outlasts a charge is charged on, but what was charged too much hides what was really used."""
 
+LEAST_WEIGHT = 1e-9
+
 LEARNING = 0.05
 """Weight of the latest call in the running mean of call lengths; more among the first ones."""
 
@@ -56,17 +58,27 @@ class FairShare:
         self._shares: dict[int, _Share] = {}
         self._mean = EXPECTED_CALL
         self._count = 0
-        self._level = 0.0  # use per weight that the latest slots went out at; never falls
+        self._level = 0.0  # use per weight at which the latest slots were taken; never falls
 
     def enter(self, client: int, weight: float, now: float) -> None:
         """`client` has something to dial here (again), with this weight."""
-        share = self._shares.setdefault(client, _Share(weight))
-        share.weight = max(weight, 1e-9)
+        self.weigh(client, weight, now)
+        share = self._shares.setdefault(client, _Share(max(weight, LEAST_WEIGHT)))
         self._lift(share, self._level, now)
+
+    def weigh(self, client: int, weight: float, now: float) -> None:
+        """Another weight from now on, for a client that is known here; its place among the others
+        stays."""
+        share = self._shares.get(client)
+        if share is not None:
+            weight = max(weight, LEAST_WEIGHT)
+            share.ended += share.used(now) * (weight / share.weight - 1.0)
+            share.weight = weight
 
     def started(self, client: int, call: str, now: float) -> None:
         """A slot was taken for `call`."""
         share = self._shares[client]
+        self._level = max(self._level, share.used(now) / share.weight)
         share.running[call] = (now, self._mean)
         share.charged += self._mean
         heapq.heappush(share.horizon, (now + self._mean, call))
@@ -91,10 +103,7 @@ class FairShare:
         """`candidates` in the order in which they deserve the next slot."""
         for client in candidates:
             self._lift(self._shares[client], self._level - self._mean, now)
-        order = sorted((self._use(client, now), client) for client in candidates)
-        if order:
-            self._level = max(self._level, order[0][0])
-        return [client for _, client in order]
+        return sorted(candidates, key=lambda client: (self._use(client, now), client))
 
     def _use(self, client: int, now: float) -> float:
         share = self._shares[client]

@@ -6,7 +6,7 @@ planner's; a load that overlaps with a reservation may bring one of them again, 
 knows what it holds and what was taken.
 """
 
-from bisect import insort
+from bisect import bisect_right, insort
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -17,6 +17,9 @@ FIRST_LOAD = 16
 LARGEST_LOAD = 256
 """Items that one load brings: doubled while the lane is emptied faster than it is loaded, so that
 thousands of idle queues cost little memory and a busy one few reads."""
+
+MOST_HELD = 4 * LARGEST_LOAD
+"""Fresh items in memory at most, when those at the head may not go yet."""
 
 AHEAD = 2.0
 """Seconds before they are due that retries are loaded, so that they start on time."""
@@ -46,19 +49,22 @@ class Lane:
     retry_load_at: float | None = 0.0  # when to look for due retries; None: there are none
     looked_up_at: float | None = None  # the planner will look for retries no later than this
     resting_until: float = 0.0
+    blocked: int = 0  # items at the head of `fresh` that may not go yet
     held: set[int] = field(default_factory=set)  # ids in `fresh` and `retries`
     generation: int = 0  # a load that began before a rescan brings nothing
 
     @property
     def needs_fresh(self) -> bool:
-        return self.more and len(self.fresh) * 2 < self.load_size
+        free = len(self.fresh) - self.blocked
+        return self.more and free * 2 < self.load_size and len(self.fresh) < MOST_HELD
+
+    @property
+    def has_room_for_retries(self) -> bool:
+        return len(self.retries) * 2 < LARGEST_LOAD
 
     def needs_retries(self, now: float) -> bool:
-        return (
-            self.retry_load_at is not None
-            and self.retry_load_at <= now
-            and len(self.retries) < LARGEST_LOAD
-        )
+        due = self.retry_load_at is not None and self.retry_load_at <= now
+        return due and self.has_room_for_retries
 
     def add_fresh(self, found: Iterable[Candidate], asked: int, taken: set[int]) -> None:
         """A load of at most `asked` items behind the cursor came back."""
@@ -91,11 +97,17 @@ class Lane:
         if self.retry_load_at is None or at < self.retry_load_at:
             self.retry_load_at = at
 
+    @property
+    def is_idle(self) -> bool:
+        """Nothing is held, under way, or expected."""
+        return not (self.held or self.more or self.loading or self.retry_load_at is not None)
+
     def rescan(self) -> None:
         """Forget what was loaded and look at the store from the start."""
         self.fresh.clear()
         self.retries.clear()
         self.held.clear()
+        self.blocked = 0
         self.generation += 1
         self.cursor = 0
         self.more = True
@@ -112,6 +124,11 @@ class Lane:
             return self.retries[0]
         return None
 
+    def next_due_at(self, now: float) -> float | None:
+        """When the first retry that is not due yet will be."""
+        place = bisect_right(self.retries, now, key=_due_at)
+        return _due_at(self.retries[place]) if place < len(self.retries) else None
+
     def take(
         self, now: float, *, retry: bool, blocked: Callable[[Candidate], bool]
     ) -> Candidate | None:
@@ -121,8 +138,9 @@ class Lane:
         its place and blocks nobody behind it.
         """
         line = self.retries if retry else self.fresh
+        taken: Candidate | None = None
         place = 0
-        while place < len(line):
+        while taken is None and place < len(line):
             item = line[place]
             if retry and _due_at(item) > now:
                 return None
@@ -132,8 +150,10 @@ class Lane:
                 place += 1
             else:
                 self._remove(line, place)
-                return item
-        return None
+                taken = item
+        if not retry:
+            self.blocked = place
+        return taken
 
     def _remove(self, line: deque[Candidate], place: int) -> None:
         self.held.discard(line[place].id)

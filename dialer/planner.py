@@ -108,10 +108,13 @@ class Planner:
             if state.ready and not was_ready:
                 self._watch_all(server_id=server.id)
 
-    def set_clients(self, clients: Iterable[Client]) -> None:
+    def set_clients(self, clients: Iterable[Client], now: float) -> None:
         for client in clients:
             known = client.id in self._clients
             state = self._clients.setdefault(client.id, _ClientState(client))
+            if known and state.client.allocated_channels != client.allocated_channels:
+                for server in self._servers.values():
+                    server.shares.weigh(client.id, client.allocated_channels, now)
             resumed = client.may_dial and not (known and state.client.may_dial)
             state.client = client
             state.gate.change(client.max_cps)
@@ -129,11 +132,24 @@ class Planner:
             self._watch(lane)
 
     def retain_queues(self, queue_ids: set[int]) -> None:
-        """Forget queues that are completed."""
+        """Forget all queues but these."""
         for queue_id in self._queues.keys() - queue_ids:
-            del self._queues[queue_id]
-        for queue_id, server_id in [key for key in self.lanes if key[0] not in queue_ids]:
-            self._withdraw(self.lanes.pop((queue_id, server_id)))
+            self.forget_queue(queue_id)
+
+    def forget_queue(self, queue_id: int) -> None:
+        """A queue is completed; a new batch makes it known again."""
+        self._queues.pop(queue_id, None)
+        for key in [key for key in self.lanes if key[0] == queue_id]:
+            self._withdraw(self.lanes.pop(key))
+
+    def idle_queues(self) -> list[int]:
+        """Queues of which nothing waits that could be loaded: they may be completed."""
+        busy = {key[0] for key, lane in self.lanes.items() if not lane.is_idle}
+        return [
+            queue_id
+            for queue_id, queue in self._queues.items()
+            if queue_id not in busy and queue.kind != "quick"
+        ]
 
     def set_up(self, server_id: int, up: bool) -> None:
         self._servers[server_id].up = up
@@ -165,6 +181,11 @@ class Planner:
     def on_the_way(self) -> set[int]:
         """Items that hold a slot: a load may not bring them again."""
         return self._on_the_way
+
+    def seed(self, server_id: int, client_id: int, starts: list[float]) -> None:
+        """Calls that an earlier life started, at these monotonic times."""
+        for gate in self.gates(server_id, client_id):
+            gate.seed(starts)
 
     def gates(self, server_id: int, client_id: int) -> tuple[RateGate, RateGate]:
         return self._servers[server_id].gate, self._clients[client_id].gate
@@ -223,8 +244,9 @@ class Planner:
                 if item is not None:
                     return item
         for lane in lanes:
-            if lane.retries:
-                self._wake_wall(lane.retries[0].due_at or wall)
+            due_at = lane.next_due_at(wall)
+            if due_at is not None:
+                self._wake_wall(due_at)
         return None
 
     def _open(self, lane: Lane, wall: float) -> bool:
@@ -307,12 +329,13 @@ class Planner:
         hungry = [lane for lane in self._hungry.values() if not lane.loading]
         self._hungry = {key: lane for key, lane in self._hungry.items() if lane.loading}
         wanted = []
-        for lane in hungry:
-            if self._served(lane):
-                if lane.needs_fresh or lane.needs_retries(wall):
-                    wanted.append(lane)
-                else:
-                    self._watch(lane)
+        for lane in filter(self._served, hungry):
+            if lane.resting_until > wall:
+                self._look_again(lane, lane.resting_until)
+            elif lane.needs_fresh or lane.needs_retries(wall):
+                wanted.append(lane)
+            else:
+                self._watch(lane)
         return wanted
 
     @property
@@ -344,10 +367,13 @@ class Planner:
         key = (lane.queue_id, lane.server_id)
         if lane.needs_fresh:
             self._hungry[key] = lane
-        at = lane.retry_load_at
-        if at is not None and (lane.looked_up_at is None or at < lane.looked_up_at):
+        if lane.retry_load_at is not None and lane.has_room_for_retries:
+            self._look_again(lane, lane.retry_load_at)
+
+    def _look_again(self, lane: Lane, at: float) -> None:
+        if lane.looked_up_at is None or at < lane.looked_up_at:
             lane.looked_up_at = at
-            heapq.heappush(self._lookups, (at, key))
+            heapq.heappush(self._lookups, (at, (lane.queue_id, lane.server_id)))
 
     def _watch_all(self, *, server_id: int | None = None, client_id: int | None = None) -> None:
         for lane in self.lanes.values():

@@ -106,7 +106,7 @@ class Upkeep:
     async def refresh(self) -> None:
         """Read everything that the planner knows anew."""
         snapshot = await self._store.snapshot()
-        self._planner.set_clients(snapshot.clients)
+        self._planner.set_clients(snapshot.clients, self._clock.monotonic())
         self._planner.set_servers(snapshot.servers)
         self._apply_servers(snapshot.servers)
         servers_of: dict[int, list[int]] = {}

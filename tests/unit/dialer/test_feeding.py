@@ -4,7 +4,7 @@ import asyncio
 
 from dialer.errors import StoreUnavailable
 from dialer.feeding import Feeder
-from dialer.lanes import AHEAD, FIRST_LOAD
+from dialer.lanes import AHEAD, FIRST_LOAD, HOLD_OFF
 from dialer.store.contract import Candidate
 from tests.unit.dialer.builders import make_item, make_queue
 from tests.unit.dialer.clocks import FakeClock
@@ -96,7 +96,9 @@ async def test_an_unreadable_store_is_asked_again_later() -> None:
     kitchen.shelf.broken = True
     assert await kitchen.feed() == []
     kitchen.shelf.broken = False
-    kitchen.stage.wall += 2.0
+    kitchen.feeder.feed()
+    assert len(kitchen.shelf.reads) == 1
+    kitchen.stage.wall = kitchen.clock.wall = kitchen.clock.wall + HOLD_OFF
     assert await kitchen.feed() == [1]
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dialer.lanes import HOLD_OFF, LARGEST_LOAD
 from dialer.planner import Placement, Planner
 from dialer.states import QueueKind, QueueStatus
 from dialer.store.contract import Candidate
@@ -28,7 +29,7 @@ class Stage:
         return self
 
     def clients(self, *clients: Any) -> "Stage":
-        self.planner.set_clients(clients)
+        self.planner.set_clients(clients, self.now)
         return self
 
     def feed(self, queue: Any, items: list[Candidate]) -> None:
@@ -180,7 +181,9 @@ def test_a_refused_reservation_frees_its_slot_and_rests_its_lane() -> None:
     stage.planner.refused(placement, stage.wall, stage.now)
     assert stage.plan() == []
     assert stage.planner.on_the_way == set()
-    assert len(stage.planner.hungry_lanes(stage.wall)) == 1
+    assert stage.planner.hungry_lanes(stage.wall) == []
+    assert stage.planner.next_lookup == stage.wall + HOLD_OFF
+    assert len(stage.planner.hungry_lanes(stage.wall + HOLD_OFF)) == 1
 
 
 def test_a_settled_retry_is_looked_for_before_it_is_due() -> None:
@@ -211,6 +214,145 @@ def test_a_client_that_becomes_known_after_its_queue_is_served() -> None:
     assert stage.planner.hungry_lanes(stage.wall) == []
     stage.clients(make_client(1))
     assert len(stage.planner.hungry_lanes(stage.wall)) == 1
+
+
+def test_who_dialed_alone_is_not_starved_by_a_newcomer() -> None:
+    stage = Stage().servers(make_server(1, max_channels=4))
+    stage.clients(make_client(1, allocated_channels=4), make_client(2, allocated_channels=4))
+    stage.feed(make_queue(1, 1), [make_item(n) for n in range(1, 900)])
+    live = stage.plan()
+
+    def turn() -> int:
+        """All live calls end after 3 s, and others start; how many are the old client's."""
+        stage.now += 3.0
+        while live:
+            stage.planner.release(live.pop(), stage.now)
+        live.extend(stage.plan())
+        return sum(placement.client.id == 1 for placement in live)
+
+    for _ in range(100):
+        assert turn() == 4
+    newcomers = [make_item(n, client_id=2, queue_id=2) for n in range(1000, 1500)]
+    stage.feed(make_queue(2, 2), newcomers)
+    assert sum(turn() for _ in range(10)) in range(16, 25)
+
+
+def test_a_client_without_work_does_not_hold_the_level_down() -> None:
+    stage = Stage().servers(make_server(1, max_channels=2))
+    stage.clients(*[make_client(n, allocated_channels=2) for n in (1, 2, 3)])
+    stage.feed(make_queue(1, 1), [make_item(n) for n in range(1, 900)])
+    stage.feed(make_queue(2, 2), [make_item(950, client_id=2, queue_id=2, due_at=9e9)])
+    live = stage.plan()
+    for _ in range(100):
+        stage.now += 3.0
+        stage.planner.release(live.pop(), stage.now)
+        live += stage.plan()
+    stage.feed(make_queue(3, 3), [make_item(n, client_id=3, queue_id=3) for n in range(2000, 2500)])
+    starts: list[int] = []
+    for _ in range(20):
+        stage.now += 3.0
+        stage.planner.release(live.pop(0), stage.now)
+        new = stage.plan()
+        starts += [placement.client.id for placement in new]
+        live += new
+    assert starts.count(1) >= 7
+
+
+def test_other_channels_are_another_share_at_once() -> None:
+    stage = Stage().servers(make_server(1, max_channels=10))
+    stage.clients(make_client(1, allocated_channels=10), make_client(2, allocated_channels=10))
+    for client in (1, 2):
+        items = [
+            make_item(n + client * 1000, client_id=client, queue_id=client) for n in range(500)
+        ]
+        stage.feed(make_queue(client, client), items)
+    stage.clients(make_client(2, allocated_channels=90))
+    live = stage.plan()
+    counts = {1: 0, 2: 0}
+    for _ in range(40):
+        stage.now += 3.0
+        for placement in live:
+            counts[placement.client.id] += 1
+            stage.planner.release(placement, stage.now)
+        live = stage.plan()
+    assert 7 <= counts[2] / counts[1] <= 11
+
+
+def assert_no_wake_time_has_passed(stage: Stage) -> None:
+    planner = stage.planner
+    planner.hungry_lanes(stage.wall)
+    assert planner.wake_at is None or planner.wake_at > stage.now
+    assert planner.wake_wall is None or planner.wake_wall > stage.wall
+    assert planner.next_lookup is None or planner.next_lookup > stage.wall
+
+
+def test_more_due_retries_than_fit_do_not_keep_the_worker_awake() -> None:
+    stage = make_stage(allocated_channels=1)
+    due = [make_item(n, due_at=900.0, attempts=1) for n in range(1, 2 * LARGEST_LOAD)]
+    stage.feed(make_queue(), due)
+    lane = stage.planner.lanes[1, 1]
+    lane.note_retry(900.0, stage.wall)
+    stage.planner.loaded(lane, stage.now)
+    (placement,) = stage.plan()
+    assert_no_wake_time_has_passed(stage)
+    for _ in range(2 * LARGEST_LOAD - LARGEST_LOAD // 2):
+        stage.planner.release(placement, stage.now)
+        (placement,) = stage.plan()
+    assert stage.planner.hungry_lanes(stage.wall) == [lane]
+
+
+def test_a_due_retry_that_is_blocked_does_not_keep_the_worker_awake() -> None:
+    stage = make_stage(allocated_channels=5)
+    live = make_item(1, channel_base="customer-12345-25")
+    retry = make_item(2, channel_base="customer-12345", due_at=900.0, attempts=1)
+    stage.feed(make_queue(), [live])
+    (placement,) = stage.plan()
+    stage.feed(make_queue(), [retry])
+    assert stage.plan() == []
+    assert_no_wake_time_has_passed(stage)
+    stage.planner.release(placement, stage.now)
+    assert stage.plan_ids() == [2]
+
+
+def test_a_server_that_just_refused_does_not_keep_the_worker_awake() -> None:
+    stage = make_stage(allocated_channels=1)
+    stage.feed(make_queue(), [make_item(1)])
+    (placement,) = stage.plan()
+    stage.planner.refused(placement, stage.wall, stage.now)
+    stage.plan()
+    assert_no_wake_time_has_passed(stage)
+
+
+def test_blocked_items_at_the_head_do_not_keep_others_from_being_loaded() -> None:
+    stage = make_stage(allocated_channels=50)
+    lane_full = [make_item(1, channel_base="campaign-123")]
+    lane_full += [make_item(n, channel_base="campaign-1") for n in range(2, 15)]
+    stage.feed(make_queue(), lane_full)
+    lane = stage.planner.lanes[1, 1]
+    lane.more = True
+    stage.plan()
+    assert lane.blocked == 13
+    assert stage.planner.hungry_lanes(stage.wall) == [lane]
+
+
+def test_starts_of_an_earlier_life_count_for_the_rate() -> None:
+    stage = make_stage(max_cps=2.0)
+    stage.feed(make_queue(), [make_item(1)])
+    stage.now = 100.0
+    stage.planner.seed(1, 1, [99.5, 99.6])
+    assert stage.plan() == []
+    assert stage.planner.wake_at is not None
+    assert stage.planner.wake_at >= 100.5
+
+
+def test_a_queue_without_waiting_items_may_be_completed() -> None:
+    stage = make_stage()
+    stage.feed(make_queue(), [make_item(1)])
+    assert stage.planner.idle_queues() == []
+    stage.plan()
+    assert stage.planner.idle_queues() == [1]
+    stage.planner.forget_queue(1)
+    assert (stage.planner.idle_queues(), stage.planner.lanes) == ([], {})
 
 
 def test_completed_queues_are_forgotten() -> None:

@@ -102,7 +102,7 @@ class Floor:
         self.planner = Planner(lambda: f"00000000-0000-7000-8000-{next(ids):012d}")
         client = {"callback_url": "https://client.example/", "allocated_channels": 2} | client
         self.planner.set_servers([make_server(1)])
-        self.planner.set_clients([make_client(1, **client)])
+        self.planner.set_clients([make_client(1, **client)], self.clock.mono)
         self.planner.set_up(1, True)
         self.worker = Worker(
             WorkerParts(
