@@ -29,7 +29,6 @@ _RESPONSE: Final = b"Response: "
 _Search = Callable[[bytes | bytearray, int], re.Match[bytes] | None]
 _CR: Final = 13
 _BLANK: Final = b"\r\n"
-_STRAY_ENDS: Final = ("\n", "\r")
 _CRLF_END: Final = re.compile(rb"\r\n(?:\r\n|\n)").search
 _LF_END: Final = re.compile(rb"\n(?:\r\n|\n)").search
 
@@ -57,11 +56,18 @@ class Message:
         self._fields: dict[str, str] | None = None
 
     def get(self, header: str, default: str = "", /) -> str:
-        """The first value of `header` (any case), or `default` where there is none."""
+        """The first value of `header`, spelled like that, else in any case; `default` where there
+        is none."""
         fields = self._fields
         if fields is None:
             fields = self._fields = _first_values(self.raw)
-        return fields.get(header.lower(), default)
+        value = fields.get(header)
+        if value is not None:
+            return _trim(value)
+        wanted = header.lower()
+        if wanted.encode() not in self.raw.lower():  # as nearly always: it is not there at all
+            return default
+        return next((v for key, v in _pairs(self.raw) if key.lower() == wanted), default)
 
     def all(self, header: str) -> tuple[str, ...]:
         """Every value of `header` (any case), in the order received."""
@@ -92,10 +98,10 @@ class Message:
 def parse_message(raw: bytes) -> Message | None:
     """A whole message from its bytes (without the empty line), or None where they are none:
     no `Event` and no `Response` header."""
-    fields = _first_values(raw)
-    if (name := fields.get("event")) is not None:
+    names = {key.lower(): value for key, value in reversed(_pairs(raw))}
+    if (name := names.get("event")) is not None:
         return Message(Kind.EVENT, name, raw)
-    if (name := fields.get("response")) is not None:
+    if (name := names.get("response")) is not None:
         return Message(Kind.RESPONSE, name, raw)
     return None
 
@@ -250,25 +256,23 @@ def _lines(raw: bytes) -> list[str]:
     return text.split("\r\n" if line_end > 0 and text[line_end - 1] == "\r" else "\n")
 
 
+def _trim(value: str) -> str:
+    """A value without the one blank after its colon, and without a stray half of a line end."""
+    return value.removeprefix(" ").rstrip("\r\n")
+
+
 def _pairs(raw: bytes) -> list[tuple[str, str]]:
-    """The headers of a message: a line without a colon is none, one blank after it is dropped."""
-    pairs = []
-    for line in _lines(raw):
-        key, colon, value = line.partition(":")
-        if colon:
-            pairs.append((key, value.removeprefix(" ").rstrip("\r\n")))
-    return pairs
+    """The headers of a message: a line without a colon is none."""
+    cut = (line.partition(":") for line in _lines(raw))
+    return [(key, _trim(value)) for key, colon, value in cut if colon]
 
 
 def _first_values(raw: bytes) -> dict[str, str]:
-    """The first value of each header, by its name in small letters: `_pairs`, but this is where a
-    busy link spends its time, so the common spelling `Name: value` is cut in one step."""
+    """The first value of each header as spelled, untrimmed: a busy link spends its time here, so
+    only what is asked for is worked on further."""
     fields = {}
     for line in reversed(_lines(raw)):
-        key, colon, value = line.partition(": ")
-        if not colon or ":" in key:
-            key, colon, value = line.partition(":")
-            if not colon:
-                continue
-        fields[key.lower()] = value.rstrip("\r\n") if value[-1:] in _STRAY_ENDS else value
+        key, colon, value = line.partition(":")
+        if colon:
+            fields[key] = value
     return fields
