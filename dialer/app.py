@@ -28,6 +28,9 @@ log = logging.getLogger(__name__)
 DELIVERY_DRAIN = 5.0
 """Seconds that deliveries get to leave after the last call ended; the rest stays in the outbox."""
 
+API_DRAIN = 6.0
+"""Seconds that requests under way get to end: a little more than the server itself gives them."""
+
 GC_THRESHOLD = 50_000
 """Allocations between two looks of the cyclic collector at its youngest generation: the default of
 700 makes it run hundreds of times a second under load, and our hot path makes no cycles."""
@@ -130,20 +133,20 @@ class Product:
         try:
             async with asyncio.TaskGroup() as tasks:
                 api_stop = asyncio.Event()
+                serving = tasks.create_task(self._serve(api_stop))
                 parts = [
-                    tasks.create_task(part)
-                    for part in (
-                        self._deliverer.run(),
-                        self.engine.run(self._dialing),
-                        self._serve(api_stop),
-                    )
+                    serving,
+                    tasks.create_task(self._deliverer.run()),
+                    tasks.create_task(self.engine.run(self._dialing)),
                 ]
                 await self._dialing.wait()
                 await self._listening.wait()
                 self.ready.set()
                 await self._stop.wait()
                 self.ready.clear()
-                await self._wind_down(api_stop)
+                await self._wind_down()
+                api_stop.set()
+                await asyncio.wait([serving], timeout=API_DRAIN)
                 for part in parts:
                     part.cancel()
         finally:
@@ -158,11 +161,11 @@ class Product:
         self.http_port = port
         self._listening.set()
 
-    async def _wind_down(self, api_stop: asyncio.Event) -> None:
+    async def _wind_down(self) -> None:
         left = await self.engine.drain(self._drain_seconds)
         if left:
             log.warning("calls left for the next start", extra={"channels": left})
-        api_stop.set()
-        undelivered = await self._deliverer.drain(self._clock.now() + DELIVERY_DRAIN)
+        seconds = min(DELIVERY_DRAIN, self._drain_seconds)
+        undelivered = await self._deliverer.drain(self._clock.now() + seconds)
         if undelivered:
             log.warning("deliveries left for the next start", extra={"count": undelivered})

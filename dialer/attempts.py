@@ -37,6 +37,7 @@ class LiveAttempt:
     data: str | None = None
     repeats: bool = False
     rules: RetryRules = field(default_factory=RetryRules)
+    sent_at: float = 0.0  # epoch seconds
 
     @property
     def channel_id(self) -> str:

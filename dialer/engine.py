@@ -18,7 +18,15 @@ from dialer.planner import Planner
 from dialer.policy import DEFAULT_POLICY, Policy
 from dialer.reporting import Reporter
 from dialer.server_link import LinkListener, ServerLink
-from dialer.store.contract import Delivery, EndedItem, NewDelivery, Server, Store
+from dialer.store.contract import (
+    Delivery,
+    EndedItem,
+    NewDelivery,
+    OpenAttempt,
+    RecentStart,
+    Server,
+    Store,
+)
 from dialer.upkeep import Upkeep, address_of
 from dialer.worker import Worker, WorkerParts
 
@@ -29,6 +37,22 @@ HEARTBEAT = 5.0
 
 TIDY = 1.0
 """Seconds between two rounds of housekeeping that no event asks for."""
+
+
+LOOK_AGAIN = 30.0
+"""Seconds between two looks whether a queue without waiting items is completed."""
+
+SEEDED = 10.0
+"""Seconds back that starts of an earlier life count for limits of calls per second (a limit may be
+below one a second)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What an earlier life of this process left on disk."""
+
+    attempts: tuple[OpenAttempt, ...]
+    starts: tuple[RecentStart, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +78,8 @@ class Engine:
         self._links: dict[int, ServerLink] = {}
         self._link_tasks: dict[int, asyncio.Task[None]] = {}
         self._problems: dict[int, str] = {}
+        self._left: Left | None = None
+        self._looked_at: dict[int, float] = {}
         self._tasks: asyncio.TaskGroup | None = None
         self.planner = Planner(parts.new_id)
         self._reporter = Reporter(parts.sgapi, parts.offer)
@@ -67,10 +93,13 @@ class Engine:
                 policy_of=self._policy_of,
                 request_refresh=lambda: self._upkeep.configuration_changed(),
                 feed_lanes=lambda: self._feeder.feed(),
+                check_deadlines=lambda: self._upkeep.check_deadlines(),
                 max_call_duration=parts.max_call_duration,
             )
         )
-        self._feeder = Feeder(parts.store, self.planner, parts.clock, self.worker.wake)
+        self._feeder = Feeder(
+            parts.store, self.planner, parts.clock, self.worker.wake, self.worker.break_down
+        )
         self._upkeep = Upkeep(
             parts.store,
             self.planner,
@@ -97,8 +126,11 @@ class Engine:
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
+                since = self._parts.clock.now() - SEEDED
+                self._left = Left(
+                    await self._store.open_attempts(), await self._store.recent_starts(since)
+                )
                 await self._upkeep.refresh()
-                self.worker.resume(await self._store.open_attempts())
                 tasks.create_task(self.worker.run())
                 tasks.create_task(self._upkeep.keep_fresh())
                 tasks.create_task(self._upkeep.expire())
@@ -121,33 +153,42 @@ class Engine:
     # Links.
 
     def _apply_servers(self, servers: tuple[Server, ...]) -> None:
+        if self._left is not None:
+            # Before any link: calls that are live hold their slots, and their events find them.
+            left, self._left = self._left, None
+            self.worker.resume(left.attempts)
+            self.worker.seed_rates(left.starts)
         for server in servers:
-            link = self._links.get(server.id)
-            if server.removed:
-                if link is not None and not len(link.tracker):
+            if server.removed and not self.worker.has_calls_on(server.id):
+                if server.id in self._links:
                     self._end_link(server.id)
-                continue
-            try:
-                address = address_of(server)
-            except SettingsError as error:
-                self._complain(server, str(error))
-                continue
-            self._problems.pop(server.id, None)
-            if link is not None and link.address == address:
-                link.server = server
-                continue
-            if link is not None:
-                self._end_link(server.id)
-            self._start_link(
+            else:
+                self._keep_link(server)
+
+    def _keep_link(self, server: Server) -> None:
+        """Have a link to where the server's settings say, as whom they say."""
+        link = self._links.get(server.id)
+        try:
+            address = address_of(server)
+        except SettingsError as error:
+            self._complain(server, str(error))
+            return
+        self._problems.pop(server.id, None)
+        if link is not None and link.address == address:
+            link.server = server
+            return
+        if link is not None:
+            self._end_link(server.id)
+        self._start_link(
+            server,
+            ServerLink(
                 server,
-                ServerLink(
-                    server,
-                    address,
-                    LinkListener(self.worker.on_effects, self._on_up),
-                    self._parts.clock,
-                    self._parts.max_call_duration,
-                ),
-            )
+                address,
+                LinkListener(self.worker.on_effects, self._on_up, self.worker.break_down),
+                self._parts.clock,
+                self._parts.max_call_duration,
+            ),
+        )
 
     def _start_link(self, server: Server, link: ServerLink) -> None:
         assert self._tasks is not None
@@ -158,6 +199,7 @@ class Engine:
     def _end_link(self, server_id: int) -> None:
         del self._links[server_id]
         self._link_tasks.pop(server_id).cancel()
+        self._problems.pop(server_id, None)
         self.planner.set_up(server_id, False)
 
     def _complain(self, server: Server, problem: str) -> None:
@@ -165,9 +207,10 @@ class Engine:
             self._problems[server.id] = problem
             log.error("server cannot be used", extra={"server": server.code, "why": problem})
 
-    def _on_up(self, server_id: int, up: bool) -> None:
-        self.planner.set_up(server_id, up)
-        self.worker.wake()
+    def _on_up(self, link: ServerLink, up: bool) -> None:
+        if self._links.get(link.server.id) is link:  # else it was replaced and is taking its leave
+            self.planner.set_up(link.server.id, up)
+            self.worker.wake()
 
     @property
     def links(self) -> dict[str, str]:
@@ -183,11 +226,24 @@ class Engine:
         published: dict[str, object] = {}
         at = float("-inf")
         while True:
-            self.planner.tidy()
             now = self._parts.clock.monotonic()
+            self._tidy(now)
             state: dict[str, object] = {"links": self.links, "live": self.worker.live_calls}
             if state != published or now - at >= HEARTBEAT:
                 published, at = state, now
                 with contextlib.suppress(StoreUnavailable):
                     await self._store.put_runtime(state, self._parts.clock.now())
             await asyncio.sleep(TIDY)
+
+    def _tidy(self, now: float) -> None:
+        """Let go of lanes that ran empty, queues that may be completed, and servers that were
+        removed and have no calls any more."""
+        self.planner.tidy()
+        for queue_id in self.planner.idle_queues():
+            if now - self._looked_at.get(queue_id, float("-inf")) >= LOOK_AGAIN:
+                self._looked_at[queue_id] = now
+                self._upkeep.check_queue(queue_id)
+        self._looked_at = {q: at for q, at in self._looked_at.items() if self.planner.queue(q)}
+        for server_id, link in list(self._links.items()):
+            if link.server.removed and not self.worker.has_calls_on(server_id):
+                self._end_link(server_id)

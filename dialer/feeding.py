@@ -20,12 +20,18 @@ class Feeder:
     """Loads the lanes that the planner finds hungry; at most one load a lane at a time."""
 
     def __init__(
-        self, store: Store, planner: Planner, clock: Clock, wake: Callable[[], None]
+        self,
+        store: Store,
+        planner: Planner,
+        clock: Clock,
+        wake: Callable[[], None],
+        on_failure: Callable[[BaseException], None],
     ) -> None:
         self._store = store
         self._planner = planner
         self._clock = clock
         self._wake = wake
+        self._on_failure = on_failure
         self._tasks: set[asyncio.Task[None]] = set()
         self._turns = asyncio.Semaphore(PARALLEL)
 
@@ -45,6 +51,8 @@ class Feeder:
         except StoreUnavailable as error:
             log.error("waiting items could not be read", extra={"error": str(error)})
             lane.rest(self._clock.now())
+        except Exception as error:
+            self._on_failure(error)
         finally:
             lane.loading = False
         self._planner.loaded(lane, self._clock.monotonic())

@@ -182,11 +182,6 @@ class Planner:
         """Items that hold a slot: a load may not bring them again."""
         return self._on_the_way
 
-    def seed(self, server_id: int, client_id: int, starts: list[float]) -> None:
-        """Calls that an earlier life started, at these monotonic times."""
-        for gate in self.gates(server_id, client_id):
-            gate.seed(starts)
-
     def gates(self, server_id: int, client_id: int) -> tuple[RateGate, RateGate]:
         return self._servers[server_id].gate, self._clients[client_id].gate
 

@@ -24,7 +24,7 @@ from ami import (
     translate,
 )
 from dialer.clock import Clock
-from dialer.reconcile import OpenCall, Reconciler
+from dialer.reconcile import SETTLING, OpenCall, Reconciler
 from dialer.store.contract import Server
 
 log = logging.getLogger(__name__)
@@ -45,7 +45,8 @@ class LinkListener:
     """Whom a link tells. All are called in the event loop and return at once."""
 
     on_effects: Callable[[Sequence[CallEffect]], None]
-    on_up: Callable[[int, bool], None]  # server id, up
+    on_up: Callable[["ServerLink", bool], None]
+    on_failure: Callable[[BaseException], None]
 
 
 class ServerLink:
@@ -110,10 +111,10 @@ class ServerLink:
             raise
 
     def resume(self, channel_id: str, action_id: str, opened_at: float) -> None:
-        """Follow a call that an earlier life of this process may have placed."""
-        now = self._clock.monotonic()
+        """Follow a call that an earlier life of this process, or another link, may have placed."""
+        wall, now = self._clock.now(), self._clock.monotonic()
         self.tracker.begin(channel_id, action_id, opened_at, now)
-        self._sent_at[channel_id] = now - OVERLONG_GRACE
+        self._sent_at[channel_id] = now - max(wall - opened_at, SETTLING)
         self._look.set()
 
     def refuse(self, channel_id: str, detail: str) -> None:
@@ -155,7 +156,10 @@ class ServerLink:
 
     def _on_grace(self) -> None:
         self._expiry = None
-        self._emit(self.tracker.expire(self._clock.monotonic()))
+        try:
+            self._emit(self.tracker.expire(self._clock.monotonic()))
+        except Exception as error:
+            self._listener.on_failure(error)
 
     def _on_link(self, change: LinkChange) -> None:
         self.state = change.state.value
@@ -166,7 +170,7 @@ class ServerLink:
             self._look.set()
         else:
             self._reconciler.link_lost()
-        self._listener.on_up(self.server.id, self.up)
+        self._listener.on_up(self, self.up)
 
     # Reconciliation.
 
@@ -199,14 +203,18 @@ class ServerLink:
         calls = [OpenCall(channel_id, at) for channel_id, at in self._sent_at.items()]
         found = self._reconciler.compare(calls, present, asked_at, restarted_at=restarted_at)
         at, now = self._clock.now(), self._clock.monotonic()
+        overlong: list[str] = []
         for channel_id in found.live:
             own = [c for c in listed if channel_id in (c.uniqueid, c.linkedid)]
             self.tracker.adopt(channel_id, channel_id, own, at, now)
             if now - self._sent_at[channel_id] > self._max_call_duration + OVERLONG_GRACE:
-                await self.hang_up(channel_id)
+                overlong += [channel_id, *(c.uniqueid for c in own if c.uniqueid != channel_id)]
         why = "nothing was left of it when Asterisk was asked"
         if restarted_at is not None:
             why = "Asterisk was restarted"
         for channel_id in found.gone:
             self._emit(self.tracker.settle_absent(channel_id, at, now, why))
+        # Last: while these are awaited calls may end.
+        for channel_id in overlong:
+            await self.hang_up(channel_id)
         return SWEEP if found.look_again_at is None else max(0.1, found.look_again_at - now)

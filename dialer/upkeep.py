@@ -15,6 +15,7 @@ from dialer.clock import Clock
 from dialer.errors import NotFound, SettingsError, StoreUnavailable
 from dialer.planner import Planner
 from dialer.reporting import Reporter
+from dialer.states import QueueStatus
 from dialer.store.contract import Server, Store
 
 log = logging.getLogger(__name__)
@@ -34,9 +35,10 @@ def read_secret(server: Server, environ: Mapping[str, str] = os.environ) -> str:
     if server.secret_file is not None:
         try:
             return Path(server.secret_file).read_text(encoding="utf-8").rstrip("\n")
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
             raise SettingsError(
-                f"the secret file of server {server.code} cannot be read: {error.strerror}"
+                f"the secret file of server {server.code} cannot be read: {why}"
             ) from None
     secret = environ.get(server.secret_env or "")
     if not secret:
@@ -95,6 +97,15 @@ class Upkeep:
         self._changed.set()
         self._wake_delivery()  # a queue that its client completed left closing callbacks
 
+    def check_queue(self, queue_id: int) -> None:
+        """A queue may be completed: look."""
+        self._queues.setdefault(queue_id, False)
+        self._changed.set()
+
+    def check_deadlines(self) -> None:
+        """An item with a deadline waits again."""
+        self._deadlines.set()
+
     def configuration_changed(self) -> None:
         self._all = True
         self._changed.set()
@@ -141,7 +152,9 @@ class Upkeep:
             queue, server_ids = await self._store.queue_lanes(queue_id)
         except NotFound:
             return
-        if items:
+        if queue.status is QueueStatus.COMPLETED:
+            self._planner.forget_queue(queue_id)
+        elif items:
             self._planner.items_added(queue, server_ids)
         else:
             self._planner.set_queue(queue, server_ids)

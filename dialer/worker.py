@@ -34,6 +34,7 @@ from dialer.store.contract import (
     EndedItem,
     NewDelivery,
     OpenAttempt,
+    RecentStart,
     Reservation,
     Settlement,
     Store,
@@ -63,6 +64,7 @@ class WorkerParts:
     policy_of: Callable[[int], Policy]
     request_refresh: Callable[[], None]
     feed_lanes: Callable[[], None]
+    check_deadlines: Callable[[], None]
     max_call_duration: int
 
 
@@ -91,9 +93,17 @@ class Worker:
         instead of leaving an attempt behind in silence."""
         await self._broken
 
-    def _break(self, error: BaseException) -> None:
+    def break_down(self, error: BaseException) -> None:
+        """A part that nobody awaits failed: our own bug."""
         if not self._broken.done():
             self._broken.set_exception(error)
+
+    def _safely(self, act: Callable[..., None], *arguments: object) -> None:
+        """Run a callback of the event loop, which would only log what it raises."""
+        try:
+            act(*arguments)
+        except Exception as error:
+            self.break_down(error)
 
     # Planning.
 
@@ -101,7 +111,7 @@ class Worker:
         """Something changed: plan at the end of this turn of the event loop."""
         if not self._woken:
             self._woken = True
-            asyncio.get_running_loop().call_soon(self._plan)
+            asyncio.get_running_loop().call_soon(self._safely, self._plan)
 
     def _plan(self) -> None:
         self._woken = False
@@ -152,7 +162,7 @@ class Worker:
                 )
             )
         )
-        reserved.add_done_callback(lambda done: self._reserved(attempt, done))
+        reserved.add_done_callback(lambda done: self._safely(self._reserved, attempt, done))
 
     def _reserved(self, attempt: LiveAttempt, done: "asyncio.Future[bool]") -> None:
         if done.cancelled():
@@ -171,8 +181,7 @@ class Worker:
                 log.error("the store takes no writes", extra={"error": str(error)})
                 self._paused_until = self._clock.monotonic() + STORE_PAUSE
             elif error is not None:
-                self._break(error)
-                return
+                raise error
             self._planner.refused(placement, self._clock.now(), self._clock.monotonic())
             self._parts.request_refresh()
         self._check_idle()
@@ -196,10 +205,11 @@ class Worker:
         """Write the Originate once the gates of the wire allow it."""
         placement = attempt.placement
         now = self._clock.monotonic()
-        gates = self._wire_gates(placement)
+        gates = self._wire_gates(placement.server.id, placement.client.id)
         opens = max(gate.earliest() for gate in gates)
         if opens > now:
-            asyncio.get_running_loop().call_later(opens - now, self._send, attempt)
+            loop = asyncio.get_running_loop()
+            loop.call_later(opens - now, self._safely, self._send, attempt)
             return
         for gate in gates:
             gate.take(now)
@@ -233,7 +243,8 @@ class Worker:
         attempt.data = originate.data
         answer = link.originate(originate)
         self._move(attempt, Stage.SENT)
-        answer.add_done_callback(lambda done: self._answered(attempt, link, done))
+        attempt.sent_at = self._clock.now()
+        answer.add_done_callback(lambda done: self._safely(self._answered, attempt, link, done))
 
     def _answered(
         self, attempt: LiveAttempt, link: ServerLink, done: "asyncio.Future[Message]"
@@ -244,13 +255,13 @@ class Worker:
             attempt.repeats = not any(text in error.message for text in TRANSIENT)
             link.refuse(attempt.channel_id, error.message)
 
-    def _wire_gates(self, placement: Placement) -> tuple[RateGate, RateGate]:
+    def _wire_gates(self, server_id: int, client_id: int) -> tuple[RateGate, RateGate]:
         """The gates as the wire sees them: commits take time, so what was planned in step may
         arrive here out of step."""
         gates = []
         for key, rate in (
-            (("server", placement.server.id), self._planner.server(placement.server.id).max_cps),
-            (("client", placement.client.id), self._planner.client(placement.client.id).max_cps),
+            (("server", server_id), self._planner.server(server_id).max_cps),
+            (("client", client_id), self._planner.client(client_id).max_cps),
         ):
             gate = self._wire.setdefault(key, RateGate(rate))
             gate.change(rate)
@@ -308,29 +319,32 @@ class Worker:
         written: asyncio.Future[tuple[Delivery, ...]] = asyncio.ensure_future(
             self._store.settle(settlement)
         )
+        written.add_done_callback(
+            lambda done: self._safely(self._settled, attempt, settlement, done)
+        )
 
-        def settled(done: "asyncio.Future[tuple[Delivery, ...]]") -> None:
-            if done.cancelled():
-                return
-            error = done.exception()
-            if isinstance(error, StoreUnavailable):
-                log.error("a CDR could not be written yet", extra={"error": str(error)})
-                asyncio.get_running_loop().call_later(
-                    SETTLE_RETRY, self._settle, attempt, settlement
-                )
-                return
-            if error is not None:
-                self._break(error)
-                return
-            self._parts.reporter.offer(done.result())
-            self._planner.settled(
-                attempt.placement, self._next_attempt_at(settlement), self._clock.now()
-            )
-            self._settling -= 1
-            self._check_idle()
-            self.wake()
-
-        written.add_done_callback(settled)
+    def _settled(
+        self,
+        attempt: LiveAttempt,
+        settlement: Settlement,
+        done: "asyncio.Future[tuple[Delivery, ...]]",
+    ) -> None:
+        if done.cancelled():
+            return
+        error = done.exception()
+        if isinstance(error, StoreUnavailable):
+            log.error("a CDR could not be written yet", extra={"error": str(error)})
+            loop = asyncio.get_running_loop()
+            loop.call_later(SETTLE_RETRY, self._safely, self._settle, attempt, settlement)
+            return
+        self._parts.reporter.offer(done.result())
+        next_at = self._next_attempt_at(settlement)
+        self._planner.settled(attempt.placement, next_at, self._clock.now())
+        if not settlement.final and attempt.placement.candidate.deadline is not None:
+            self._parts.check_deadlines()
+        self._settling -= 1
+        self._check_idle()
+        self.wake()
 
     def _closing(self, attempt: LiveAttempt, report: CallReport) -> tuple[NewDelivery, ...]:
         """What the client is told if its queue turns out to take no further attempts."""
@@ -383,21 +397,38 @@ class Worker:
                 cdr_id=opened.cdr_id,
             )
             self._planner.hold(placement, self._clock.monotonic())
-            attempt = LiveAttempt(placement, Stage.SENT)
+            attempt = LiveAttempt(placement, Stage.SENT, sent_at=opened.opened_at)
             attempt.application = opened.candidate.payload.get("action", {}).get("Application")
             attempt.data = opened.candidate.payload.get("action", {}).get("Data")
             self._live[opened.channel_id] = attempt
             self._idle.clear()
-            link = self._parts.links.get(opened.candidate.server_id)
-            if link is not None:
-                link.resume(opened.channel_id, opened.action_id, opened.opened_at)
 
     def adopt_link(self, server_id: int, link: ServerLink) -> None:
-        """A server got a new link (another address): it follows the calls that are live there."""
+        """A server got a link (its first, or one to another address): it follows the calls that
+        are live there."""
         for attempt in self._live.values():
             if attempt.stage is Stage.SENT and attempt.placement.server.id == server_id:
                 place = attempt.placement
-                link.resume(place.channel_id, place.action_id, place.candidate.created_at)
+                link.resume(place.channel_id, place.action_id, attempt.sent_at)
+
+    def has_calls_on(self, server_id: int) -> bool:
+        return any(a.placement.server.id == server_id for a in self._live.values())
+
+    def seed_rates(self, starts: Iterable[RecentStart]) -> None:
+        """Count calls that an earlier life started a moment ago: a restart is no way around a
+        limit of calls per second."""
+        wall, now = self._clock.now(), self._clock.monotonic()
+        by_owner: dict[tuple[int, int], list[float]] = {}
+        for start in starts:
+            owner = (start.server_id, start.client_id)
+            by_owner.setdefault(owner, []).append(now - (wall - start.at))
+        for (server_id, client_id), times in by_owner.items():
+            for gates in (
+                self._planner.gates(server_id, client_id),
+                self._wire_gates(server_id, client_id),
+            ):
+                for gate in gates:
+                    gate.seed(times)
 
     async def drain(self, seconds: float) -> list[str]:
         """Start nothing more and wait for live calls to end; the ChannelIds of those that did not
@@ -408,6 +439,8 @@ class Worker:
                 await self._idle.wait()
         except TimeoutError:
             pass
+        finally:
+            self._draining = None
         return sorted(self._live)
 
     def stop_waiting(self, seconds: float) -> None:

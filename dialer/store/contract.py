@@ -275,6 +275,15 @@ class OpenAttempt:
 
 
 @dataclass(frozen=True, slots=True)
+class RecentStart:
+    """An attempt that was reserved a moment ago, for limits of calls per second."""
+
+    server_id: int
+    client_id: int
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class EndedItem:
     """An item that ended without a further attempt, with all that its closing callback needs: the
     one who makes that may know less of clients and servers than the database does."""
@@ -391,6 +400,7 @@ class Store(Protocol):
     # `NotFound`: there never was such an attempt.
     def settle(self, settlement: Settlement) -> Awaitable[tuple[Delivery, ...]]: ...
     async def open_attempts(self) -> tuple[OpenAttempt, ...]: ...
+    async def recent_starts(self, since: float) -> tuple[RecentStart, ...]: ...
 
     # The outbox.
     def record_delivery(self, outcome: DeliveryOutcome) -> Awaitable[bool]: ...

@@ -22,6 +22,8 @@ _i, _q, _a = t.items.c, t.queues.c, t.attempts.c
 _is_open = _q.status != word(QueueStatus.COMPLETED)
 _waits = _i.status == word(ItemStatus.PENDING)
 
+MOST_RECENT: Final = 20_000  # starts of ten seconds at 2,000 a second
+
 # By what a list may be filtered, besides its owner.
 QUEUE_FILTERS: Final = frozenset({"id", "name", "status", "kind", "retry", "paused", "closed"})
 ITEM_FILTERS: Final = frozenset(
@@ -92,6 +94,20 @@ def open_attempts() -> Select[Any]:
         .join_from(t.attempts, t.items, _a.item_id == _i.id)
         .where(_a.state == word(AttemptState.OPEN))
         .order_by(_a.item_id)  # as the index of open ones has them
+    )
+
+
+def recent_starts(since: float) -> Select[Any]:
+    """Found by id, not by time: the newest are the last, and there is no index for their times."""
+    newest = (
+        select(_a.server_id, _a.client_id, _a.opened_at)
+        .order_by(_a.id.desc())
+        .limit(MOST_RECENT)
+        .subquery()
+        .c
+    )
+    return select(newest.server_id, newest.client_id, newest.opened_at).where(
+        newest.opened_at >= to_micros(since)
     )
 
 

@@ -16,6 +16,7 @@ from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolExhausted
 
 from dialer.errors import Conflict, StoreUnavailable
 from dialer.store.deltas import Deltas
@@ -198,6 +199,8 @@ def is_fatal(error: BaseException) -> bool:
 def as_failure(error: BaseException) -> BaseException:
     """`error` as the contract says it; our own mistakes stay as they are."""
     cause = _cause(error)
+    if isinstance(cause, PoolExhausted):
+        return StoreUnavailable("every connection to the database is busy")
     if isinstance(cause, sqlite3.IntegrityError):
         return Conflict(str(cause))
     if is_fatal(cause):

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, Select, func, select
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 from dialer.cdr import Cdr
 from dialer.errors import NotFound
@@ -89,7 +89,7 @@ class SqliteStore:
         try:
             async with self._readers.connect() as connection:
                 return await reading.fetch_all(connection, query)
-        except DBAPIError as error:
+        except SQLAlchemyError as error:
             raise as_failure(error) from error
 
     async def _fetch_together(self, *queries: Select[Any]) -> list[list[list[Any]]]:
@@ -101,7 +101,7 @@ class SqliteStore:
                     return [await reading.fetch_all(connection, query) for query in queries]
                 finally:
                     await connection.exec_driver_sql("COMMIT")
-        except DBAPIError as error:
+        except SQLAlchemyError as error:
             raise as_failure(error) from error
 
     async def _fetch_number(self, query: Select[Any]) -> int | None:
@@ -286,6 +286,12 @@ class SqliteStore:
 
     async def open_attempts(self) -> tuple[c.OpenAttempt, ...]:
         return tuple(map(rows.read_open_attempt, await self._fetch(reading.open_attempts())))
+
+    async def recent_starts(self, since: float) -> tuple[c.RecentStart, ...]:
+        found = await self._fetch(reading.recent_starts(since))
+        return tuple(
+            c.RecentStart(server, client, rows.to_seconds(at)) for server, client, at in found
+        )
 
     # The outbox.
 

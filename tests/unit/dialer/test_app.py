@@ -37,7 +37,7 @@ async def test_what_keeps_it_from_starting_is_raised(tmp_path: Path) -> None:
 async def test_a_part_that_fails_ends_the_whole(tmp_path: Path) -> None:
     product = make_product(tmp_path)
     await product.start()
-    product.engine.worker._break(RuntimeError("a bug of ours"))
+    product.engine.worker.break_down(RuntimeError("a bug of ours"))
     running = product._running
     assert running is not None
     with pytest.raises(ExceptionGroup) as caught:

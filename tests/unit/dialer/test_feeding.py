@@ -44,11 +44,13 @@ class Kitchen:
         self.clock = FakeClock(wall=self.stage.wall)
         self.shelf = Shelf(items)
         self.woken = asyncio.Event()
+        self.failures: list[BaseException] = []
         self.feeder = Feeder(
             self.shelf,  # type: ignore[arg-type]
             self.stage.planner,
             self.clock,
             self.woken.set,
+            self.failures.append,
         )
         self.stage.planner.items_added(make_queue(), [1])
 

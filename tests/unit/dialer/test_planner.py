@@ -339,7 +339,8 @@ def test_starts_of_an_earlier_life_count_for_the_rate() -> None:
     stage = make_stage(max_cps=2.0)
     stage.feed(make_queue(), [make_item(1)])
     stage.now = 100.0
-    stage.planner.seed(1, 1, [99.5, 99.6])
+    for gate in stage.planner.gates(1, 1):
+        gate.seed([99.5, 99.6])
     assert stage.plan() == []
     assert stage.planner.wake_at is not None
     assert stage.planner.wake_at >= 100.5

@@ -71,11 +71,14 @@ class Desk:
         self.clock = FakeClock()
         self.effects: list[CallEffect] = []
         self.ups: list[bool] = []
+        self.failures: list[BaseException] = []
         self.ended = asyncio.Event()
         self.link = ServerLink(
             make_server(1),
             Address("127.0.0.1", 5038, "dialer", "secret"),
-            LinkListener(self._on_effects, lambda _id, up: self.ups.append(up)),
+            LinkListener(
+                self._on_effects, lambda _link, up: self.ups.append(up), self.failures.append
+            ),
             self.clock,
             max_call_duration=7200,
             make_client=FakeClient,  # type: ignore[arg-type]

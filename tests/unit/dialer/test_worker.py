@@ -20,6 +20,7 @@ from dialer.store.contract import (
     Candidate,
     Delivery,
     OpenAttempt,
+    RecentStart,
     Reservation,
     Settlement,
 )
@@ -72,7 +73,7 @@ class FakeLink:
         self.sent: list[Originate] = []
         self.answers: list[asyncio.Future[Message]] = []
         self.refused: list[tuple[str, str]] = []
-        self.resumed: list[str] = []
+        self.resumed: list[tuple[str, float]] = []
         self.down = False
 
     def originate(self, originate: Originate) -> "asyncio.Future[Message]":
@@ -86,7 +87,7 @@ class FakeLink:
         self.refused.append((channel_id, detail))
 
     def resume(self, channel_id: str, action_id: str, opened_at: float) -> None:
-        self.resumed.append(channel_id)
+        self.resumed.append((channel_id, opened_at))
 
 
 class Floor:
@@ -99,6 +100,7 @@ class Floor:
         self.link = FakeLink()
         self.offered: list[Delivery] = []
         self.refreshes = 0
+        self.deadline_checks = 0
         self.planner = Planner(lambda: f"00000000-0000-7000-8000-{next(ids):012d}")
         client = {"callback_url": "https://client.example/", "allocated_channels": 2} | client
         self.planner.set_servers([make_server(1)])
@@ -114,12 +116,16 @@ class Floor:
                 policy_of=lambda _: policy,
                 request_refresh=self._refresh,
                 feed_lanes=lambda: None,
+                check_deadlines=self._check_deadlines,
                 max_call_duration=7200,
             )
         )
 
     def _refresh(self) -> None:
         self.refreshes += 1
+
+    def _check_deadlines(self) -> None:
+        self.deadline_checks += 1
 
     def feed(self, *items: Candidate) -> None:
         queue = make_queue(retry_count=1)
@@ -326,7 +332,9 @@ async def test_policy_is_checked_again_at_dial_time() -> None:
 async def test_open_attempts_of_an_earlier_life_hold_their_slots(floor: Floor) -> None:
     opened = [OpenAttempt(item(n), 1, f"old-{n}", f"act-{n}", f"cdr-{n}", 999.0) for n in (1, 2)]
     floor.worker.resume(opened)
-    assert floor.link.resumed == ["old-1", "old-2"]
+    assert floor.worker.has_calls_on(1)
+    floor.worker.adopt_link(1, floor.link)  # type: ignore[arg-type]
+    assert floor.link.resumed == [("old-1", 999.0), ("old-2", 999.0)]
     floor.feed(item(3))
     await floor.turn()
     assert floor.ledger.reservations == []
@@ -334,6 +342,40 @@ async def test_open_attempts_of_an_earlier_life_hold_their_slots(floor: Floor) -
     await floor.turn()
     assert floor.ledger.settlements[0][0].final
     assert len(floor.ledger.reservations) == 1
+
+
+async def test_calls_of_an_earlier_life_count_for_the_rate() -> None:
+    floor = Floor(max_cps=2.0)
+    just_now = floor.clock.wall - 0.2
+    floor.worker.seed_rates([RecentStart(1, 1, just_now), RecentStart(1, 1, just_now)])
+    floor.feed(item(1))
+    await floor.turn()
+    assert floor.ledger.reservations == []
+    floor.clock.advance(1.0)
+    floor.worker.wake()
+    await floor.turn()
+    assert len(floor.ledger.reservations) == 1
+
+
+async def test_an_item_with_a_deadline_that_waits_again_is_watched(floor: Floor) -> None:
+    floor.feed(item(1, deadline=floor.clock.wall + 60))
+    await floor.turn()
+    await floor.commit()
+    floor.end(floor.link.sent[0].channel_id, "busy")
+    await floor.commit()
+    assert floor.deadline_checks == 1
+
+
+async def test_what_a_callback_raises_stops_the_worker(
+    floor: Floor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def plan(wall: float, now: float) -> None:
+        raise RuntimeError("a bug in the plan")
+
+    monkeypatch.setattr(floor.planner, "plan", plan)
+    floor.worker.wake()
+    with pytest.raises(RuntimeError, match="a bug in the plan"):
+        await asyncio.wait_for(floor.worker.run(), 5)
 
 
 async def test_draining_starts_nothing_and_names_what_is_left(floor: Floor) -> None:
