@@ -1,8 +1,10 @@
 """Whole campaigns on a simulated Asterisk: what goes in over HTTP comes out as CDRs, once."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,6 +13,10 @@ import pytest
 from tests.acceptance.plant import Plant
 from tests.lab.campaign import make_numbers, read_time
 
+ITEM = {
+    "asterisk_server_code": "pbx1",
+    "action": {"Action": "Originate", "Channel": "PJSIP/100008@carrier"},
+}
 OUTCOMES = {
     "00": "answered",
     "01": "busy",
@@ -168,3 +174,59 @@ async def test_a_lost_link_loses_no_call(plant: Plant) -> None:
     said = Counter(body["disposition"] for body in plant.finals())
     assert set(said) <= {"answered", "unknown"}
     assert plant.simulator.counters.originates == 5
+
+
+async def test_a_restart_at_the_cap_stays_under_it(tmp_path: Path) -> None:
+    async with Plant(tmp_path, server={"max_channels": 3}) as plant:
+        key = await plant.add_client()
+        await plant.post(key, ["100002"] * 3 + ["100008"] * 6, item={"call_timeout": 3})
+        await plant.until_dialed(3)
+        await plant.product.stop(0.0)
+        await plant.start_product()
+        await plant.until(lambda: len(plant.finals()) == 9)
+        assert plant.simulator.counters.most_calls == 3
+        assert plant.simulator.counters.originates == 9
+
+
+async def test_an_item_whose_deadline_comes_between_attempts_expires_on_time(plant: Plant) -> None:
+    key = await plant.add_client()
+    deadline = datetime.fromtimestamp(time.time() + 3.0, UTC).isoformat()
+    item = {"retry": 3, "call_timeout": 1, "deadline": deadline}
+    await plant.post(key, ["100002"], item=item)
+    await plant.until_dialed(1)
+    await plant.post(key, ["100008"], batch_id=2)
+    await plant.until(lambda: len(plant.callbacks.closings) == 1)
+    assert 2.5 <= time.time() - datetime.fromisoformat(deadline).timestamp() + 3.0 <= 6.0
+    (first,) = [b for b in plant.callbacks.bodies.values() if b["phone_number"] == "100002"]
+    assert (first["final"], first["next_attempt_at"]) == (False, None)
+
+
+async def test_calls_on_a_server_that_is_removed_end_as_what_they_were(plant: Plant) -> None:
+    key = await plant.add_client()
+    await plant.post(key, ["100002"] * 2, item={"call_timeout": 3})
+    await plant.until_dialed(2)
+    await plant.product.store.change_server("pbx1", {"removed": True}, time.time())
+    await plant.product.stop(0.0)
+    await plant.start_product()
+    await plant.until(lambda: len(plant.finals()) == 2)
+    assert {body["disposition"] for body in plant.finals()} == {"no-answer"}
+    async with asyncio.timeout(10):
+        while plant.product.engine.links:  # noqa: ASYNC110 (links tell only the engine)
+            await asyncio.sleep(0)
+
+
+async def test_a_queue_completed_by_its_client_ends_what_waits_and_tells_it(plant: Plant) -> None:
+    key = await plant.add_client(allocated_channels=1)
+    queue_id = await plant.post(key, make_numbers(1, 20, [8]))
+    await plant.until(lambda: len(plant.finals()) >= 2)
+    await plant.change(key, queue_id, queue_status="completed")
+    await plant.until(lambda: len(plant.finals()) == 20)
+    called = len(plant.callbacks.bodies)
+    assert called == plant.simulator.counters.originates < 20
+    assert {b["disposition"] for b in plant.callbacks.closings.values()} == {"terminated"}
+    async with plant.http(key) as http:
+        again = await http.post(
+            "/queues/insertdataincallqueue/",
+            json={"batch_id": 2, "queue_id": queue_id, "data": [ITEM]},
+        )
+    assert again.status_code == 409

@@ -46,3 +46,21 @@ async def test_a_part_that_fails_ends_the_whole(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "d.db") as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     connection.close()
+
+
+async def test_a_request_under_way_is_answered_before_the_end(tmp_path: Path) -> None:
+    product = make_product(tmp_path)
+    await product.start()
+    reader, writer = await asyncio.open_connection("127.0.0.1", product.http_port)
+    body = b'{"name": "late"}'
+    head = "POST /calling/api/clients/ HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body[:5])
+    await writer.drain()
+    stopping = asyncio.ensure_future(product.stop(0.0))
+    while product.ready.is_set():  # noqa: ASYNC110 (nobody tells)
+        await asyncio.sleep(0)
+    writer.write(body[5:])
+    async with asyncio.timeout(10):
+        assert (await reader.readline()).startswith(b"HTTP/1.1 401")
+        writer.close()
+        await stopping

@@ -107,3 +107,29 @@ async def test_the_state_is_published_for_operators(site: Site) -> None:
             note = (await site.product.store.runtime()).get("links")
             if note is not None and note.value == {"pbx1": "up"}:
                 break
+
+
+async def test_the_farewell_of_a_replaced_link_does_not_take_the_server_down(site: Site) -> None:
+    await site.add()
+    await site.until({"pbx1": "up"})
+    engine = site.product.engine
+    (old,) = engine._links.values()
+    second = Simulator()
+    await second.start()
+    await site.change(port=second.port)
+    async with asyncio.timeout(10):
+        while second.counters.sessions < 1 or site.links != {"pbx1": "up"}:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+    engine._on_up(old, False)
+    assert engine.planner._servers[old.server.id].up
+    await second.stop()
+
+
+async def test_a_secret_file_that_is_no_text_is_one_sentence(site: Site, tmp_path: Path) -> None:
+    path = tmp_path / "secret.bin"
+    path.write_bytes(b"\xff\xfe\x00")
+    await site.add(secret_env=None, secret_file=str(path))
+    async with asyncio.timeout(10):
+        while "pbx1" not in site.links:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+    assert "cannot be read" in site.links["pbx1"]
