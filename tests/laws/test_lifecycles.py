@@ -1,0 +1,66 @@
+"""docs/lifecycles.md shows the tables as they are: `python -m tests.laws.test_lifecycles`."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+
+from dialer.attempts import STAGES
+from dialer.states import (
+    ATTEMPT_TRANSITIONS,
+    DELIVERY_TRANSITIONS,
+    ITEM_TRANSITIONS,
+    QUEUE_TRANSITIONS,
+)
+
+PAGE = Path(__file__).parents[2] / "docs" / "lifecycles.md"
+
+LIFECYCLES: list[tuple[str, str, Mapping[StrEnum, set[StrEnum]]]] = [
+    (
+        "Queue",
+        "A completed queue is reopened by a new batch, unless its client completed it.",
+        QUEUE_TRANSITIONS,  # type: ignore[list-item]
+    ),
+    (
+        "Item",
+        "`call_status`. Pending is also the state between two attempts.",
+        ITEM_TRANSITIONS,  # type: ignore[list-item]
+    ),
+    (
+        "Attempt on disk",
+        "Open before its Originate leaves; ended together with its CDR.",
+        ATTEMPT_TRANSITIONS,  # type: ignore[list-item]
+    ),
+    (
+        "Attempt in the worker",
+        "It holds its slot in all stages but the last.",
+        STAGES,  # type: ignore[list-item]
+    ),
+    (
+        "Delivery",
+        "Pending until it is acknowledged or given up; dead letters can be sent again.",
+        DELIVERY_TRANSITIONS,  # type: ignore[list-item]
+    ),
+]
+
+
+def draw_lifecycles() -> str:
+    parts = [
+        "# Lifecycles\n\nDrawn from the tables in `dialer/states.py` and `dialer/attempts.py`.\n"
+    ]
+    for name, note, table in LIFECYCLES:
+        lines = [f"## {name}\n", f"{note}\n", "```mermaid", "stateDiagram-v2"]
+        for state, following in table.items():
+            old = state.value.replace("-", "_")
+            lines += [f"    {old} --> {new.value.replace('-', '_')}" for new in sorted(following)]
+            if not following:
+                lines.append(f"    {old} --> [*]")
+        parts.append("\n".join([*lines, "```\n"]))
+    return "\n".join(parts)
+
+
+def test_the_page_shows_the_tables() -> None:
+    assert PAGE.read_text(encoding="utf-8") == draw_lifecycles()
+
+
+if __name__ == "__main__":
+    PAGE.write_text(draw_lifecycles(), encoding="utf-8")
