@@ -37,6 +37,7 @@ from ami.events import (
 from ami.inspection import ServerReport, inspect_server
 from ami.link import Backoff, LinkState
 from ami.reports import CallEffect, CallEnded, CallProgressed, CallReport, LegB, OpenCall, Progress
+from ami.reserved import find_evaluated, is_reserved
 from ami.translate import WANTED, live_channels, translate
 from ami.wire import Decoder, Kind, Message, parse_message
 
@@ -93,7 +94,9 @@ __all__ = [
     "cause_of_sip",
     "cause_text",
     "decide_disposition",
+    "find_evaluated",
     "inspect_server",
+    "is_reserved",
     "live_channels",
     "parse_message",
     "serialize",

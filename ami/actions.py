@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ami.errors import ActionInvalid
+from ami.reserved import find_evaluated, is_reserved
 
 MAX_LINE: Final = 1022  # bytes without CR LF; manager.c reads into inbuf[1025]
 MAX_HEADERS: Final = 128  # AST_MAX_MANHEADERS
@@ -88,7 +89,8 @@ class Originate:
     `priority`. `timeout_ms`: 1..120000. `variables`: complete assignments `NAME=value`, one header
     each, written by `assign` where the value is not ours. `functions`: the exact names, other than
     plain ones, that may be assigned to (`TIMEOUT(absolute)`): a name that ends in `)` is a
-    dialplan function, and some write files. `codecs`: comma list.
+    dialplan function, and some write files; on others (`MONITOR_EXEC`) Asterisk acts by itself.
+    `codecs`: comma list.
     """
 
     action_id: str
@@ -220,6 +222,9 @@ def _originate_headers(originate: Originate) -> Headers:
     for variable in originate.variables:
         _check_variable(variable, originate.functions)
         headers.append(("Variable", variable))
+    for header, value in headers:
+        if (mark := find_evaluated(value)) is not None:
+            raise ActionInvalid(header, f"'{mark}', which Asterisk may evaluate")
     return headers
 
 
@@ -278,8 +283,11 @@ def _check_variable(assignment: str, functions: frozenset[str]) -> None:
     name, equals, _ = assignment.partition("=")
     if not equals:
         raise ActionInvalid("Variable", "is not NAME=value")
-    if _NAME.match(name) is None and name not in functions:
-        raise ActionInvalid("Variable", "its name is neither plain nor allowed by name")
+    if name not in functions:
+        if _NAME.match(name) is None:
+            raise ActionInvalid("Variable", "its name is neither plain nor allowed by name")
+        if is_reserved(name):
+            raise ActionInvalid("Variable", f"Asterisk itself acts on '{name}'")
     if ("," in assignment or "\\" in assignment) and (fault := _find_split(assignment)):
         raise ActionInvalid("Variable", fault)
 

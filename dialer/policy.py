@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from ami import find_evaluated
 from dialer.errors import FieldError, Refused
 
 # manager.c reads a line into char[1025]: one of over 1022 bytes + CRLF loses the whole action.
@@ -18,8 +19,7 @@ MAX_CALLER_ID: Final = 80
 
 # C0, DEL, C1 (with NEL, U+0085), LS, PS, and lone surrogates, which no UTF-8 wire can carry.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-_EVALUATED = ("${", "$[")
-_FORBIDDEN = (*_EVALUATED, "&", "|", "`", ";")
+_FORBIDDEN = ("&", "|", "`", ";")
 _PART = r"[A-Za-z0-9+*#_.\-]+"
 _PART_ONLY = re.compile(_PART)
 _DIAL = re.compile(rf"([A-Za-z0-9_]+)/(?:({_PART})@({_PART})(/n)?|({_PART})/({_PART})|({_PART}))")
@@ -36,8 +36,8 @@ _WIRE_ID = re.compile(
 @dataclass(frozen=True, slots=True)
 class Policy:
     """The allow-lists of one client. `endpoints` None allows all; `functions` are the exact names
-    (`PJSIP_HEADER(add,X-Foo)`) that a Variable may have beside plain ones; `dial_options` are
-    letters of `dialer.applications`' table."""
+    (`PJSIP_HEADER(add,X-Foo)`, `QUEUE_PRIO`) that a Variable may have beside plain ones;
+    `dial_options` are letters of `dialer.applications`' table."""
 
     applications: frozenset[str] = frozenset(
         {"Dial", "Playback", "Queue", "Wait", "Echo", "ConfBridge", "MusicOnHold"}
@@ -98,13 +98,14 @@ def check_forbidden(field: str, text: str) -> None:
     for token in _FORBIDDEN:
         if token in text:
             raise refusal(field, f"'{token}' is not allowed in a dial string")
+    check_evaluated(field, text)
 
 
 def check_evaluated(field: str, text: str) -> None:
-    """Refuse variable and expression syntax in a value that is no dial string."""
-    for token in _EVALUATED:
-        if token in text:
-            raise refusal(field, f"'{token}' is not allowed")
+    """Refuse variable and expression syntax: `${`, `$[`, and `^{`, which becomes `${` later."""
+    mark = find_evaluated(text)
+    if mark is not None:
+        raise refusal(field, f"'{mark}' is not allowed")
 
 
 def is_dial_part(text: str) -> bool:

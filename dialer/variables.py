@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from ami import assign
+from ami import assign, is_reserved
 from dialer.policy import Policy, check_evaluated, check_line, check_text, refusal
 
 FIELD: Final = "action.Variable"
@@ -44,7 +44,8 @@ def split_assignments(text: str) -> list[Assignment]:
 
 def check_variables(text: str, policy: Policy) -> list[Assignment]:
     """The assignments of a Variable that this policy allows. A name that ends in `)` would call a
-    dialplan function (`FILE(/path)` writes a file): only exact names of the operator's pass."""
+    dialplan function (`FILE(/path)` writes a file), and on some names Asterisk acts by itself
+    (`MONITOR_EXEC` runs a program): only exact names of the operator's pass."""
     check_text(FIELD, text)
     check_evaluated(FIELD, text)
     check_line(FIELD, "Variable", text)
@@ -68,6 +69,8 @@ def _check_name(name: str, policy: Policy) -> None:
         raise refusal(FIELD, f"the variable name '{name}' is not allowed")
     if name.lstrip("_").startswith(_OURS):
         raise refusal(FIELD, f"variable names that begin with {_OURS} are ours")
+    if is_reserved(name):
+        raise refusal(FIELD, f"Asterisk itself acts on the variable '{name}'; it is not allowed")
 
 
 def _assignment(raw: str, clean: str) -> Assignment:

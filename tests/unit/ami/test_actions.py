@@ -2,6 +2,7 @@
 leave."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
@@ -296,6 +297,46 @@ COMMA_RULE = "an unescaped comma, where Asterisk would split it"
 def test_what_a_variable_may_not_be(variable: str, rule: str) -> None:
     call = replace(CALL, variables=(variable,), functions=frozenset({"TIMEOUT(absolute)"}))
     assert refusal(call) == ("Variable", rule)
+
+
+@pytest.mark.parametrize("name", ["MONITOR_EXEC", "__Monitor_Filename", "DYNAMIC_FEATURES"])
+def test_names_that_asterisk_acts_on_are_allowed_by_exact_name_only(name: str) -> None:
+    call = replace(CALL, variables=(f"{name}=x",))
+    assert refusal(call) == ("Variable", f"Asterisk itself acts on '{name}'")
+    assert refusal(replace(call, functions=frozenset({f"_{name}"})))[0] == "Variable"
+    assert ("Variable", f"{name}=x") in sent(replace(call, functions=frozenset({name})))
+
+
+@pytest.mark.parametrize("mark", ["${", "$[", "^{", "$\\{", '$"{'])
+@pytest.mark.parametrize(
+    ("header", "fields"),
+    [
+        ("Channel", {"channel": "PJSIP/1@x#"}),
+        ("Data", {"data": "#"}),
+        ("CallerID", {"caller_id": "#"}),
+        ("Account", {"account": "#"}),
+        ("Variable", {"variables": "A=#"}),
+        ("Context", {"application": None, "data": "", "context": "#", "exten": "s", "priority": 1}),
+        ("Exten", {"application": None, "data": "", "context": "c", "exten": "#", "priority": 1}),
+    ],
+)
+def test_nothing_is_sent_that_asterisk_may_evaluate(
+    header: str, fields: dict[str, str], mark: str
+) -> None:
+    given = {key: put_mark(value, mark) for key, value in fields.items()}
+    if "variables" in given:
+        given["variables"] = (given["variables"],)
+    rule = f"'{mark}', which Asterisk may evaluate"
+    assert refusal(replace(CALL, **given)) == (header, rule)
+
+
+def put_mark(value: object, mark: str) -> Any:
+    return value.replace("#", mark) if isinstance(value, str) else value
+
+
+def test_braces_alone_are_text() -> None:
+    assert ("CallerID", "a{b}[c] $5^") in sent(replace(CALL, caller_id="a{b}[c] $5^"))
+    assert sent(Login("a-1", "dialer", "s${cret}^{"))[3] == ("Secret", "s${cret}^{")
 
 
 @pytest.mark.parametrize(

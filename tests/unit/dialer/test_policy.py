@@ -155,6 +155,8 @@ def test_caller_ids() -> None:
 def test_evaluated() -> None:
     check_evaluated("f", "$ {5} [6]")
     refused(lambda: check_evaluated("f", "a$[1+1]"), "f", "$[")
+    refused(lambda: check_evaluated("f", "a^{X}"), "f", "^{")
+    refused(lambda: check_evaluated("f", 'a$\\"{X}'), "f")
 
 
 @pytest.mark.parametrize("text", ["ulaw", "ulaw,alaw", "g722,slin16"])

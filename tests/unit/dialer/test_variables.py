@@ -87,6 +87,33 @@ def test_functions_are_allowed_by_exact_name() -> None:
     refused(lambda: check_variables("PJSIP_HEADER(add,X-Bar)=v", policy), FIELD, "X-Bar")
 
 
+@pytest.mark.parametrize("mark", ["${B}", "$[1]", "^{B}", "$\\{B}", '$"{B}"', '^"\\"{B}', '"$"[1]'])
+def test_no_value_is_evaluated_even_after_its_escapes_are_eaten(mark: str) -> None:
+    refused(lambda: check_variables(f"A={mark}", DEFAULT_POLICY), FIELD, "not allowed")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "MONITOR_EXEC=touch /tmp/x,MONITOR_FILENAME=/etc/asterisk/x",
+        "A=1,__monitor_exec=id",
+        'MONITOR"_EXEC"=id',
+        "MONITOR\\_EXEC=id",
+        "___DYNAMIC_FEATURES=x",
+    ],
+)
+def test_names_that_asterisk_acts_on(text: str) -> None:
+    refused(lambda: check_variables(text, DEFAULT_POLICY), FIELD, "Asterisk itself acts on")
+
+
+def test_such_a_name_is_allowed_by_exact_name() -> None:
+    policy = Policy(functions=frozenset({"QUEUE_PRIO"}))
+    (item,) = check_variables("QUEUE_PRIO=5", policy)
+    assert (item.name, item.value) == ("QUEUE_PRIO", "5")
+    refused(lambda: check_variables("__QUEUE_PRIO=5", policy), FIELD, "QUEUE_PRIO")
+    refused(lambda: check_variables("queue_prio=5", policy), FIELD, "queue_prio")
+
+
 def test_sixty_four_assignments_pass() -> None:
     text = ",".join(f"A{n}=1" for n in range(64))
     assert len(check_variables(text, DEFAULT_POLICY)) == 64
