@@ -1,6 +1,6 @@
 """The writer's thread: it executes what the event loop hands over, and tells what came of it.
 
-A bad write fails by itself (a savepoint each); a failing transaction fails every write in it,
+A bad write fails by itself (then each is tried in a savepoint); a failing transaction fails every write in it,
 stores nothing of them, and leaves the session working.
 """
 
@@ -93,18 +93,21 @@ class Session:
 
     def _serve(self, work: Work) -> None:
         foreign = False
+        outcomes: Sequence[Outcome] = ()
         try:
             if work.groups:
-                self._tell(self._transact(self._write_groups, work), None)
+                outcomes = self._transact(self._write_groups, work)
             if work.runs:
-                self._tell(self._transact(self._run_some, work), None)
+                if outcomes:  # Originates do not wait for a batch that is being inserted
+                    self._tell(outcomes, None)
+                outcomes = self._transact(self._run_some, work)
             if work.look:
                 version = self._data_version()
                 foreign, self._version = version != self._version, version
         except sqlite3.Error:
             foreign = True  # what could not be looked at may have changed
         finally:
-            self._tell([], work, foreign)
+            self._tell(outcomes, work, foreign)
 
     def _data_version(self) -> int:
         """Changes only when another connection has committed (sqlite.org/pragma.html)."""
@@ -131,6 +134,26 @@ class Session:
     def _write_groups(self, work: Work, taken: list[Future]) -> list[Outcome]:
         taken += [future for _, group in work.groups for _, future in group]
         self._cursor.execute(BEGIN)
+        try:
+            results = self._write_at_once(work)
+        except Exception as error:
+            if is_fatal(error):
+                raise
+            self._raw.rollback()
+            self._cursor.execute(BEGIN)
+            results = self._write_apart(work)
+        return list(zip(taken, results, strict=True))
+
+    def _write_at_once(self, work: Work) -> list[Any]:
+        results: list[Any] = []
+        deltas = Deltas()
+        for kind, group in work.groups:
+            results += kind.execute(self._cursor, [op for op, _ in group], deltas)
+        deltas.apply(self._cursor)
+        return results
+
+    def _write_apart(self, work: Work) -> list[Any]:
+        """One of the writes is bad: each group in a savepoint, each write of the bad one, too."""
         results: list[Any] = []
         deltas = Deltas()
         for kind, group in work.groups:
@@ -142,7 +165,7 @@ class Session:
                     raise
                 results += [self._write_alone(kind, op, deltas) for op in ops]
         deltas.apply(self._cursor)
-        return list(zip(taken, results, strict=True))
+        return results
 
     def _write_alone(self, kind: Kind, op: object, deltas: Deltas) -> object:
         try:
