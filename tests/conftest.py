@@ -8,8 +8,9 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
-# A shared machine may stall for a second; that says nothing about the code under test.
-settings.register_profile("project", deadline=None)
+# A shared machine may stall for a second; that says nothing about the code under test. Fewer than
+# Hypothesis' usual number of examples keeps the pure tests under ten seconds.
+settings.register_profile("project", deadline=None, max_examples=30)
 settings.load_profile("project")
 
 

@@ -30,9 +30,18 @@ WITH_IO = (
 )
 
 
+def needs_io(path: Path) -> bool:
+    name = str(path.relative_to(HERE)) + ("/" if path.is_dir() else "")
+    return name.startswith(WITH_IO)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Where only pure tests are wanted the others are not even imported."""
+    pure_only = config.getoption("markexpr") == "not io"
+    return True if pure_only and needs_io(collection_path) else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if item.path.is_relative_to(HERE):
-            name = str(item.path.relative_to(HERE))
-            if name.startswith(WITH_IO):
-                item.add_marker(pytest.mark.io)
+        if item.path.is_relative_to(HERE) and needs_io(item.path):
+            item.add_marker(pytest.mark.io)
