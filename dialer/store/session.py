@@ -1,7 +1,7 @@
 """The writer's thread: it executes what the event loop hands over, and tells what came of it.
 
-A bad write fails by itself (then each is tried in a savepoint); a failing transaction fails every write in it,
-stores nothing of them, and leaves the session working.
+A bad write fails by itself (then each is tried in a savepoint); a failing transaction fails every
+write in it, stores nothing of them, and leaves the session working.
 """
 
 import asyncio
