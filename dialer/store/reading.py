@@ -1,8 +1,8 @@
 """Reads: queries as values, and the two ways to run one."""
 
-import json
 from typing import Any, Final
 
+from pydantic_core import from_json
 from sqlalchemy import ColumnElement, Connection, Select, Table, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -34,11 +34,11 @@ _MOST_A_MINUTE: Final = 240_000
 
 
 def read_all(connection: Connection, query: Select[Any]) -> list[list[Any]]:
-    return list(json.loads(connection.scalars(as_json(query)).one()))
+    return list(from_json(connection.scalars(as_json(query)).one()))
 
 
 async def fetch_all(connection: AsyncConnection, query: Select[Any]) -> list[list[Any]]:
-    return list(json.loads((await connection.scalars(as_json(query))).one()))
+    return list(from_json((await connection.scalars(as_json(query))).one()))
 
 
 def waiting(queue_id: int, server_id: int, after_id: int, limit: int) -> Select[Any]:
