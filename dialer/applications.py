@@ -15,8 +15,10 @@ from dialer.policy import (
     DialTarget,
     Policy,
     check_dial_string,
+    check_evaluated,
     check_forbidden,
     check_line,
+    check_start,
     check_text,
     refusal,
 )
@@ -26,6 +28,10 @@ DATA: Final = "action.Data"
 # manager.c, action_originate: without the AMI privilege `system`, Data that contains one of these
 # is refused, case-sensitively and even inside a name.
 _REFUSED_WORDS = re.compile("CURL|DB|EVAL|FILE|ODBC|REALTIME|SHELL")
+# The same for applications, in any case and anywhere in the name.
+_REFUSED_NAMES = re.compile(
+    "agi|dbdeltree|exec|externalivr|mixmonitor|originate|reload|system", re.IGNORECASE
+)
 
 # Dial's options that run no dialplan, no feature code, no recording and do not touch the caller
 # ID (Asterisk 22, app_dial.c): r ring tone, R ring until early media, m music, i ignore forwards,
@@ -38,22 +44,23 @@ _DIAL_OPTION: Final = {
     "i": "i",
     "I": "I",
     "c": "c",
-    "L": r"L\(\d{1,9}(?::\d{0,9}){0,2}\)",
-    "S": r"S\(\d{1,6}\)",
+    "L": r"L\([0-9]{1,9}(?::[0-9]{0,9}){0,2}\)",
+    "S": r"S\([0-9]{1,6}\)",
 }
 _DIAL_TOKEN = re.compile("|".join(_DIAL_OPTION.values()))
-_DIAL_TIMEOUT = re.compile(r"[1-9]\d{0,4}(?:\.\d{1,3})?")
+_DIAL_TIMEOUT = re.compile(r"[1-9][0-9]{0,4}(?:\.[0-9]{1,3})?")
 # Queue's options of the same kind (app_queue.c): n no retries, r ring, R ring when ringing.
 _QUEUE_OPTIONS = re.compile("[CiInrR]*")
 # name, options, URL (none), announcement, timeout; behind them AGI, Gosub, rule and position.
 _SOUND = r"[A-Za-z0-9_\-]+(?:\.[A-Za-z0-9_\-]+)*(?:/[A-Za-z0-9_\-]+(?:\.[A-Za-z0-9_\-]+)*)*"
-_QUEUE = re.compile(rf"[A-Za-z0-9_.\-]+(?:,([^,]*)(?:,(?:,(?:{_SOUND})?(?:,\d{{0,5}})?)?)?)?")
+_QUEUE = re.compile(rf"[A-Za-z0-9_.\-]+(?:,([^,]*)(?:,(?:,(?:{_SOUND})?(?:,[0-9]{{0,5}})?)?)?)?")
 _PLAYBACK = re.compile(rf"{_SOUND}(?:&{_SOUND})*(?:,(?:skip|noanswer)?)?")  # & plays in turn
-_WAIT = re.compile(r"\d{1,6}(?:\.\d{1,3})?")
+_WAIT = re.compile(r"[0-9]{1,6}(?:\.[0-9]{1,3})?")
 _CONFERENCE = re.compile(r"[A-Za-z0-9_.\-]+(?:,[A-Za-z0-9_.\-]*){0,3}")
-_MUSIC = re.compile(r"(?:[A-Za-z0-9_.\-]+)?(?:,\d{0,6})?")
+_MUSIC = re.compile(r"(?:[A-Za-z0-9_.\-]+)?(?:,[0-9]{0,6})?")
 _WITH_ARGUMENTS = re.compile(r"([A-Za-z][A-Za-z0-9_]*)(?:\((.*)\))?")
 _BUILT_IN = ("Wait", "1")
+_LONGEST_TIMEOUT = 120  # seconds; call_timeout's, which a Dial without a timeout gets
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,18 +93,26 @@ def check_application(name: str, policy: Policy) -> str:
 def check_data(application: str, data: str, policy: Policy) -> DialData | None:
     """Refuse Data that `application` (in Asterisk's spelling) may not be given. For Dial with a
     target its arguments are returned, for anything else None."""
-    word = _REFUSED_WORDS.search(data)
-    if word is not None:
-        raise refusal(DATA, f"Asterisk refuses Data that contains '{word[0]}'")
+    _check_words(DATA, data)
+    check_start(DATA, data)
     check_line(DATA, "Data", data)
     if application == "Dial":
-        return parse_dial_data(data, policy)
+        dial = parse_dial_data(data, policy)
+        if dial is not None:
+            check_line(DATA, "Data", dial.text(_LONGEST_TIMEOUT))
+        return dial
     grammar = _GRAMMARS.get(application)
     if grammar is not _check_playback:
         _check_characters(data)
     if grammar is not None and data:
         grammar(data)
     return None
+
+
+def _check_words(field: str, data: str) -> None:
+    word = _REFUSED_WORDS.search(data)
+    if word is not None:
+        raise refusal(field, f"Asterisk refuses Data that contains '{word[0]}'")
 
 
 def parse_dial_data(data: str, policy: Policy) -> DialData | None:
@@ -165,11 +180,23 @@ _GRAMMARS: Final[dict[str, Callable[[str], None]]] = {
 
 def parse_default(text: str | None) -> tuple[str, str]:
     """A client's default application, `App` or `App(args)`, as (application, data). None gives
-    the built-in Wait(1). It is the operator's own word: no allow-list applies."""
+    the built-in Wait(1). It is the operator's own word: no allow-list applies, only what Asterisk
+    refuses or would read as something else."""
     if not text:
         return _BUILT_IN
+    field = "default_application"
     match = _WITH_ARGUMENTS.fullmatch(text)
     if match is None:
-        raise refusal("default_application", "must be App or App(arguments)")
-    check_text("default_application", text)
-    return match[1], match[2] or ""
+        raise refusal(field, "must be App or App(arguments)")
+    check_text(field, text)
+    application, data = match[1], match[2] or ""
+    word = _REFUSED_NAMES.search(application)
+    if word is not None:
+        raise refusal(field, f"Asterisk refuses applications whose name contains '{word[0]}'")
+    if application.casefold() == "dial" and not data.partition(",")[0]:
+        raise refusal(field, "Dial needs a target")
+    _check_words(field, data)
+    check_evaluated(field, data)
+    check_start(field, data)
+    check_line(field, "Data", f"{data},{_LONGEST_TIMEOUT},")
+    return application, data

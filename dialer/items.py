@@ -4,13 +4,16 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from ami import Disposition
 from dialer.applications import check_application, check_data
 from dialer.bodies import REQUIRED, Parsed
 from dialer.errors import FieldError, Refused
 from dialer.policy import (
+    DialTarget,
     Policy,
     check_caller_id,
     check_channel_ids,
@@ -23,8 +26,17 @@ from dialer.policy import (
     has_control,
     refusal,
 )
+from dialer.states import ItemEnd, ItemStatus, QueueStatus
 from dialer.store.contract import Client, NewItem, Server
 from dialer.variables import check_variables
+
+_STATES: Final[dict[str, frozenset[str]]] = {
+    "call_status": frozenset(ItemStatus),
+    "queue_status": frozenset(QueueStatus),
+    "queue_type": frozenset({"outbound"}),
+    "disposition": frozenset({"", *Disposition, *ItemEnd}),
+}
+"""The words of an item's state fields. They are only checked: an item starts at the defaults."""
 
 NO_SERVER: Final = "Asterisk server not found"
 DEFAULT_TIMEOUT: Final = 30  # seconds; the document's call_timeout
@@ -100,6 +112,7 @@ class ItemMaker:
         target = channel and self.check(index, check_dial_string, channel, self._policy, where)
         timeout = self.check(index, _find_timeout, item, action)
         self._check_call(action, index)
+        self._check_ids(action, target, index)
         self._check_rest(item, action, index)
         deadline, deadline_text = self._find_deadline(item.get("deadline"), index)
         contact = self.check(index, _find_contact, item.get("contact_number"))
@@ -162,8 +175,13 @@ class ItemMaker:
             self.check(index, check_codecs, action["Codecs"])
         if action.get("PreDialGoSub"):
             self.check(index, check_gosub, action["PreDialGoSub"], self._policy)
-        if action.get("OtherChannelId"):
-            self.check(index, check_channel_ids, action.get("ChannelId"), action["OtherChannelId"])
+
+    def _check_ids(self, action: dict[str, Any], target: object, index: int | None) -> None:
+        other = action.get("OtherChannelId")
+        if other:
+            local = isinstance(target, DialTarget) and target.tech == "Local"
+            rule = partial(check_channel_ids, local=local)
+            self.check(index, rule, action.get("ChannelId"), other)
 
     def _find_deadline(
         self, deadline: datetime | None, index: int | None
@@ -189,10 +207,18 @@ class ItemMaker:
     def _check_rest(self, item: dict[str, Any], action: dict[str, Any], index: int | None) -> None:
         self._check_caller_id(action.get("CallerID"), "action.CallerID", index)
         self._check_caller_id(item.get("caller_id"), "caller_id", index)
+        for name, words in _STATES.items():
+            word = item.get(name)
+            if word is not None and word.casefold() not in words:
+                self.note(FieldError(name, _one_of(words), index))
         path, profile = item.get("recording_path"), item.get("mix_monitor_command")
         form = item.get("recording_format")
         if path or profile or form not in (None, "wav"):
             self.check(index, check_recording, path, form, profile, self._policy)
+
+
+def _one_of(words: Iterable[str]) -> str:
+    return f"must be one of {', '.join(sorted(filter(None, words)))}"
 
 
 def _find_timeout(item: dict[str, Any], action: dict[str, Any]) -> tuple[int, int]:
@@ -278,7 +304,7 @@ def _dump(
         "connected": False,
         "create_recording": get("create_recording") or False,
         "recording_format": get("recording_format") or "wav",
-        "queue_type": get("queue_type") or "outbound",
+        "queue_type": "outbound",
         "queue_status": "pending",
         "call_timeout": timeout[1],
         "recording_path": get("recording_path"),

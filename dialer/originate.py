@@ -42,7 +42,8 @@ def build_originate(
     codecs = action.get("Codecs") or ""
     if codecs:
         check_codecs(codecs)
-    check_channel_ids(action.get("ChannelId"), action.get("OtherChannelId"))
+    local = target.tech == "Local"
+    check_channel_ids(action.get("ChannelId"), action.get("OtherChannelId"), local=local)
     application, data = find_application(candidate.payload, client, policy)
     assignments = check_variables(action.get("Variable") or "", policy)
     called = {item.name for item in assignments if item.name in policy.functions}
@@ -58,7 +59,7 @@ def build_originate(
         variables=(f"{LONGEST}={max_duration}", *(item.text for item in assignments)),
         functions=frozenset({LONGEST, *called}),
         codecs=codecs,
-        other_channel_id=find_other_channel_id(candidate),
+        other_channel_id=find_other_channel_id(candidate) if local else "",
     )
 
 
@@ -82,16 +83,17 @@ def find_application(payload: dict[str, Any], client: Client, policy: Policy) ->
         if application != "Dial":
             return application, data
     application, data = parse_default(client.default_application)
-    if application == "Dial":
+    if application.casefold() == "dial":  # an operator may write it in any case
         data = _with_timeout(data, timeout)
     return application, data
 
 
 def find_other_channel_id(candidate: Candidate) -> str:
-    """The client's OtherChannelId where its form may go on the wire, with this attempt's suffix:
-    none, `-2`, `-3` …; else ''."""
+    """For a Local channel that goes by the client's ChannelId: the client's OtherChannelId where
+    its form may go on the wire, with this attempt's suffix: none, `-2`, `-3` …; else ''. Beside an
+    id of ours it has no partner to be checked against."""
     other: str | None = candidate.payload["action"].get("OtherChannelId")
-    if not other or not fits_wire(other):
+    if not other or not fits_wire(other) or candidate.channel_base is None:
         return ""
     number = candidate.attempts + candidate.unplaced + 1
     return other if number == 1 else f"{other}-{number}"

@@ -93,6 +93,12 @@ def check_line(field: str, header: str, value: str) -> None:
         raise refusal(field, f"the line is {length} bytes long, the limit is {MAX_LINE}")
 
 
+def check_start(field: str, text: str) -> None:
+    """Refuse a header's value that begins with a blank: Asterisk would read another value."""
+    if text.startswith(" "):
+        raise refusal(field, "begins with a blank, which Asterisk drops")
+
+
 def check_forbidden(field: str, text: str) -> None:
     """Refuse what Asterisk evaluates or takes apart in a dial string."""
     for token in _FORBIDDEN:
@@ -143,6 +149,8 @@ def check_dial_string(text: str, policy: Policy, field: str = "action.Channel") 
         )
     target = parse_dial_string(text, field)
     if target.tech == "Local":
+        if len(target.text) > MAX_CHANNEL:
+            raise refusal(field, f"is {len(target.text)} bytes long with its /n, the limit is 200")
         if target.endpoint not in policy.local_contexts:
             raise refusal(field, f"Local context '{target.endpoint}' is not allowed")
         return target
@@ -167,6 +175,7 @@ def check_caller_id(text: str, field: str = "action.CallerID") -> None:
     length = len(text.encode())
     if length > MAX_CALLER_ID:
         raise refusal(field, f"is {length} bytes long, the limit is {MAX_CALLER_ID}")
+    check_start(field, text)
     check_evaluated(field, text)
 
 
@@ -182,16 +191,24 @@ def fits_wire(channel_id: str) -> bool:
     return _WIRE_ID.fullmatch(channel_id) is not None
 
 
-def check_channel_ids(channel_id: str | None, other_channel_id: str | None) -> None:
-    """Refuse ids that cannot be echoed or that Asterisk refuses as a pair. An id that merely does
-    not fit the wire is kept and echoed (`fits_wire`)."""
+def check_channel_ids(channel_id: str | None, other_channel_id: str | None, *, local: bool) -> None:
+    """Refuse ids that cannot be echoed, and for a Local channel (only there Asterisk reads
+    OtherChannelId) those that Asterisk refuses as a pair: it compares without case, and takes an
+    id for one that it is the beginning of. An id that merely does not fit the wire is kept and
+    echoed (`fits_wire`)."""
     if channel_id:
         check_text("action.ChannelId", channel_id)
     if other_channel_id:
         check_text("action.OtherChannelId", other_channel_id)
         check_forbidden("action.OtherChannelId", other_channel_id)
-        if channel_id and channel_id.lower() == other_channel_id.lower():
-            raise refusal("action.OtherChannelId", "must differ from ChannelId")
+        if local and channel_id and _clash(channel_id.lower(), other_channel_id.lower()):
+            raise refusal(
+                "action.OtherChannelId", "and ChannelId must differ, neither beginning the other"
+            )
+
+
+def _clash(one: str, other: str) -> bool:
+    return one.startswith(other) or other.startswith(one)
 
 
 def check_gosub(text: str, policy: Policy) -> None:

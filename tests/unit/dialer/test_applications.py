@@ -188,5 +188,69 @@ def test_default_applications() -> None:
     assert parse_default("") == ("Wait", "1")
     assert parse_default("Echo") == ("Echo", "")
     assert parse_default("Playback(hello,noanswer)") == ("Playback", "hello,noanswer")
-    refused(lambda: parse_default("Wait 1"), "default_application")
-    refused(lambda: parse_default("Wait(1\n)"), "default_application")
+    assert parse_default("Dial(PJSIP/9@t,,g)") == ("Dial", "PJSIP/9@t,,g")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("Wait 1", "App or App(arguments)"),
+        ("Wait(1\n)", "App or App(arguments)"),
+        ("Echo(\u2028)", "U+2028"),
+        ("System(id)", "'System'"),
+        ("TrySystem(id)", "'System'"),
+        ("AGI(x.agi)", "'AGI'"),
+        ("deadagi(x.agi)", "'agi'"),
+        ("Exec(Echo)", "'Exec'"),
+        ("TryExec(Echo)", "'Exec'"),
+        ("ExecIf(1?Echo)", "'Exec'"),
+        ("ExternalIVR(x)", "'ExternalIVR'"),
+        ("MixMonitor(x.wav)", "'MixMonitor'"),
+        ("StopMixMonitor", "'MixMonitor'"),
+        ("Originate(PJSIP/1@t,app,Echo)", "'Originate'"),
+        ("Reload", "'Reload'"),
+        ("DBdeltree(x)", "'DBdeltree'"),
+        ("Playback(FILE)", "'FILE'"),
+        ("Set(A=SHELL)", "'SHELL'"),
+        ("Playback(${X})", "'${'"),
+        ("Playback(^{X})", "'^{'"),
+        ("Playback( hello)", "blank"),
+        ("Dial", "target"),
+        ("dial(,30)", "target"),
+        (f"Echo({'x' * 1012})", "1022"),
+    ],
+)
+def test_default_applications_that_asterisk_would_refuse(text: str, words: str) -> None:
+    refused(lambda: parse_default(text), "default_application", words)
+
+
+def test_data_begins_with_no_blank() -> None:
+    refused(lambda: check_data("Echo", " x", DEFAULT_POLICY), "action.Data", "blank")
+    assert check_data("Echo", "x y ", DEFAULT_POLICY) is None
+
+
+def test_a_dial_leaves_room_for_its_timeout() -> None:
+    """What is sent is longer than what came: a timeout is added, and `/n` on Local."""
+    options = "r" * (1022 - len("Data: PJSIP/2@t,120,"))
+    dial = check_data("Dial", f"PJSIP/2@t,,{options}", DEFAULT_POLICY)
+    assert dial is not None
+    assert len(f"Data: {dial.text(120)}") == 1022
+    refused(
+        lambda: check_data("Dial", f"PJSIP/2@t,,{options}r", DEFAULT_POLICY), "action.Data", "1022"
+    )
+
+
+@pytest.mark.parametrize(
+    ("application", "data"),
+    [
+        ("Wait", "١"),
+        ("Dial", "PJSIP/1@t,٣٠"),
+        ("Dial", "PJSIP/1@t,3٠"),
+        ("Dial", "PJSIP/1@t,30,L(٣)"),
+        ("Dial", "PJSIP/1@t,30,S(٣)"),
+        ("Queue", "sales,,,,٣"),
+        ("MusicOnHold", "default,٣"),
+    ],
+)
+def test_digits_are_those_that_asterisk_reads(application: str, data: str) -> None:
+    refused(lambda: check_data(application, data, DEFAULT_POLICY), "action.Data")

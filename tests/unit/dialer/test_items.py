@@ -6,7 +6,7 @@ import pytest
 
 from dialer.batch import build_batch
 from dialer.bodies import parse_batch
-from dialer.errors import FieldError
+from dialer.errors import FieldError, Refused
 from dialer.items import NO_SERVER, format_time, reachable_servers
 from dialer.policy import Policy
 from dialer.store.contract import NewItem
@@ -81,6 +81,34 @@ def test_null_is_as_good_as_absent() -> None:
 def test_state_fields_start_at_their_defaults() -> None:
     told = {"call_tried": 5, "call_status": "processed", "connected": True, "disposition": "busy"}
     assert make(**told, call_success=1, call_failed=2, queue_status="paused") == make()
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("call_status", ["pending", "queued", "processed", "terminated", "Processed"]),
+        ("queue_status", ["pending", "in-progress", "paused", "completed", "PAUSED"]),
+        ("queue_type", ["outbound", "Outbound"]),
+        ("disposition", ["", "answered", "NO-ANSWER", "not-available", "expired", "Terminated"]),
+    ],
+)
+def test_words_of_the_state_fields(name: str, words: list[str]) -> None:
+    assert [make(**{name: word}) for word in words] == [make()] * len(words)
+
+
+def test_a_wrong_state_names_the_right_ones() -> None:
+    error = error_of({**ITEM, "call_status": "done"})
+    assert error.message == "must be one of pending, processed, queued, terminated"
+
+
+def test_the_ids_of_a_local_channel_are_a_pair() -> None:
+    ids = {"ChannelId": "channel-1", "OtherChannelId": "channel-12"}
+    local = {**ITEM, "action": {**ACTION, **ids, "Channel": "Local/100@out"}}
+    policy = Policy(local_contexts=frozenset({"out"}))
+    with pytest.raises(Refused) as caught:
+        build_batch(parse_batch(batch(local)), make_client(), {"server1": 7}, lambda: "x", policy)
+    assert [error.field for error in caught.value.errors] == ["action.OtherChannelId"]
+    assert act(**ids).payload["action"]["OtherChannelId"] == "channel-12"
 
 
 def test_call_ids() -> None:
@@ -177,7 +205,11 @@ def test_control_characters_anywhere_in_an_action(name: str) -> None:
         ({"Codecs": "ulaw alaw"}, "action.Codecs"),
         ({"PreDialGoSub": "ctx,s,1"}, "action.PreDialGoSub"),
         ({"OtherChannelId": "a;2"}, "action.OtherChannelId"),
-        ({"ChannelId": "same-channel", "OtherChannelId": "same-channel"}, "action.OtherChannelId"),
+        ({"CallerID": " 1001"}, "action.CallerID"),
+        ({"CallerID": "^{X}"}, "action.CallerID"),
+        ({"Application": "Echo", "Data": " x"}, "action.Data"),
+        ({"Variable": "MONITOR_EXEC=id"}, "action.Variable"),
+        ({"Variable": " A=1"}, "action.Variable"),
         ({"CallerID": "x" * 81}, "action.CallerID"),
         ({"Timeout": 999}, "action.Timeout"),
         ({"Timeout": 120_001}, "action.Timeout"),
@@ -192,6 +224,15 @@ def test_rules_of_the_action(fields: dict[str, Any], field: str) -> None:
     ("name", "value"),
     [
         ("caller_id", "x" * 81),
+        ("caller_id", " 1001"),
+        ("call_status", "banana"),
+        ("call_status", ""),
+        ("call_status", "in-progress"),
+        ("queue_status", "nonsense"),
+        ("queue_status", "queued"),
+        ("queue_type", "inbound"),
+        ("queue_type", ""),
+        ("disposition", "whatever"),
         ("call_timeout", 0),
         ("call_timeout", 121),
         ("recording_path", "../x"),

@@ -83,6 +83,8 @@ def test_the_default_application(action: dict[str, Any]) -> None:
     assert (dial.application, dial.data) == ("Dial", "PJSIP/9@t,30,g")
     dial = originate(candidate, replace(CLIENT, default_application="Dial(PJSIP/9@t,5)"))
     assert dial.data == "PJSIP/9@t,5"
+    dial = originate(candidate, replace(CLIENT, default_application="dial(PJSIP/9@t)"))
+    assert dial.data == "PJSIP/9@t,30"
 
 
 def test_other_applications_keep_their_data() -> None:
@@ -126,12 +128,32 @@ def test_local_channels_get_n() -> None:
     [(0, 0, "other-chan"), (1, 0, "other-chan-2"), (1, 2, "other-chan-4")],
 )
 def test_other_channel_id_gets_the_attempts_suffix(attempts: int, unplaced: int, sent: str) -> None:
-    candidate = replace(waiting(OtherChannelId="other-chan"), attempts=attempts, unplaced=unplaced)
-    assert originate(candidate).other_channel_id == sent
+    candidate = replace(local_pair("other-chan"), attempts=attempts, unplaced=unplaced)
+    assert originate(candidate, policy=LOCAL).other_channel_id == sent
 
 
-def test_an_other_channel_id_that_does_not_fit_is_not_sent() -> None:
-    assert originate(waiting(OtherChannelId="x")).other_channel_id == ""
+LOCAL = Policy(local_contexts=frozenset({"out"}))
+
+
+def local_pair(other: str) -> Candidate:
+    base = waiting(ChannelId="client-chan", OtherChannelId=other)
+    action = {**base.payload["action"], "Channel": "Local/5@out", "Data": "PJSIP/6@t"}
+    return replace(base, payload={**base.payload, "action": action}, channel_base="client-chan")
+
+
+def test_an_other_channel_id_is_sent_for_local_channels_alone() -> None:
+    """And only beside the client's own ChannelId, which it was checked against."""
+    assert originate(local_pair("x"), policy=LOCAL).other_channel_id == ""
+    ours = replace(local_pair("other-chan"), channel_base=None)
+    assert originate(ours, policy=LOCAL).other_channel_id == ""
+    own = waiting(ChannelId="client-chan", OtherChannelId="other-chan")
+    assert originate(replace(own, channel_base="client-chan")).other_channel_id == ""
+
+
+@pytest.mark.parametrize("other", ["client-chan", "Client-Chan-2", "client-c"])
+def test_a_pair_of_ids_that_asterisk_refuses_is_never_sent(other: str) -> None:
+    with pytest.raises(Refused):
+        originate(local_pair(other), policy=LOCAL)
 
 
 def test_codecs_and_timeout() -> None:

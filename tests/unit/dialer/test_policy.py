@@ -190,13 +190,35 @@ def test_channel_ids_that_fit_the_wire(text: str, fits: bool) -> None:
 
 
 def test_channel_ids_as_a_pair() -> None:
-    check_channel_ids(None, None)
-    check_channel_ids("my id, any text", None)
-    check_channel_ids("channel-1", "channel-2")
-    refused(lambda: check_channel_ids("a\nb", None), "action.ChannelId")
-    refused(lambda: check_channel_ids(None, "a;2"), "action.OtherChannelId", "';'")
-    refused(lambda: check_channel_ids(None, "a\nb"), "action.OtherChannelId")
-    refused(lambda: check_channel_ids("Abc-1234", "abc-1234"), "action.OtherChannelId", "differ")
+    check_channel_ids(None, None, local=True)
+    check_channel_ids("my id, any text", None, local=True)
+    check_channel_ids("channel-1", "channel-2", local=True)
+    check_channel_ids(None, "channel-2", local=True)
+    refused(lambda: check_channel_ids("a\nb", None, local=False), "action.ChannelId")
+    refused(lambda: check_channel_ids(None, "a;2", local=False), "action.OtherChannelId", "';'")
+    refused(lambda: check_channel_ids(None, "a\nb", local=False), "action.OtherChannelId")
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [("Abc-1234", "abc-1234"), ("channel-1", "CHANNEL-10"), ("channel-10", "Channel-1")],
+)
+def test_an_id_that_begins_the_other_is_refused_for_local_channels(pair: tuple[str, str]) -> None:
+    refused(lambda: check_channel_ids(*pair, local=True), "action.OtherChannelId", "differ")
+    check_channel_ids(*pair, local=False)  # Asterisk does not look at it
+
+
+def test_a_caller_id_begins_with_no_blank() -> None:
+    check_caller_id('"A B" <1>')
+    for text in (" 1001", " ", '  "A" <1>'):
+        refused(lambda: check_caller_id(text, "caller_id"), "caller_id", "blank")  # noqa: B023
+
+
+def test_a_local_channel_leaves_room_for_its_n() -> None:
+    policy = Policy(local_contexts=frozenset({"out"}))
+    number = "1" * (200 - len("Local/@out/n"))
+    assert len(check_dial_string(f"Local/{number}@out", policy).text) == 200
+    refused(lambda: check_dial_string(f"Local/{number}1@out", policy), "action.Channel", "200")
 
 
 def test_gosub_contexts() -> None:
