@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from dialer.applications import parse_default
 from dialer.delivery.address import find_fault
 from dialer.errors import FieldError, Refused
 from dialer.policy import check_caller_id, check_text
@@ -90,6 +91,8 @@ def check_client(fields: dict[str, Any], allow_private: bool) -> None:
                 check_text(name, value)
                 if name == "did":
                     check_caller_id(value, name)
+                elif name == "default_application":
+                    parse_default(value)
             except Refused as refused:
                 errors += refused.errors
     accountcode = fields.get("accountcode")

@@ -71,6 +71,7 @@ def test_what_is_required() -> None:
         ("username", "\u2028"),
         ("did", "x" * 81),
         ("did", "${X}"),
+        ("did", " 1001"),
         ("did", "é" * 41),
         ("phone_number", "1\x7f"),
         ("allocated_channels", -1),
@@ -95,6 +96,10 @@ def test_private_callbacks_where_the_operator_allows_them() -> None:
 
 def test_changes_obey_the_same_rules() -> None:
     check_client({"timezone": "Asia/Tehran", "did": None, "max_cps": 5.0}, False)
+    check_client({"default_application": "Playback(hello)"}, False)
+    with pytest.raises(Refused) as refused:
+        check_client({"default_application": "System(id)"}, False)
+    assert [error.field for error in refused.value.errors] == ["default_application"]
     for zone in ("Nowhere/City", "", "../etc/passwd", "Europe"):
         with pytest.raises(Refused) as caught:
             check_client({"timezone": zone}, False)

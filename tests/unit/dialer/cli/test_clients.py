@@ -76,6 +76,7 @@ def test_set_changes_what_is_given(dialer: Terminal) -> None:
         ("--endpoint", "a&b", "dial string"),
         ("--prefix", "${X}", "dial string"),
         ("--default-application", "Dial(", "default_application"),
+        ("--default-application", "System(id)", "default_application"),
         ("--did", "1\n2", "control character"),
         ("--channels", "-1", "--channels"),
     ],
