@@ -35,6 +35,7 @@ CORE = (
     "ami/legs.py",
     "ami/link.py",
     "ami/reports.py",
+    "ami/reserved.py",
     "ami/translate.py",
     "ami/wire.py",
     "dialer/applications.py",

@@ -115,11 +115,14 @@ class Floor:
                 links={1: self.link},  # type: ignore[dict-item]
                 policy_of=lambda _: policy,
                 request_refresh=self._refresh,
-                feed_lanes=lambda: None,
+                feed_lanes=self._feed_lanes,
                 check_deadlines=self._check_deadlines,
                 max_call_duration=7200,
             )
         )
+
+    def _feed_lanes(self) -> None:
+        self.planner.hungry_lanes(self.clock.wall)  # nothing more is in this store
 
     def _refresh(self) -> None:
         self.refreshes += 1
