@@ -189,12 +189,27 @@ async def test_an_ended_call_is_settled_once_and_its_slot_goes_to_the_next(floor
     floor.end(channel_id)
     floor.end(channel_id)
     await floor.turn()
+    assert len(floor.ledger.reservations) == 3
+    assert floor.ledger.settlements == []  # its record does not keep the next call waiting
+    await floor.commit()
+    assert len(floor.link.sent) == 3
     assert len(floor.ledger.settlements) == 1
     settlement = floor.ledger.settlements[0][0]
     assert (settlement.cdr.disposition, settlement.final) == ("answered", True)
     assert [row.kind for row in settlement.deliveries] == ["callback"]
+
+
+async def test_many_calls_that_end_at_once_are_all_settled(floor: Floor) -> None:
+    floor.planner.set_clients([make_client(1, allocated_channels=25)], floor.clock.mono)
+    floor.feed(*map(item, range(1, 26)))
+    await floor.turn()
     await floor.commit()
-    assert len(floor.link.sent) == 3
+    for sent in floor.link.sent:
+        floor.end(sent.channel_id)
+    await floor.turn()
+    assert len(floor.ledger.settlements) == 25
+    await floor.commit()
+    assert await floor.worker.drain(0.0) == []
 
 
 async def test_a_busy_call_is_settled_with_the_time_of_its_next_attempt(floor: Floor) -> None:
@@ -202,6 +217,7 @@ async def test_a_busy_call_is_settled_with_the_time_of_its_next_attempt(floor: F
     await floor.turn()
     await floor.commit()
     floor.end(floor.link.sent[0].channel_id, "busy")
+    await floor.turn()
     settlement = floor.ledger.settlements[0][0]
     assert (settlement.final, settlement.next_attempt_at) == (False, floor.clock.wall + 300)
     assert settlement.retry_gap == 300
@@ -213,6 +229,7 @@ async def test_a_gap_that_changed_meanwhile_moves_the_next_attempt(floor: Floor)
     await floor.turn()
     await floor.commit()
     floor.end(floor.link.sent[0].channel_id, "busy")
+    await floor.turn()
     floor.planner.set_queue(make_queue(retry_count=1, retry_gap=10), [1])
     lane = floor.planner.lanes[1, 1]
     lane.retry_load_at = None
@@ -273,6 +290,7 @@ async def test_a_settlement_that_could_not_be_written_is_never_given_up(
         return asyncio.get_running_loop().call_soon(lambda: None)
 
     floor.end(floor.link.sent[0].channel_id)
+    await floor.turn()
     monkeypatch.setattr(asyncio.get_running_loop(), "call_later", call_later)
     floor.ledger.settlements[0][1].set_exception(StoreUnavailable("disk full"))
     await floor.turn()
@@ -308,6 +326,7 @@ async def test_an_error_answer_goes_to_the_tracker_and_repeats(floor: Floor) -> 
     await floor.turn()
     assert floor.link.refused == [(channel_id, "Originate Access Forbidden")]
     floor.end(channel_id, "failed", placed=False)
+    await floor.turn()
     assert floor.ledger.settlements[0][0].final
 
 
@@ -318,6 +337,7 @@ async def test_a_shutdown_answer_does_not_repeat(floor: Floor) -> None:
     floor.link.answers[0].set_exception(ActionRejected("Asterisk is shutting down"))
     await floor.turn()
     floor.end(floor.link.sent[0].channel_id, "failed", placed=False)
+    await floor.turn()
     assert not floor.ledger.settlements[0][0].final
 
 
@@ -343,8 +363,9 @@ async def test_open_attempts_of_an_earlier_life_hold_their_slots(floor: Floor) -
     assert floor.ledger.reservations == []
     floor.end("old-1", "unknown")
     await floor.turn()
-    assert floor.ledger.settlements[0][0].final
     assert len(floor.ledger.reservations) == 1
+    await floor.commit()
+    assert floor.ledger.settlements[0][0].final
 
 
 async def test_calls_of_an_earlier_life_count_for_the_rate() -> None:
@@ -365,6 +386,7 @@ async def test_an_item_with_a_deadline_that_waits_again_is_watched(floor: Floor)
     await floor.turn()
     await floor.commit()
     floor.end(floor.link.sent[0].channel_id, "busy")
+    await floor.turn()
     await floor.commit()
     assert floor.deadline_checks == 1
 
