@@ -134,6 +134,7 @@ async def run_campaign(lab: Lab, folder: Path, plan: Plan, patience: float) -> O
             ]
             seconds = loop.time() - started
             status = await dialer.command("status")
+        ours = {number for tenant in plan.tenants for number in tenant.numbers}
         witness = Witness()
         for message in ami.messages:
             witness.see(message)
@@ -141,7 +142,7 @@ async def run_campaign(lab: Lab, folder: Path, plan: Plan, patience: float) -> O
             plan=plan,
             callbacks=callbacks.bodies,
             sgapi=sgapi.cdrs,
-            carrier=read_calls(lab.carrier_log, since),
+            carrier=[call for call in read_calls(lab.carrier_log, since) if call.number in ours],
             witness=witness,
             queues=queues,
             seconds=seconds,
