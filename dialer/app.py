@@ -19,6 +19,7 @@ from dialer.delivery.outbox import Deliverer
 from dialer.delivery.sender import Sender, SenderSettings
 from dialer.delivery.sgapi import SgapiTarget
 from dialer.engine import Engine, EngineParts
+from dialer.errors import Conflict, SettingsError
 from dialer.ids import Ids
 from dialer.settings import Settings
 from dialer.store import open_store
@@ -27,6 +28,9 @@ log = logging.getLogger(__name__)
 
 DELIVERY_DRAIN = 5.0
 """Seconds that deliveries get to leave after the last call ended; the rest stays in the outbox."""
+
+GONE: dict[str, Any] = {"links": None, "live": 0}
+"""What `dialer status` finds after a clean end."""
 
 API_DRAIN = 6.0
 """Seconds that requests under way get to end: a little more than the server itself gives them."""
@@ -127,6 +131,11 @@ class Product:
     async def run(self) -> None:
         """Run until `request_stop`, or until a part fails, which ends all others."""
         await self.store.open()
+        try:
+            await self.store.claim()
+        except Conflict as error:
+            await self.store.close()
+            raise SettingsError(f"{error} ({self.settings.database_url})") from None
         gc.collect()
         gc.freeze()
         gc.set_threshold(GC_THRESHOLD, 20, 100)
@@ -149,6 +158,7 @@ class Product:
                 await asyncio.wait([serving], timeout=API_DRAIN)
                 for part in parts:
                     part.cancel()
+                await self.store.put_runtime(GONE, self._clock.now())
         finally:
             await self.store.close()
 

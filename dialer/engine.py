@@ -32,7 +32,7 @@ from dialer.worker import Worker, WorkerParts
 
 log = logging.getLogger(__name__)
 
-HEARTBEAT = 5.0
+HEARTBEAT = 2.0
 """Seconds after which the state for `dialer status` is written again though nothing changed."""
 
 TIDY = 1.0

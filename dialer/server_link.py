@@ -18,6 +18,7 @@ from ami import (
     CallEnded,
     CallTracker,
     LinkChange,
+    LinkState,
     Message,
     Originate,
     live_channels,
@@ -35,6 +36,9 @@ left behind."""
 
 OVERLONG_GRACE = 10.0
 """Seconds that Asterisk's own limit on a call's duration gets before we hang it up."""
+
+TOLD = frozenset({LinkState.UP, LinkState.DOWN, LinkState.REFUSED, LinkState.SHUTTING_DOWN})
+"""States of a link that operators are told of, once for each reason in a row."""
 
 LIST_RETRY = 2.0
 """Seconds before a list of channels that failed is asked for again."""
@@ -71,6 +75,7 @@ class ServerLink:
         self._reconciler = Reconciler()
         self._sent_at: dict[str, float] = {}
         self._startup: str | None = None
+        self._told: tuple[LinkState, str] | None = None
         self._restarted_at: float | None = None
         self._look = asyncio.Event()
         self._expiry: asyncio.TimerHandle | None = None
@@ -162,6 +167,11 @@ class ServerLink:
             self._listener.on_failure(error)
 
     def _on_link(self, change: LinkChange) -> None:
+        if change.state in TOLD and (change.state, change.reason) != self._told:
+            self._told = (change.state, change.reason)
+            level = logging.INFO if change.state is LinkState.UP else logging.WARNING
+            fields = {"server": self.server.code, "state": change.state.value}
+            log.log(level, "AMI link", extra={**fields, "why": change.reason})
         self.state = change.state.value
         if self.up:
             if self._startup is not None and change.startup not in (None, self._startup):

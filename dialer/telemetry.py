@@ -7,8 +7,11 @@ import structlog
 
 from dialer.settings import LogFormat
 
-QUIET = ("aiosqlite", "asyncio", "httpx", "httpcore", "panoramisk", "uvicorn.access", "alembic")
-"""Libraries whose own chatter says nothing to an operator."""
+QUIET = (
+    *("aiosqlite", "alembic", "asyncio", "httpcore", "httpx", "panoramisk", "uvicorn"),
+    "ami.client",  # every step of every link; dialer.server_link tells what counts
+)
+"""Whose information says nothing to an operator; warnings are kept."""
 
 
 def configure_logging(log_format: LogFormat, level: int = logging.INFO) -> None:

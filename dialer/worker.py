@@ -306,6 +306,11 @@ class Worker:
 
     def _end(self, attempt: LiveAttempt, report: CallReport) -> None:
         self._move(attempt, Stage.SETTLING)
+        if report.end_estimated:
+            log.warning(
+                "the end of a call was not seen",
+                extra={"channel": report.channel_id, "disposition": report.disposition.value},
+            )
         del self._live[attempt.channel_id]
         self._settling += 1
         self._planner.release(attempt.placement, self._clock.monotonic(), dialed=report.placed)
@@ -415,6 +420,9 @@ class Worker:
     def resume(self, attempts: Iterable[OpenAttempt]) -> None:
         """Take over attempts that an earlier life of this process left open: they hold their slots
         and are followed until reconciliation knows what became of them."""
+        attempts = tuple(attempts)
+        if attempts:
+            log.warning("taking over calls of an earlier start", extra={"count": len(attempts)})
         for opened in attempts:
             placement = Placement(
                 candidate=opened.candidate,

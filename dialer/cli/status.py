@@ -14,8 +14,8 @@ from dialer.cli.clients import show_state
 from dialer.cli.workspace import make_console, show_limit, with_store
 from dialer.store.contract import Activity, Queue, RuntimeNote, Snapshot, Store, Totals
 
-STALE: Final = 15.0
-"""Seconds without a word after which a worker is taken for gone: it speaks every five."""
+STALE: Final = 6.0
+"""Seconds without a word after which a worker is taken for gone: it speaks every two."""
 
 MOST_QUEUES: Final = 20
 WATCH_EVERY: Final = 1.0
@@ -80,7 +80,7 @@ def draw(picture: Picture) -> RenderableType:
 def find_links(picture: Picture) -> dict[str, str] | None:
     """AMI link states by server code; None when no worker is running."""
     note = picture.notes.get("links")
-    if note is None or picture.now - note.at > STALE:
+    if note is None or note.value is None or picture.now - note.at > STALE:
         return None
     return {str(code): str(state) for code, state in note.value.items()}
 

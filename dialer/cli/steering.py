@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from dialer.cli.workspace import with_store
-from dialer.errors import SettingsError
+from dialer.errors import Conflict, SettingsError
+from dialer.states import QueueStatus
 from dialer.store.contract import EndedItem, NewDelivery, Store
 
 Code = Annotated[str | None, typer.Option("--server", metavar="CODE", help="All calls there.")]
@@ -45,6 +46,8 @@ def steer(paused: bool, server: str | None, client: str | None, queue: int | Non
             await store.change_client(client, {"paused": paused}, now)
             return f"client {client}"
         assert queue is not None
+        if (await store.queue(queue, None)).status is QueueStatus.COMPLETED:
+            raise Conflict(f"queue {queue} is completed")
         await store.change_queue(queue, {"paused": paused}, _ends_nothing, now)
         return f"queue {queue}"
 

@@ -13,6 +13,10 @@ from dialer.store.contract import Store
 
 R = TypeVar("R")
 
+LEAST = 0.01
+MOST = 1_000_000
+"""Limits of calls and of calls a second that make sense."""
+
 
 def with_store(work: Callable[[Store], Awaitable[R]], settings: Settings | None = None) -> R:
     """Do `work` with the store of DIALER_DATABASE_URL, made and migrated where needed."""
@@ -35,8 +39,12 @@ def given(**options: object) -> dict[str, object]:
 
 
 def no_limit_at_zero(changes: dict[str, object], *names: str) -> None:
-    """0 on the command line takes a limit away."""
+    """0 on the command line takes a limit away. Refuses what is no limit that could ever hold."""
     for name in names:
+        value = changes.get(name)
+        if isinstance(value, int | float) and value and not LEAST <= value <= MOST:
+            option = name.removeprefix("max_").replace("_", "-")
+            raise SettingsError(f"{option}: must be 0 (no limit) or {LEAST:g} to {MOST:,}")
         if changes.get(name) == 0:
             changes[name] = None
 

@@ -26,6 +26,10 @@ EVENTS: Final = {
 }
 OTHER_EVENT: Final = "call_failed"
 
+CLOSINGS: Final = " closings"
+"""Closing callbacks stand in a line of their own: a queue that is completed with a million items
+waiting keeps nobody's results waiting."""
+
 PACE: Final = 5.0
 """Seconds that an endpoint rests after a 429 without Retry-After."""
 
@@ -98,7 +102,8 @@ def build_closing(
         "final": True,
         "next_attempt_at": None,
     }
-    return _post(client.id, client.callback_url, f"item-{item.id}", body, now)
+    event_id = f"item-{item.id}"
+    return _post(client.id, client.callback_url, event_id, body, now, CLOSINGS)
 
 
 def judge_callback(answer: Answer, tries: int, chance: Chance) -> Verdict:
@@ -143,11 +148,18 @@ def name_endpoint(url: str) -> str:
     return f"{parts.scheme}://{(parts.hostname or '').lower()}:{port}"
 
 
-def _post(client_id: int, url: str, event_id: str, body: dict[str, Any], now: float) -> NewDelivery:
+def _post(
+    client_id: int,
+    url: str,
+    event_id: str,
+    body: dict[str, Any],
+    now: float,
+    line: str = "",
+) -> NewDelivery:
     return NewDelivery(
         kind=KIND,
         client_id=client_id,
-        endpoint=name_endpoint(url),
+        endpoint=name_endpoint(url) + line,
         url=url,
         method="POST",
         event_id=event_id,
@@ -168,6 +180,7 @@ def _attempt_data(cdr: Cdr) -> dict[str, Any]:
         "sip_code": cdr.sip_code,
         "leg_b": _show_leg_b(cdr),
         "connected": cdr.connected,
+        "end_estimated": cdr.end_estimated,
     }
 
 
@@ -184,6 +197,7 @@ def _closing_data(ended: EndedItem) -> dict[str, Any]:
         "sip_code": None,
         "leg_b": None,
         "connected": False,
+        "end_estimated": False,
     }
 
 

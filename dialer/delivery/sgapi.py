@@ -73,7 +73,8 @@ def build_sgapi(cdr: Cdr, target: SgapiTarget | None, now: float) -> NewDelivery
         "caller_id": extract_number(cdr.caller_id),
         "called_number": cdr.number,
         "start_time": format_seconds(cdr.started_at),
-        "end_time": format_seconds(cdr.ended_at),
+        # Whole seconds that agree: a gateway may check that the end is start and duration.
+        "end_time": format_seconds(int(cdr.started_at) + cdr.duration),
         "duration": cdr.duration,
         "disposition": choose_word(cdr.disposition, target.words),
         "direction": "outbound",

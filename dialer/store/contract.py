@@ -330,6 +330,7 @@ class Store(Protocol):
 
     async def open(self) -> None: ...
     async def close(self) -> None: ...
+    async def claim(self) -> None: ...  # for dialing; `Conflict`: another process has it
 
     # Configuration (servers, clients, keys). `Conflict` for a taken code, accountcode, username;
     # `NotFound` for an unknown one.

@@ -7,6 +7,7 @@ Works for several processes on one machine; what another wrote is noticed by loo
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, Select, func, select
@@ -18,6 +19,7 @@ from dialer.states import ItemStatus
 from dialer.store import attempts, config_rows, ingest, outbox, queue_rows, reading, rows
 from dialer.store import contract as c
 from dialer.store import tables as t
+from dialer.store.claim import Claim
 from dialer.store.engines import reading_engine, sqlite_url, writing_engine
 from dialer.store.migrations import upgrade
 from dialer.store.session import Kind, as_failure
@@ -44,6 +46,7 @@ class SqliteStore:
     ) -> None:
         self._url = sqlite_url(url)
         self._look_every = look_every
+        self._claim = Claim(Path(self._url.database or ""))
         self._changed: Callable[[], None] | None = None
         self._look_timer: asyncio.TimerHandle | None = None
         self._reserving = Kind(attempts.reserve)
@@ -68,6 +71,10 @@ class SqliteStore:
             self._look_timer.cancel()
         await self._writer.stop()
         await self._readers.dispose()
+        self._claim.release()
+
+    async def claim(self) -> None:
+        self._claim.take()
 
     def on_foreign_change(self, changed: Callable[[], None]) -> None:
         self._changed = changed

@@ -42,3 +42,13 @@ def test_a_port_that_is_taken_is_one_sentence(
         monkeypatch.setenv("DIALER_DATABASE_URL", f"sqlite+aiosqlite:///{tmp_path}/d.db")
         assert main(["run"]) == 2
     assert "cannot listen on 127.0.0.1" in capsys.readouterr().err
+
+
+async def test_a_second_dialer_on_the_same_database_is_refused(tmp_path: Path) -> None:
+    async with RunningDialer(tmp_path) as dialer:
+        with pytest.raises(AssertionError, match="another dialer is running on this database"):
+            await dialer.command("run")
+        assert "worker running" in await dialer.command("status")
+    async with RunningDialer(tmp_path) as dialer:
+        await dialer.stop()
+        assert "no worker running" in await dialer.command("status")

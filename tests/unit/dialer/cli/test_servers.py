@@ -134,3 +134,20 @@ def test_check_needs_the_secret(dialer: Terminal) -> None:
     dialer(*ADD_SERVER)
     dialer.refuses("servers", "check", "pbx1", saying="PBX1_SECRET")
     dialer.refuses("servers", "check", "pbx9", saying="no server pbx9")
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--max-cps", "inf"),
+        ("--max-cps", "nan"),
+        ("--max-cps", "1e308"),
+        ("--max-cps", "1e-8"),
+        ("--max-channels", "999999999999999999999999"),
+    ],
+)
+def test_limits_that_could_never_hold_are_refused(
+    dialer: Terminal, option: str, value: str
+) -> None:
+    dialer(*ADD_SERVER)
+    dialer.refuses("servers", "set", "pbx1", option, value, saying=option.rpartition("-")[2])

@@ -41,3 +41,13 @@ def test_one_thing_is_named(dialer: Terminal, command: str) -> None:
     dialer.refuses(command, "--client", "nobody", saying="no client nobody")
     dialer.refuses(command, "--queue", "9", saying="not found")
     dialer.refuses(command, "--queue", "x", saying="--queue")
+
+
+def test_a_completed_queue_is_not_paused(dialer: Terminal) -> None:
+    dialer(*ADD_SERVER)
+    dialer(*ADD_CLIENT)
+    dialer.store(lambda store: store.insert_batch(make.batch(make.item())))
+    closed = {"status": "completed"}
+    dialer.store(lambda store: store.change_queue(1, closed, lambda _: (), make.NOW))
+    for command in ("pause", "resume"):
+        dialer.refuses(command, "--queue", "1", saying="queue 1 is completed")

@@ -89,6 +89,7 @@ def test_the_documented_body() -> None:
                 "ended_at": "2024-01-15T10:30:10.000Z",
             },
             "connected": True,
+            "end_estimated": False,
         },
         "server_code": "pbx1",
         "error_message": None,
