@@ -31,11 +31,16 @@ class _Share:
     charged: float = 0.0  # sum of the charges of live calls that are within them
     overdue: int = 0  # live calls that outlasted their charge …
     overdue_starts: float = 0.0  # … and the sum of their start times
+    starts: float = 0.0  # sum of the start times of all live calls
     running: dict[str, tuple[float, float]] = field(default_factory=dict)
     horizon: list[tuple[float, str]] = field(default_factory=list)  # when a charge is used up
 
+    def spent(self, now: float) -> float:
+        """Slot seconds really used until `now`, without what is only charged in advance."""
+        return self.ended + len(self.running) * now - self.starts
+
     def used(self, now: float) -> float:
-        """Slot seconds used until `now`."""
+        """Slot seconds used until `now`, or charged."""
         while self.horizon and self.horizon[0][0] <= now:
             _, call = heapq.heappop(self.horizon)
             self._outlast(call)
@@ -78,7 +83,9 @@ class FairShare:
     def started(self, client: int, call: str, now: float) -> None:
         """A slot was taken for `call`."""
         share = self._shares[client]
-        self._level = max(self._level, share.used(now) / share.weight)
+        # What is charged may turn out too much; a newcomer must not start from that.
+        self._level = max(self._level, share.spent(now) / share.weight)
+        share.starts += now
         share.running[call] = (now, self._mean)
         share.charged += self._mean
         heapq.heappush(share.horizon, (now + self._mean, call))
@@ -88,6 +95,7 @@ class FairShare:
         share = self._shares[client]
         share.used(now)
         start, charge = share.running.pop(call)
+        share.starts -= start
         if charge:
             share.charged -= charge
         else:

@@ -106,3 +106,19 @@ def test_many_calls_leave_nothing_behind() -> None:
     assert not share.running
     assert len(share.horizon) <= 64
     assert share.charged == pytest.approx(0.0, abs=1e-6)
+
+
+@pytest.mark.parametrize("first", [1, 2])
+def test_who_comes_a_moment_later_loses_nothing(first: int) -> None:
+    """The first guess of a call's length is charged before any call has ended."""
+    server = Server(10, {})
+    server.weights = {1: 5.0, 2: 15.0}
+    server.used = {1: 0.0, 2: 0.0}
+    server.shares.enter(first, server.weights[first], 0.0)
+    for number in range(5):
+        server.shares.started(first, f"early{number}", 0.0)
+        server.live.append((0.3, first, f"early{number}", 0.0))
+    server.now = 0.05
+    server.shares.enter(3 - first, server.weights[3 - first], 0.05)
+    server.run(9.0, [1, 2], {1: [0.3], 2: [0.3]})
+    assert server.used[2] / server.used[1] == pytest.approx(3.0, rel=0.05)
