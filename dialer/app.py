@@ -35,9 +35,10 @@ GONE: dict[str, Any] = {"links": None, "live": 0}
 API_DRAIN = 6.0
 """Seconds that requests under way get to end: a little more than the server itself gives them."""
 
-GC_THRESHOLD = 50_000
-"""Allocations between two looks of the cyclic collector at its youngest generation: the default of
-700 makes it run hundreds of times a second under load, and our hot path makes no cycles."""
+GC_THRESHOLDS = (5_000, 1_000, 1_000)
+"""The cyclic collector stops the loop while it looks. Our hot path makes no cycles, so it need not
+look often at what lives long; a large youngest generation made it stop for 40 to 60 ms while
+batches came in (bench/ingest.py), a small one for less than 10."""
 
 
 class Product:
@@ -138,7 +139,7 @@ class Product:
             raise SettingsError(f"{error} ({self.settings.database_url})") from None
         gc.collect()
         gc.freeze()
-        gc.set_threshold(GC_THRESHOLD, 20, 100)
+        gc.set_threshold(*GC_THRESHOLDS)
         try:
             async with asyncio.TaskGroup() as tasks:
                 api_stop = asyncio.Event()
