@@ -2,8 +2,8 @@
 
     .venv/bin/python -m bench.ingest [--batches 200] [--connections 8] [--rate 20]
 
-First as fast as it goes over some connections; then batches that arrive at a steady rate, whether or
-not the ones before are answered (open loop). Beside them the same rows, with the same indexes,
+First as fast as it goes over some connections; then batches that arrive at a steady rate, whether
+or not the ones before are answered (open loop). Beside them the same rows, with the same indexes,
 inserted by bare sqlite3 with a commit for each thousand.
 """
 
@@ -148,7 +148,8 @@ async def measure(port: int, pipe: "Connection[Any, Any]", options: argparse.Nam
         items = options.batches * BATCH
         print(
             f"{options.connections} connections: {items / elapsed:,.0f} items/s, "
-            f"{1e6 * (spent - before) / items:.1f} us of CPU an item, loop held {1000 * held:.1f} ms"
+            f"{1e6 * (spent - before) / items:.1f} us of CPU an item, "
+            f"loop held {1000 * held:.1f} ms"
         )
         took = await post_steadily(poster, options.batches, options.rate)
         _, held, worst = ask()
