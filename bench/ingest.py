@@ -105,6 +105,7 @@ async def make_poster(http: aiohttp.ClientSession) -> Poster:
         headers={"Authorization": f"Bearer {KEY}"},
         json={"name": "b", "accountcode": "b", "username": "b"},
     )
+    assert made.status == 200, await made.text()
     key = (await made.json())["api_key"]
     headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
     return Poster(http, headers, tail)
@@ -160,7 +161,7 @@ async def measure(port: int, pipe: "Connection[Any, Any]", options: argparse.Nam
         )
         for spent, what in worst[:3]:
             print(f"   {1000 * spent:.1f} ms  {what}")
-    return items / elapsed
+    return float(items / elapsed)
 
 
 def insert_bare(database: Path, copy: Path) -> float:
