@@ -10,7 +10,7 @@ from hypothesis import settings
 
 # A shared machine may stall for a second; that says nothing about the code under test. Fewer than
 # Hypothesis' usual number of examples keeps the pure tests under ten seconds.
-settings.register_profile("project", deadline=None, max_examples=30)
+settings.register_profile("project", deadline=None, max_examples=20)
 settings.load_profile("project")
 
 

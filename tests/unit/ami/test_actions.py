@@ -428,7 +428,7 @@ EASY = st.builds(
 
 
 @given(call=st.one_of(ORIGINATES, EASY))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @example(call=replace(CALL, caller_id='"x" <1>\r\nAction: Command'))
 def test_asterisk_sees_the_given_headers_or_nothing(call: Originate) -> None:
     try:

@@ -267,7 +267,7 @@ PIECES = st.sampled_from(
 GARBAGE = st.one_of(st.lists(PIECES, max_size=30).map(b"".join), st.binary(max_size=120))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(data=GARBAGE, cuts=st.lists(st.integers(0, 120), max_size=6))
 @example(data=b"Event: X\r\n" + b"x" * 60, cuts=[])
 @example(data=b"Asterisk Call Manager" + b"x" * 60 + b"\n", cuts=[])

@@ -93,7 +93,7 @@ ACTIONS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(action=ACTIONS, caller_id=st.none() | NASTY, did=NASTY, call_timeout=st.integers(1, 120))
 @example(action={"CallerID": " 1001"}, caller_id=None, did="1", call_timeout=30)
 @example(action={}, caller_id=" 1001", did="1", call_timeout=30)
