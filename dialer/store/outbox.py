@@ -103,11 +103,11 @@ _d = t.deliveries.c
 _pending = _d.state == word(DeliveryState.PENDING)
 
 
-def due_deliveries(endpoint: str, now: float, after_id: int, limit: int) -> Select[Any]:
-    """Those of an endpoint that are due, by id."""
+def due_deliveries(endpoint: str, now: int, after_id: int, limit: int) -> Select[Any]:
+    """Those of an endpoint that are due, by id. Times are microseconds."""
     return (
         select(*DELIVERY_COLUMNS)
-        .where(_pending, _d.endpoint == endpoint, _d.due_at <= to_micros(now), _d.id > after_id)
+        .where(_pending, _d.endpoint == endpoint, _d.due_at <= now, _d.id > after_id)
         .order_by(_d.id)
         .limit(limit)
     )
@@ -123,15 +123,13 @@ def _endpoints() -> CTE:
     return endpoints.union_all(step)
 
 
-def due_endpoints(now: float) -> Select[Any]:
+def due_endpoints(now: int) -> Select[Any]:
     endpoint = _endpoints().c.endpoint
-    due = select(_d.id).where(_pending, _d.endpoint == endpoint, _d.due_at <= to_micros(now))
+    due = select(_d.id).where(_pending, _d.endpoint == endpoint, _d.due_at <= now)
     return select(endpoint).where(endpoint.is_not(None), due.exists())
 
 
-def next_delivery_at(after: float) -> Select[Any]:
+def next_delivery_at(after: int) -> Select[Any]:
     endpoint = _endpoints().c.endpoint
-    later = select(func.min(_d.due_at)).where(
-        _pending, _d.endpoint == endpoint, _d.due_at > to_micros(after)
-    )
+    later = select(func.min(_d.due_at)).where(_pending, _d.endpoint == endpoint, _d.due_at > after)
     return select(func.min(later.scalar_subquery())).select_from(endpoint.table)

@@ -1,9 +1,16 @@
-"""Reads: queries as values, and the two ways to run one."""
+"""Reads: queries as values, and the ways to run one.
 
+Times that a query takes are microseconds, as they are stored.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from inspect import signature
 from typing import Any, Final
 
 from pydantic_core import from_json
-from sqlalchemy import ColumnElement, Connection, Select, Table, func, select
+from sqlalchemy import ColumnElement, Connection, Select, Table, bindparam, func, select
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dialer.states import AttemptState, ItemStatus, QueueStatus
@@ -41,6 +48,41 @@ async def fetch_all(connection: AsyncConnection, query: Select[Any]) -> list[lis
     return list(from_json((await connection.scalars(as_json(query))).one()))
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A query compiled once, for reads that come often: building and compiling one takes ten times
+    the CPU of answering it. `marks`: what each mark in `text` stands for, an argument or one of the
+    `constants`."""
+
+    text: str
+    marks: tuple[str, ...]
+    arguments: tuple[str, ...]
+    constants: dict[str, object]
+
+    def bind(self, values: Sequence[object]) -> list[object]:
+        """What stands at each mark."""
+        known = self.constants | dict(zip(self.arguments, values, strict=True))
+        return [known[name] for name in self.marks]
+
+
+def prepare(make: Callable[..., Select[Any]]) -> Prepared:
+    """The query that `make` makes, whose arguments are all values of the query."""
+    arguments = tuple(signature(make).parameters)
+    query = as_json(make(*map(bindparam, arguments)))
+    compiled = query.compile(dialect=sqlite.dialect())
+    constants = {n: value for n, value in compiled.params.items() if n not in arguments}
+    return Prepared(str(compiled), tuple(compiled.positiontup or ()), arguments, constants)
+
+
+async def fetch_prepared(
+    connection: AsyncConnection, query: Prepared, values: Sequence[object]
+) -> list[list[Any]]:
+    """In one step of the reader's thread, where SQLAlchemy's way takes four."""
+    driver: Any = (await connection.get_raw_connection()).driver_connection
+    ((text,),) = await driver.execute_fetchall(query.text, query.bind(values))
+    return list(from_json(text))
+
+
 def waiting(queue_id: int, server_id: int, after_id: int, limit: int) -> Select[Any]:
     return (
         select(*CANDIDATE_COLUMNS)
@@ -56,7 +98,7 @@ def waiting(queue_id: int, server_id: int, after_id: int, limit: int) -> Select[
     )
 
 
-def due_retries(queue_id: int, server_id: int, now: float, limit: int) -> Select[Any]:
+def due_retries(queue_id: int, server_id: int, now: int, limit: int) -> Select[Any]:
     return (
         select(*CANDIDATE_COLUMNS)
         .where(
@@ -64,20 +106,20 @@ def due_retries(queue_id: int, server_id: int, now: float, limit: int) -> Select
             _i.server_id == server_id,
             _waits,
             _i.due_at.is_not(None),
-            _i.due_at <= to_micros(now),
+            _i.due_at <= now,
         )
         .order_by(_i.due_at, _i.id)
         .limit(limit)
     )
 
 
-def next_retry_at(queue_id: int, server_id: int, after: float) -> Select[Any]:
+def next_retry_at(queue_id: int, server_id: int, after: int) -> Select[Any]:
     return select(func.min(_i.due_at)).where(
         _i.queue_id == queue_id,
         _i.server_id == server_id,
         _waits,
         _i.due_at.is_not(None),
-        _i.due_at > to_micros(after),
+        _i.due_at > after,
     )
 
 
@@ -128,6 +170,10 @@ def open_lanes() -> Select[Any]:
 def lanes_of(queue_id: int) -> Select[Any]:
     lanes = t.queue_servers.c
     return select(lanes.server_id).where(lanes.queue_id == queue_id).order_by(lanes.server_id)
+
+
+def queue_by_id(queue_id: int) -> Select[Any]:
+    return select(*QUEUE_COLUMNS).where(_q.id == queue_id)
 
 
 def queue_conditions(

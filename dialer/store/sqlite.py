@@ -6,6 +6,7 @@ Works for several processes on one machine; what another wrote is noticed by loo
 
 import asyncio
 import secrets
+import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -26,6 +27,18 @@ from dialer.store.session import Kind, as_failure
 from dialer.store.writer import Writer
 
 R = TypeVar("R")
+
+_SERVERS: Final = reading.prepare(config_rows.all_servers)
+_KEYED_CLIENT: Final = reading.prepare(config_rows.keyed_client)
+_QUEUE: Final = reading.prepare(reading.queue_by_id)
+_LANES_OF: Final = reading.prepare(reading.lanes_of)
+_WAITING: Final = reading.prepare(reading.waiting)
+_DUE_RETRIES: Final = reading.prepare(reading.due_retries)
+_NEXT_RETRY_AT: Final = reading.prepare(reading.next_retry_at)
+_NEXT_DEADLINE: Final = reading.prepare(reading.next_deadline)
+_DUE_DELIVERIES: Final = reading.prepare(outbox.due_deliveries)
+_DUE_ENDPOINTS: Final = reading.prepare(outbox.due_endpoints)
+_NEXT_DELIVERY_AT: Final = reading.prepare(outbox.next_delivery_at)
 
 # How long a write may wait for company. A reservation never does: its Originate waits for it.
 SETTLE_LINGER: Final = 0.002
@@ -99,6 +112,16 @@ class SqliteStore:
         except SQLAlchemyError as error:
             raise as_failure(error) from error
 
+    async def _read(self, query: reading.Prepared, *values: object) -> list[list[Any]]:
+        try:
+            async with self._readers.connect() as connection:
+                return await reading.fetch_prepared(connection, query, values)
+        except (SQLAlchemyError, sqlite3.Error) as error:
+            raise as_failure(error) from error
+
+    async def _read_moment(self, query: reading.Prepared, *values: object) -> float | None:
+        return rows.to_seconds_or_none((await self._read(query, *values))[0][0])
+
     async def _fetch_together(self, *queries: Select[Any]) -> list[list[list[Any]]]:
         """Several queries over one and the same state of the database."""
         try:
@@ -119,7 +142,7 @@ class SqliteStore:
     # Configuration.
 
     async def servers(self) -> tuple[c.Server, ...]:
-        found = map(rows.read_server, await self._fetch(config_rows.all_servers()))
+        found = map(rows.read_server, await self._read(_SERVERS))
         return tuple(server for server in found if not server.removed)
 
     async def add_server(self, server: c.Server, now: float) -> c.Server:
@@ -154,7 +177,7 @@ class SqliteStore:
         return await self._run(lambda conn: config_rows.replace_key(conn, client_id, key, now))
 
     async def client_by_key(self, lookup: str) -> tuple[c.Client, c.StoredKey] | None:
-        for digest, *raw in await self._fetch(config_rows.keyed_client(lookup)):
+        for digest, *raw in await self._read(_KEYED_CLIENT, lookup):
             return rows.read_client(raw), c.StoredKey(lookup, digest)
         return None
 
@@ -208,9 +231,9 @@ class SqliteStore:
         return c.Page(tuple(map(rows.read_queue, found)), total or 0)
 
     async def queue(self, queue_id: int, client_id: int | None) -> c.Queue:
-        conditions = reading.queue_conditions(client_id, {"id": queue_id})
-        for raw in await self._fetch(reading.page_of_queues(conditions, 0, 1)):
-            return rows.read_queue(raw)
+        for queue in map(rows.read_queue, await self._read(_QUEUE, queue_id)):
+            if client_id in (None, queue.client_id):
+                return queue
         raise NotFound("Queue not found")
 
     async def items(
@@ -256,30 +279,29 @@ class SqliteStore:
         )
 
     async def queue_lanes(self, queue_id: int) -> tuple[c.Queue, tuple[int, ...]]:
-        lanes = await self._fetch(reading.lanes_of(queue_id))
+        lanes = await self._read(_LANES_OF, queue_id)
         return await self.queue(queue_id, None), tuple(raw[0] for raw in lanes)
 
     async def waiting(
         self, queue_id: int, server_id: int, after_id: int, limit: int
     ) -> tuple[c.Candidate, ...]:
-        found = await self._fetch(reading.waiting(queue_id, server_id, after_id, limit))
+        found = await self._read(_WAITING, queue_id, server_id, after_id, limit)
         return tuple(map(rows.read_candidate, found))
 
     async def due_retries(
         self, queue_id: int, server_id: int, now: float, limit: int
     ) -> tuple[c.Candidate, ...]:
-        found = await self._fetch(reading.due_retries(queue_id, server_id, now, limit))
+        found = await self._read(_DUE_RETRIES, queue_id, server_id, rows.to_micros(now), limit)
         return tuple(map(rows.read_candidate, found))
 
     async def next_retry_at(
         self, queue_id: int, server_id: int, after: float = 0.0
     ) -> float | None:
-        found = await self._fetch_number(reading.next_retry_at(queue_id, server_id, after))
-        return rows.to_seconds_or_none(found)
+        return await self._read_moment(_NEXT_RETRY_AT, queue_id, server_id, rows.to_micros(after))
 
     async def next_deadline(self) -> float | None:
         """0.0 while a crash has left items to be ended (`expire_items` ends them)."""
-        deadline, marked = (await self._fetch(reading.next_deadline()))[0]
+        deadline, marked = (await self._read(_NEXT_DEADLINE))[0]
         return 0.0 if marked else rows.to_seconds_or_none(deadline)
 
     async def expire_items(self, now: float, limit: int, close: c.CloseItem) -> int:
@@ -308,14 +330,14 @@ class SqliteStore:
     async def due_deliveries(
         self, endpoint: str, now: float, after_id: int, limit: int
     ) -> tuple[c.Delivery, ...]:
-        found = await self._fetch(outbox.due_deliveries(endpoint, now, after_id, limit))
+        found = await self._read(_DUE_DELIVERIES, endpoint, rows.to_micros(now), after_id, limit)
         return tuple(map(rows.read_delivery, found))
 
     async def due_endpoints(self, now: float) -> tuple[str, ...]:
-        return tuple(raw[0] for raw in await self._fetch(outbox.due_endpoints(now)))
+        return tuple(raw[0] for raw in await self._read(_DUE_ENDPOINTS, rows.to_micros(now)))
 
     async def next_delivery_at(self, after: float = 0.0) -> float | None:
-        return rows.to_seconds_or_none(await self._fetch_number(outbox.next_delivery_at(after)))
+        return await self._read_moment(_NEXT_DELIVERY_AT, rows.to_micros(after))
 
     # Reading back.
 

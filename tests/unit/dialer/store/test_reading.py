@@ -95,6 +95,17 @@ def test_rows_come_as_one_json_text(connection: Connection) -> None:
     assert empty == []
 
 
+def test_a_prepared_query_is_the_one_that_would_be_built(cursor: sqlite3.Cursor) -> None:
+    prepared = reading.prepare(reading.due_retries)
+    query = as_json(reading.due_retries(1, 2, 5, 9)).compile(dialect=sqlite.dialect())
+    marks = [query.params[name] for name in query.positiontup or ()]
+    assert prepared.bind((1, 2, 5, 9)) == marks
+    plan = explain(cursor, prepared.text, prepared.bind((1, 2, 5, 9)))
+    assert any("items USING INDEX ix_items_retries" in step for step in plan), plan
+    with pytest.raises(ValueError, match="shorter"):
+        prepared.bind((1, 2, 5))
+
+
 def test_unknown_filters_are_refused() -> None:
     with pytest.raises(ValueError, match="payload"):
         reading.item_conditions(1, {"payload": "x"})
