@@ -14,8 +14,8 @@ from dialer.store.rows import CANDIDATE_COLUMNS, as_json
 
 PLANS: dict[str, tuple[Select[Any], str]] = {
     "waiting": (reading.waiting(1, 1, 5, 9), "items USING INDEX ix_items_fresh (queue_id=? AND"),
-    "retries": (reading.due_retries(1, 1, 5.0, 9), "items USING INDEX ix_items_retries"),
-    "next retry": (reading.next_retry_at(1, 1, 0.0), "items USING INDEX ix_items_retries"),
+    "retries": (reading.due_retries(1, 1, 5, 9), "items USING INDEX ix_items_retries"),
+    "next retry": (reading.next_retry_at(1, 1, 0), "items USING INDEX ix_items_retries"),
     "next deadline": (reading.next_deadline(), "items USING INDEX ix_items_deadline"),
     "open attempts": (reading.open_attempts(), "attempts USING INDEX uq_attempts_open"),
     "live calls": (reading.live_calls("server_id"), "attempts USING INDEX uq_attempts_open"),
@@ -26,15 +26,15 @@ PLANS: dict[str, tuple[Select[Any], str]] = {
     ),
     "cdrs": (reading.cdrs(1, 5, 9), "cdrs USING INDEX ix_cdrs_client_id_id"),
     "due": (
-        outbox.due_deliveries("a", 1.0, 5, 9),
+        outbox.due_deliveries("a", 1, 5, 9),
         "deliveries USING INDEX ix_deliveries_line (endpoint=? AND id>?)",
     ),
     "due endpoints": (
-        outbox.due_endpoints(1.0),
+        outbox.due_endpoints(1),
         "deliveries USING INDEX ix_deliveries_due (endpoint=? AND due_at<?)",
     ),
     "next delivery": (
-        outbox.next_delivery_at(1.0),
+        outbox.next_delivery_at(1),
         "deliveries USING INDEX ix_deliveries_due (endpoint=? AND due_at>?)",
     ),
     "key": (config_rows.keyed_client("x"), "api_keys USING INDEX sqlite_autoindex_api_keys_1"),
