@@ -8,7 +8,7 @@ from typing import Any
 from dialer.bodies import MAX_BATCH, REQUIRED, Parsed
 from dialer.errors import FieldError
 from dialer.items import ItemMaker
-from dialer.policy import DEFAULT_POLICY, Policy, check_caller_id
+from dialer.policy import check_caller_id
 from dialer.store.contract import Client, NewItem
 
 
@@ -17,10 +17,9 @@ def build_batch(
     client: Client,
     servers: Mapping[str, int],
     new_id: Callable[[], str],
-    policy: Policy = DEFAULT_POLICY,
 ) -> list[NewItem]:
     """All items of a batch at once; raises `Refused` with every error of the batch."""
-    builder = BatchBuilder(parsed, client, servers, new_id, policy)
+    builder = BatchBuilder(parsed, client, servers, new_id)
     builder.build(0, MAX_BATCH)
     return builder.finish()
 
@@ -34,11 +33,10 @@ class BatchBuilder:
         client: Client,
         servers: Mapping[str, int],
         new_id: Callable[[], str],
-        policy: Policy = DEFAULT_POLICY,
     ) -> None:
         self._data: list[dict[str, Any]] = parsed.content["data"]
         self._items: list[NewItem] = []
-        self._maker = ItemMaker(client, servers, new_id, policy, parsed)
+        self._maker = ItemMaker(client, servers, new_id, parsed)
         self._dids: tuple[str, ...] = tuple(parsed.content.get("dids") or ())
         self._next_did = 0
         if parsed.content.get("batch_id") is None:

@@ -15,7 +15,6 @@ from dialer.delivery.sgapi import SgapiTarget
 from dialer.errors import SettingsError, StoreUnavailable
 from dialer.feeding import Feeder
 from dialer.planner import Planner
-from dialer.policy import DEFAULT_POLICY, Policy
 from dialer.reporting import Reporter
 from dialer.server_link import LinkListener, ServerLink
 from dialer.store.contract import (
@@ -90,7 +89,6 @@ class Engine:
                 planner=self.planner,
                 reporter=self._reporter,
                 links=self._links,
-                policy_of=self._policy_of,
                 request_refresh=lambda: self._upkeep.configuration_changed(),
                 feed_lanes=lambda: self._feeder.feed(),
                 check_deadlines=lambda: self._upkeep.check_deadlines(),
@@ -109,10 +107,6 @@ class Engine:
             self.worker.wake,
             parts.wake_delivery,
         )
-
-    @staticmethod
-    def _policy_of(client_id: int) -> Policy:
-        return DEFAULT_POLICY
 
     def close_item(self, ended: EndedItem) -> tuple[NewDelivery, ...]:
         """The closing callback of an item that the API ends (store.contract.CloseItem)."""

@@ -14,7 +14,6 @@ from dialer.bodies import REQUIRED, Parsed
 from dialer.errors import FieldError, Refused
 from dialer.policy import (
     DialTarget,
-    Policy,
     check_caller_id,
     check_channel_ids,
     check_codecs,
@@ -61,13 +60,12 @@ class ItemMaker:
         client: Client,
         servers: Mapping[str, int],
         new_id: Callable[[], str],
-        policy: Policy,
         parsed: Parsed,
     ) -> None:
         self._client = client
         self._servers = servers
         self._new_id = new_id
-        self._policy = policy
+        self._policy = client.policy
         self._zone = ZoneInfo(client.timezone)
         self._caller_id: str | None = None  # the latest that passed
         self._deadline: tuple[datetime | None, float, str] = (None, 0.0, "")  # the latest read

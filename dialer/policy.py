@@ -5,8 +5,9 @@ raises `Refused` with the field and the rule; nothing is repaired.
 """
 
 import re
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, Final
 
 from ami import find_evaluated
 from dialer.errors import FieldError, Refused
@@ -35,9 +36,10 @@ _WIRE_ID = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The allow-lists of one client. `endpoints` None allows all; `functions` are the exact names
+    """The allow-lists of one client. None allows all. `functions` are the exact names
     (`PJSIP_HEADER(add,X-Foo)`, `QUEUE_PRIO`) that a Variable may have beside plain ones;
-    `dial_options` are letters of `dialer.applications`' table."""
+    `dial_options` are letters of `dialer.applications`' table; `prefixes` are beginnings of the
+    number dialed, in both legs; `caller_ids` are numbers."""
 
     applications: frozenset[str] = frozenset(
         {"Dial", "Playback", "Queue", "Wait", "Echo", "ConfBridge", "MusicOnHold"}
@@ -49,9 +51,35 @@ class Policy:
     dial_options: frozenset[str] = frozenset("rRmiIcLS")
     functions: frozenset[str] = frozenset()
     recording_profiles: frozenset[str] = frozenset()
+    prefixes: frozenset[str] | None = None
+    caller_ids: frozenset[str] | None = None
 
 
 DEFAULT_POLICY: Final = Policy()
+
+
+def read_policy(lists: Mapping[str, Sequence[str] | None]) -> Policy:
+    """The policy that differs from the default by `lists`, as `dump_policy` gave them. What a
+    later version stored and this one does not know is left alone."""
+    if not lists:
+        return DEFAULT_POLICY
+    known = {f.name for f in fields(Policy)}
+    changes: dict[str, Any] = {
+        name: frozenset(names) if names is not None else None
+        for name, names in lists.items()
+        if name in known
+    }
+    return replace(DEFAULT_POLICY, **changes)
+
+
+def dump_policy(policy: Policy) -> dict[str, list[str] | None]:
+    """The lists by which a policy differs from the default one, sorted."""
+    found: dict[str, list[str] | None] = {}
+    for name in (f.name for f in fields(Policy)):
+        allowed: frozenset[str] | None = getattr(policy, name)
+        if allowed != getattr(DEFAULT_POLICY, name):
+            found[name] = sorted(allowed) if allowed is not None else None
+    return found
 
 
 @dataclass(frozen=True, slots=True)

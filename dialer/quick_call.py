@@ -9,7 +9,7 @@ from typing import Any
 from dialer.bodies import REQUIRED, Parsed
 from dialer.errors import FieldError, Refused
 from dialer.items import ItemMaker, format_time
-from dialer.policy import DEFAULT_POLICY, Policy, is_dial_part, parse_dial_string
+from dialer.policy import is_dial_part, parse_dial_string
 from dialer.store.contract import Client, NewItem
 
 
@@ -19,10 +19,9 @@ def build_quick_call(
     servers: Mapping[str, int],
     new_id: Callable[[], str],
     expires_at: float,
-    policy: Policy = DEFAULT_POLICY,
 ) -> NewItem:
     """The item of a quick call: `number1` is dialed, one attempt, none after `expires_at`."""
-    maker = ItemMaker(client, servers, new_id, policy, parsed)
+    maker = ItemMaker(client, servers, new_id, parsed)
     body = parsed.content
     for name in ("number1", "customer_name", "action"):
         if not body.get(name):

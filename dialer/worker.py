@@ -25,7 +25,6 @@ from dialer.errors import Conflict, Refused, StoreUnavailable
 from dialer.originate import build_originate
 from dialer.pacing import RateGate
 from dialer.planner import Placement, Planner
-from dialer.policy import Policy
 from dialer.reporting import Reporter
 from dialer.retry import RetryRules
 from dialer.server_link import ServerLink
@@ -65,7 +64,6 @@ class WorkerParts:
     planner: Planner
     reporter: Reporter
     links: dict[int, ServerLink]
-    policy_of: Callable[[int], Policy]
     request_refresh: Callable[[], None]
     feed_lanes: Callable[[], None]
     check_deadlines: Callable[[], None]
@@ -251,7 +249,7 @@ class Worker:
             channel_id=placement.channel_id,
             action_id=placement.action_id,
             max_duration=self._parts.max_call_duration,
-            policy=self._parts.policy_of(client.id),
+            policy=client.policy,
         )
         attempt.application = originate.application
         attempt.data = originate.data

@@ -8,17 +8,12 @@ from fastapi import Request
 from dialer.clock import Clock
 from dialer.coordination.contract import Signals
 from dialer.ids import Ids
-from dialer.policy import DEFAULT_POLICY, Policy
 from dialer.settings import Settings
 from dialer.store.contract import CloseItem, Store
 
 
 def _ready() -> dict[str, bool]:
     return {}
-
-
-def _default_policy(client_id: int) -> Policy:
-    return DEFAULT_POLICY
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +28,6 @@ class ApiDeps:
     signals: Signals
     close_item: CloseItem
     readiness: Callable[[], dict[str, bool]] = field(default=_ready)
-    policy_of: Callable[[int], Policy] = field(default=_default_policy)
 
 
 def deps_of(request: Request) -> ApiDeps:

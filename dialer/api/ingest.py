@@ -64,7 +64,6 @@ async def insert_quick_call(request: Request) -> Response:
             servers,
             lambda: deps.ids.new(now),
             now + deps.settings.quick_call_expiry,
-            deps.policy_of(client.id),
         )
 
         def answer(queue_id: int) -> dict[str, Any]:
@@ -104,9 +103,7 @@ async def _parse(body: bytes) -> Parsed:
 async def _build_in_slices(parsed: Parsed, client: Client, deps: ApiDeps) -> list[NewItem]:
     servers = reachable_servers(client, await deps.store.servers())
     now = deps.clock.now()
-    builder = BatchBuilder(
-        parsed, client, servers, lambda: deps.ids.new(now), deps.policy_of(client.id)
-    )
+    builder = BatchBuilder(parsed, client, servers, lambda: deps.ids.new(now))
     for start in range(0, len(builder), SLICE):
         builder.build(start, start + SLICE)
         await asyncio.sleep(0)

@@ -30,6 +30,7 @@ JOIN servers s ON s.id = i.server_id
 WHERE i.status = 'pending' AND i.queue_id = r.queue_id
   AND (i.due_at IS NULL OR i.due_at <= r.at) AND (i.deadline IS NULL OR i.deadline > r.at)
   AND q.status IN ('pending', 'in-progress') AND NOT q.paused
+  AND NOT (q.ending IS 'pending' AND i.id <= coalesce(q.ending_upto, i.id))
   AND c.is_active AND c.status = 'active' AND NOT c.paused
   AND NOT s.paused AND NOT s.removed
   AND EXISTS (SELECT 1 FROM api_keys k WHERE k.client_id = c.id AND k.revoked_at IS NULL)

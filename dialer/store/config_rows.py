@@ -9,7 +9,9 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.exc import IntegrityError
 
 from dialer.errors import Conflict, NotFound
+from dialer.policy import dump_policy
 from dialer.store import tables as t
+from dialer.store.audit_rows import compare, note, show_values
 from dialer.store.contract import Client, Server, StoredKey
 from dialer.store.reading import read_all
 from dialer.store.rows import (
@@ -47,7 +49,7 @@ def keyed_client(lookup: str) -> Select[Any]:
     )
 
 
-def add_server(connection: Connection, server: Server) -> Server:
+def add_server(connection: Connection, server: Server, now: float, by: str | None = None) -> Server:
     """A code that was removed comes back with these settings; its CDRs keep belonging to it."""
     values = {name: getattr(server, name) for name in _SERVER_FIELDS}
     known = connection.execute(
@@ -59,10 +61,14 @@ def add_server(connection: Connection, server: Server) -> Server:
         connection.execute(update(t.servers).where(_s.id == known.id).values(values))
     else:
         raise Conflict(f"there is a server {server.code} already")
-    return _load_server(connection, server.code)
+    added = _load_server(connection, server.code)
+    note(connection, by, "server.add", added.code, show_values(added), now)
+    return added
 
 
-def change_server(connection: Connection, code: str, changes: dict[str, Any]) -> Server:
+def change_server(
+    connection: Connection, code: str, changes: dict[str, Any], now: float, by: str | None = None
+) -> Server:
     _check_names(changes, _SERVER_FIELDS)
     server = _load_server(connection, code)
     try:
@@ -70,7 +76,10 @@ def change_server(connection: Connection, code: str, changes: dict[str, Any]) ->
     except IntegrityError as error:
         raise Conflict(f"there is a server {changes.get('code')} already") from error
     rows = read_all(connection, select(*SERVER_COLUMNS).where(_s.id == server.id))
-    return read_server(rows[0])
+    changed = read_server(rows[0])
+    action = "server.remove" if changed.removed else "server.change"
+    note(connection, by, action, code, compare(server, changed), now)
+    return changed
 
 
 def _load_server(connection: Connection, code: str) -> Server:
@@ -80,9 +89,12 @@ def _load_server(connection: Connection, code: str) -> Server:
     raise NotFound(f"there is no server {code}")
 
 
-def add_client(connection: Connection, client: Client, key: StoredKey, now: float) -> Client:
+def add_client(
+    connection: Connection, client: Client, key: StoredKey, now: float, by: str | None = None
+) -> Client:
     at = to_micros(now)
     values = {name: getattr(client, name) for name in _CLIENT_FIELDS}
+    values["policy"] = dump_policy(client.policy)
     try:
         result = connection.execute(
             insert(t.clients).values(**values, created_at=at, updated_at=at).returning(_c.id)
@@ -92,7 +104,9 @@ def add_client(connection: Connection, client: Client, key: StoredKey, now: floa
     client_id = int(result.scalar_one())
     _set_servers(connection, client_id, sorted(client.server_ids))
     _add_key(connection, client_id, key, at)
-    return _load_client(connection, _c.id == client_id, client.accountcode)
+    added = _load_client(connection, _c.id == client_id, client.accountcode)
+    note(connection, by, "client.add", added.accountcode, show_values(added), now)
+    return added
 
 
 def _taken(connection: Connection, client: Client) -> str:
@@ -103,10 +117,16 @@ def _taken(connection: Connection, client: Client) -> str:
 
 
 def change_client(
-    connection: Connection, accountcode: str, changes: dict[str, Any], now: float
+    connection: Connection,
+    accountcode: str,
+    changes: dict[str, Any],
+    now: float,
+    by: str | None = None,
 ) -> Client:
     values = dict(changes)
     servers = values.pop("server_ids", None)
+    if "policy" in values:
+        values["policy"] = dump_policy(values["policy"])
     _check_names(values, _CLIENT_FIELDS)
     client = _load_client(connection, _c.accountcode == accountcode, accountcode)
     values["updated_at"] = to_micros(now)
@@ -116,16 +136,28 @@ def change_client(
         raise Conflict("there is another client with this accountcode or username") from error
     if servers is not None:
         _set_servers(connection, client.id, sorted(servers))
-    return _load_client(connection, _c.id == client.id, accountcode)
+    changed = _load_client(connection, _c.id == client.id, accountcode)
+    note(connection, by, "client.change", accountcode, compare(client, changed), now)
+    return changed
 
 
-def allocate(connection: Connection, accountcode: str, codes: Sequence[str], now: float) -> Client:
+def allocate(
+    connection: Connection,
+    accountcode: str,
+    codes: Sequence[str],
+    now: float,
+    by: str | None = None,
+) -> Client:
     ids = frozenset(_load_server(connection, code).id for code in codes)
-    return change_client(connection, accountcode, {"server_ids": ids}, now)
+    return change_client(connection, accountcode, {"server_ids": ids}, now, by)
 
 
 def replace_key(
-    connection: Connection, client_id: int, key: StoredKey | None, now: float
+    connection: Connection,
+    client_id: int,
+    key: StoredKey | None,
+    now: float,
+    by: str | None = None,
 ) -> Client:
     """Revoke the client's key; `key`, where given, follows it."""
     at = to_micros(now)
@@ -135,6 +167,9 @@ def replace_key(
     if key is not None:
         _add_key(connection, client.id, key, at)
     connection.execute(update(t.clients).where(_c.id == client.id).values(updated_at=at))
+    action = "client.key" if key is not None else "client.revoke"
+    shown = {"lookup": key.lookup} if key is not None else {}
+    note(connection, by, action, client.accountcode, shown, now)
     return _load_client(connection, _c.id == client.id, client.accountcode)
 
 

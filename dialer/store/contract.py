@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
 from dialer.cdr import Cdr
+from dialer.policy import DEFAULT_POLICY, Policy
 from dialer.states import ItemEnd, ItemStatus, QueueKind, QueueStatus
 
 T = TypeVar("T")
@@ -33,6 +34,7 @@ class Server:
     max_cps: float | None = None
     paused: bool = False
     removed: bool = False  # kept for its CDRs; invisible to clients and never dialed
+    recording_url: str | None = None  # where its recordings are served, as a folder; None: nowhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,7 @@ class Client:
     prefix: str | None = None
     default_application: str | None = None  # "App" or "App(args)"; None: Wait(1)
     timezone: str = "UTC"
+    policy: Policy = DEFAULT_POLICY  # what the operator allows it to dial
     server_ids: frozenset[int] = frozenset()  # empty: every server
     has_key: bool = False
     created_at: float = 0.0
@@ -326,7 +329,11 @@ CloseItem = Callable[[EndedItem], tuple[NewDelivery, ...]]
 
 
 class Store(Protocol):
-    """The contract. Adapters: `dialer.store.sqlite`."""
+    """The contract. Adapters: `dialer.store.sqlite`.
+
+    `by` is who changes something ("operator ann", "superuser acme"), for the audit log, which is
+    written in the change's own transaction; None: the change is not one that is noted there.
+    """
 
     async def open(self) -> None: ...
     async def close(self) -> None: ...
@@ -335,16 +342,24 @@ class Store(Protocol):
     # Configuration (servers, clients, keys). `Conflict` for a taken code, accountcode, username;
     # `NotFound` for an unknown one.
     async def servers(self) -> tuple[Server, ...]: ...
-    async def add_server(self, server: Server, now: float) -> Server: ...
-    async def change_server(self, code: str, changes: dict[str, Any], now: float) -> Server: ...
+    async def add_server(self, server: Server, now: float, by: str | None = None) -> Server: ...
+    async def change_server(
+        self, code: str, changes: dict[str, Any], now: float, by: str | None = None
+    ) -> Server: ...
     async def clients(self) -> tuple[Client, ...]: ...
     async def client(self, accountcode: str) -> Client: ...
-    async def add_client(self, client: Client, key: "StoredKey", now: float) -> Client: ...
-    async def change_client(
-        self, accountcode: str, changes: dict[str, Any], now: float
+    async def add_client(
+        self, client: Client, key: "StoredKey", now: float, by: str | None = None
     ) -> Client: ...
-    async def allocate(self, accountcode: str, codes: Sequence[str], now: float) -> Client: ...
-    async def replace_key(self, client_id: int, key: "StoredKey | None", now: float) -> Client: ...
+    async def change_client(
+        self, accountcode: str, changes: dict[str, Any], now: float, by: str | None = None
+    ) -> Client: ...
+    async def allocate(
+        self, accountcode: str, codes: Sequence[str], now: float, by: str | None = None
+    ) -> Client: ...
+    async def replace_key(  # None: the client's key is revoked
+        self, client_id: int, key: "StoredKey | None", now: float, by: str | None = None
+    ) -> Client: ...
     async def client_by_key(self, lookup: str) -> "tuple[Client, StoredKey] | None": ...
     async def installation_secret(self) -> bytes: ...
 
@@ -375,8 +390,18 @@ class Store(Protocol):
         self, queue_id: int, offset: int, limit: int, filters: dict[str, Any] | None = None
     ) -> Page[Item]: ...
     async def change_queue(
-        self, queue_id: int, changes: dict[str, Any], close: CloseItem, now: float
+        self,
+        queue_id: int,
+        changes: dict[str, Any],
+        close: CloseItem,
+        now: float,
+        by: str | None = None,
     ) -> Queue: ...
+    # End everything of a client's that waits (retries and quick calls too) as terminated; how much
+    # that was. From the moment of the call nothing of it is dialed; what comes in later stays.
+    async def flush(
+        self, client_id: int, close: CloseItem, now: float, by: str | None = None
+    ) -> int: ...
 
     # The worker.
     async def snapshot(self) -> Snapshot: ...
@@ -415,6 +440,7 @@ class Store(Protocol):
     async def cdrs(
         self, client_id: int | None, after_id: int, limit: int
     ) -> tuple[tuple[int, Cdr], ...]: ...
+    async def audit(self, limit: int) -> "tuple[AuditEntry, ...]": ...  # the latest first
     async def totals(self) -> Totals: ...
     async def activity(self, now: float) -> "Activity": ...
 
@@ -451,6 +477,20 @@ class KeptAnswer:
     client_id: int
     key: str
     answer: IdempotentAnswer
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """Who changed what, when. `action` is like "client.change", `subject` an accountcode, a
+    server's code or a queue's id; `details` holds each field's value before and after, and of keys
+    the lookup part alone."""
+
+    id: int
+    at: float
+    actor: str
+    action: str
+    subject: str
+    details: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)

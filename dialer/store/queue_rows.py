@@ -8,7 +8,7 @@ transaction, the first in the change's own. The mark outlives a crash: whoever c
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Select, select, update
+from sqlalchemy import ColumnElement, Connection, Select, func, select, update
 
 from dialer.errors import Conflict, NotFound
 from dialer.states import (
@@ -20,6 +20,7 @@ from dialer.states import (
     check_transition,
 )
 from dialer.store import tables as t
+from dialer.store.audit_rows import note
 from dialer.store.bulk import driver_cursor
 from dialer.store.contract import Candidate, Client, CloseItem, EndedItem, Queue
 from dialer.store.deltas import Deltas
@@ -54,7 +55,11 @@ ENDING: Final[dict[str | None, tuple[ColumnElement[bool], ...]]] = {
 
 
 def change_queue(
-    connection: Connection, queue_id: int, changes: dict[str, Any], now: float
+    connection: Connection,
+    queue_id: int,
+    changes: dict[str, Any],
+    now: float,
+    by: str | None = None,
 ) -> bool:
     """Apply `changes`; whether `end_marked` has something to do. Raises `NotFound`; `Conflict`
     for a completed queue that should go on and for a quick queue that should be completed."""
@@ -69,9 +74,9 @@ def change_queue(
     if status is QueueStatus.COMPLETED and ("status" in changes or changes.get("closed")):
         if queue.kind is QueueKind.QUICK:
             raise Conflict("the queue of quick calls is never completed")
-        values |= {"closed": True, "ending": _PENDING}
-    elif wanted.get("retry") is False and queue.retry:
-        values["ending"] = _RETRIES
+        values |= {"closed": True, "ending": _PENDING, "ending_upto": None}
+    elif wanted.get("retry") is False and queue.retry and not _is_flushed(connection, queue_id):
+        values |= {"ending": _RETRIES, "ending_upto": None}
     if status is not queue.status:
         if queue.status is QueueStatus.COMPLETED:
             raise Conflict(f"queue {queue_id} is completed")
@@ -80,7 +85,34 @@ def change_queue(
     connection.execute(update(t.queues).where(t.queues.c.id == queue_id).values(values))
     if "retry_gap" in wanted:
         _move_retries(connection, queue_id, wanted["retry_gap"] - queue.retry_gap)
+    note(connection, by, "queue.change", queue_id, changes, now)
     return "ending" in values
+
+
+def _is_flushed(connection: Connection, queue_id: int) -> bool:
+    """Whether a flush is going on, which ends more than switching retries off does."""
+    ending = connection.scalar(select(t.queues.c.ending).where(t.queues.c.id == queue_id))
+    return ending == _PENDING
+
+
+def mark_all(
+    connection: Connection, client_id: int, now: float, by: str | None = None
+) -> dict[int, int]:
+    """Mark every queue of a client's that has something waiting, for all that waits now: no
+    attempt of it is granted any more. Queue → how much that is."""
+    owned = (t.queues.c.client_id == client_id) & (t.queues.c.pending_count > 0)
+    query = select(t.queues.c.id, t.queues.c.pending_count).where(owned)
+    waiting = {raw[0]: raw[1] for raw in read_all(connection, query)}
+    newest = select(func.max(_i.id)).scalar_subquery()
+    ends_all = (t.queues.c.ending == _PENDING) & t.queues.c.ending_upto.is_(None)
+    connection.execute(
+        update(t.queues)
+        .where(owned, ~func.coalesce(ends_all, False))
+        .values(ending=_PENDING, ending_upto=newest)
+    )
+    account = connection.scalar(select(t.clients.c.accountcode).where(t.clients.c.id == client_id))
+    note(connection, by, "client.flush", account, {"flushed": sum(waiting.values())}, now)
+    return waiting
 
 
 def load_queue(connection: Connection, queue_id: int) -> Queue:
@@ -105,18 +137,20 @@ def end_marked(
 ) -> int:
     """End up to `limit` items of a marked queue as terminated; how many. The mark goes with the
     last."""
-    ending = connection.execute(
-        select(t.queues.c.ending).where(t.queues.c.id == queue_id)
-    ).scalar_one()
+    ending, upto = connection.execute(
+        select(t.queues.c.ending, t.queues.c.ending_upto).where(t.queues.c.id == queue_id)
+    ).one()
+    named = waiting_in(queue_id) if upto is None else waiting_in(queue_id) & (_i.id <= upto)
     ended = 0
     for which in ENDING.get(ending, ()):
-        query = select(*CANDIDATE_COLUMNS).where(waiting_in(queue_id), which).limit(limit - ended)
+        query = select(*CANDIDATE_COLUMNS).where(named, which).limit(limit - ended)
         candidates = _load_candidates(connection, query)
         ended += _end_items(connection, candidates, ItemEnd.TERMINATED, close, now)
         if ended == limit:
             return ended
     if ending is not None:
-        connection.execute(update(t.queues).where(t.queues.c.id == queue_id).values(ending=None))
+        done = {"ending": None, "ending_upto": None}
+        connection.execute(update(t.queues).where(t.queues.c.id == queue_id).values(done))
     return ended
 
 

@@ -196,6 +196,24 @@ def _equalities(
     return [table.c[name] == value for name, value in given.items()]
 
 
+def item_total(
+    queue_id: int, filters: dict[str, Any], conditions: list[ColumnElement[bool]]
+) -> Select[Any]:
+    """The length of a list of items: without a filter, by status or by batch it is known; else
+    those rows are counted."""
+    if not filters:
+        return select(_q.total_count).where(_q.id == queue_id)
+    if filters.keys() == {"status"}:
+        return select(_q[f"{ItemStatus(filters['status'])}_count"]).where(_q.id == queue_id)
+    if filters.keys() == {"batch_id"}:
+        batches = t.batches.c
+        count = func.coalesce(func.sum(batches.inserted_count), 0)
+        return select(count).where(
+            batches.queue_id == queue_id, batches.batch_id == filters["batch_id"]
+        )
+    return select(func.count(_i.id)).where(*conditions)
+
+
 def page_of_queues(conditions: list[ColumnElement[bool]], offset: int, limit: int) -> Select[Any]:
     return select(*QUEUE_COLUMNS).where(*conditions).order_by(_q.id).offset(offset).limit(limit)
 

@@ -23,6 +23,7 @@ from sqlalchemy import (
 
 from ami import LegB
 from dialer.cdr import Cdr
+from dialer.policy import read_policy
 from dialer.states import ItemStatus, QueueKind, QueueStatus
 from dialer.store import tables as t
 from dialer.store.contract import (
@@ -94,7 +95,7 @@ CLIENT_COLUMNS: Final = (
     t.clients.c.created_at,
     t.clients.c.updated_at,
 )
-QUEUE_COLUMNS: Final = tuple(c for c in t.queues.c if c.name != "ending")
+QUEUE_COLUMNS: Final = tuple(c for c in t.queues.c if not c.name.startswith("ending"))
 ITEM_COLUMNS: Final = tuple(t.items.c[f.name] for f in fields(Item))
 CANDIDATE_COLUMNS: Final = tuple(t.items.c[f.name] for f in fields(Candidate))
 DELIVERY_COLUMNS: Final = tuple(
@@ -112,10 +113,10 @@ OPEN_ATTEMPT_COLUMNS: Final = (
 
 
 def read_server(raw: Raw) -> Server:
-    id_, code, host, port, username, env, file, tls, channels, cps, paused, removed = raw
+    id_, code, host, port, username, env, file, tls, channels, cps, paused, removed, url = raw
     return Server(
         id_, code, host, port, username, env, file, bool(tls), channels, cps, bool(paused),
-        bool(removed),
+        bool(removed), url,
     )  # fmt: skip
 
 
@@ -125,6 +126,7 @@ def read_client(raw: Raw) -> Client:
     values = dict(zip(names, plain, strict=True))
     for flag in ("is_superuser", "is_active", "paused"):
         values[flag] = bool(values[flag])
+    values["policy"] = read_policy(values["policy"])
     return Client(
         **values,
         server_ids=frozenset(server_ids),

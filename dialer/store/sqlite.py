@@ -17,12 +17,22 @@ from sqlalchemy.exc import SQLAlchemyError
 from dialer.cdr import Cdr
 from dialer.errors import NotFound
 from dialer.states import ItemStatus
-from dialer.store import attempts, config_rows, ingest, outbox, queue_rows, reading, rows
+from dialer.store import (
+    attempts,
+    audit_rows,
+    config_rows,
+    ingest,
+    outbox,
+    queue_rows,
+    reading,
+    rows,
+)
 from dialer.store import contract as c
 from dialer.store import tables as t
 from dialer.store.claim import Claim
 from dialer.store.engines import reading_engine, sqlite_url, writing_engine
 from dialer.store.migrations import upgrade
+from dialer.store.queue_rows import CHUNK
 from dialer.store.session import Kind, as_failure
 from dialer.store.writer import Writer
 
@@ -135,9 +145,10 @@ class SqliteStore:
             raise as_failure(error) from error
 
     async def _fetch_number(self, query: Select[Any]) -> int | None:
-        """The single value of the single row."""
-        value: int | None = (await self._fetch(query))[0][0]
-        return value
+        """The single value of the single row, where there is one."""
+        for (value,) in await self._fetch(query):
+            return int(value) if value is not None else None
+        return None
 
     # Configuration.
 
@@ -145,11 +156,13 @@ class SqliteStore:
         found = map(rows.read_server, await self._read(_SERVERS))
         return tuple(server for server in found if not server.removed)
 
-    async def add_server(self, server: c.Server, now: float) -> c.Server:
-        return await self._run(lambda conn: config_rows.add_server(conn, server))
+    async def add_server(self, server: c.Server, now: float, by: str | None = None) -> c.Server:
+        return await self._run(lambda conn: config_rows.add_server(conn, server, now, by))
 
-    async def change_server(self, code: str, changes: dict[str, Any], now: float) -> c.Server:
-        return await self._run(lambda conn: config_rows.change_server(conn, code, changes))
+    async def change_server(
+        self, code: str, changes: dict[str, Any], now: float, by: str | None = None
+    ) -> c.Server:
+        return await self._run(lambda conn: config_rows.change_server(conn, code, changes, now, by))
 
     async def clients(self) -> tuple[c.Client, ...]:
         return tuple(map(rows.read_client, await self._fetch(config_rows.all_clients())))
@@ -160,21 +173,27 @@ class SqliteStore:
             return rows.read_client(raw)
         raise NotFound(f"there is no client {accountcode}")
 
-    async def add_client(self, client: c.Client, key: c.StoredKey, now: float) -> c.Client:
-        return await self._run(lambda conn: config_rows.add_client(conn, client, key, now))
+    async def add_client(
+        self, client: c.Client, key: c.StoredKey, now: float, by: str | None = None
+    ) -> c.Client:
+        return await self._run(lambda conn: config_rows.add_client(conn, client, key, now, by))
 
     async def change_client(
-        self, accountcode: str, changes: dict[str, Any], now: float
+        self, accountcode: str, changes: dict[str, Any], now: float, by: str | None = None
     ) -> c.Client:
         return await self._run(
-            lambda conn: config_rows.change_client(conn, accountcode, changes, now)
+            lambda conn: config_rows.change_client(conn, accountcode, changes, now, by)
         )
 
-    async def allocate(self, accountcode: str, codes: Sequence[str], now: float) -> c.Client:
-        return await self._run(lambda conn: config_rows.allocate(conn, accountcode, codes, now))
+    async def allocate(
+        self, accountcode: str, codes: Sequence[str], now: float, by: str | None = None
+    ) -> c.Client:
+        return await self._run(lambda conn: config_rows.allocate(conn, accountcode, codes, now, by))
 
-    async def replace_key(self, client_id: int, key: c.StoredKey | None, now: float) -> c.Client:
-        return await self._run(lambda conn: config_rows.replace_key(conn, client_id, key, now))
+    async def replace_key(
+        self, client_id: int, key: c.StoredKey | None, now: float, by: str | None = None
+    ) -> c.Client:
+        return await self._run(lambda conn: config_rows.replace_key(conn, client_id, key, now, by))
 
     async def client_by_key(self, lookup: str) -> tuple[c.Client, c.StoredKey] | None:
         for digest, *raw in await self._read(_KEYED_CLIENT, lookup):
@@ -241,26 +260,43 @@ class SqliteStore:
     ) -> c.Page[c.Item]:
         conditions = reading.item_conditions(queue_id, filters)
         found = await self._fetch(reading.page_of_items(conditions, offset, limit))
-        if filters:
-            total = await self._fetch_number(select(func.count(t.items.c.id)).where(*conditions))
-        else:
-            total = (await self.queue(queue_id, None)).total_count
-        return c.Page(tuple(map(rows.read_item, found)), total or 0)
+        total = await self._fetch_number(reading.item_total(queue_id, filters or {}, conditions))
+        if total is None:
+            raise NotFound("Queue not found")
+        return c.Page(tuple(map(rows.read_item, found)), total)
 
     async def change_queue(
-        self, queue_id: int, changes: dict[str, Any], close: c.CloseItem, now: float
+        self,
+        queue_id: int,
+        changes: dict[str, Any],
+        close: c.CloseItem,
+        now: float,
+        by: str | None = None,
     ) -> c.Queue:
-        def end(conn: Connection) -> int:
-            return queue_rows.end_marked(conn, queue_id, queue_rows.CHUNK, close, now)
-
         def change(conn: Connection) -> int:
-            marked = queue_rows.change_queue(conn, queue_id, changes, now)
-            return end(conn) if marked else 0
+            marked = queue_rows.change_queue(conn, queue_id, changes, now, by)
+            return queue_rows.end_marked(conn, queue_id, CHUNK, close, now) if marked else 0
 
-        ended = await self._run(change)
-        while ended == queue_rows.CHUNK:
-            ended = await self._run(end)
+        if await self._run(change) == CHUNK:
+            await self._end_marked(queue_id, close, now)
         return await self.queue(queue_id, None)
+
+    async def flush(
+        self, client_id: int, close: c.CloseItem, now: float, by: str | None = None
+    ) -> int:
+        waiting = await self._run(lambda conn: queue_rows.mark_all(conn, client_id, now, by))
+        for queue_id in waiting:
+            await self._end_marked(queue_id, close, now)
+        return sum(waiting.values())
+
+    async def _end_marked(self, queue_id: int, close: c.CloseItem, now: float) -> None:
+        """End what a mark names, a chunk a transaction: other writes get their turn."""
+
+        def end(conn: Connection) -> int:
+            return queue_rows.end_marked(conn, queue_id, CHUNK, close, now)
+
+        while await self._run(end) == CHUNK:
+            pass
 
     # The worker.
 
@@ -346,6 +382,9 @@ class SqliteStore:
     ) -> tuple[tuple[int, Cdr], ...]:
         found = await self._fetch(reading.cdrs(client_id, after_id, limit))
         return tuple((id_, rows.load_cdr(record)) for id_, record in found)
+
+    async def audit(self, limit: int) -> tuple[c.AuditEntry, ...]:
+        return tuple(map(audit_rows.read_entry, await self._fetch(audit_rows.latest(limit))))
 
     async def totals(self) -> c.Totals:
         counts = (await self._fetch(reading.item_counts()))[0]

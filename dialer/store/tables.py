@@ -74,6 +74,7 @@ servers = Table(
     Column("max_cps", Float),
     _flag("paused"),
     _flag("removed"),
+    Column("recording_url", String),
 )
 
 clients = Table(
@@ -99,6 +100,8 @@ clients = Table(
     Column("timezone", String, nullable=False),
     Column("created_at", _Moment, nullable=False),
     Column("updated_at", _Moment, nullable=False),
+    # What differs from the default policy (dialer.policy.dump_policy).
+    Column("policy", JSON, nullable=False, server_default=text("'{}'")),
     CheckConstraint("allocated_channels >= 0", name="allocated_channels"),
 )
 
@@ -147,6 +150,7 @@ queues = Table(
     _within("status", "pending", "in-progress", "paused", "completed"),
     _within("kind", "batch", "quick"),
     _within("ending", "pending", "retries"),
+    Column("ending_upto", BigInteger),  # the mark holds for items up to this id; NULL: for all
     CheckConstraint(
         "pending_count >= 0 AND queued_count >= 0 AND total_count"
         " = pending_count + queued_count + processed_count + terminated_count",
@@ -235,6 +239,13 @@ items = Table(
         "deadline",
         sqlite_where=text("status = 'pending' AND deadline IS NOT NULL"),
     ),
+    # For lists by disposition and their lengths.
+    Index(
+        "ix_items_disposition",
+        "queue_id",
+        "disposition",
+        sqlite_where=text("disposition IS NOT NULL"),
+    ),
     Index(
         "uq_items_channel_base",
         "channel_base",
@@ -306,6 +317,18 @@ deliveries = Table(
     # What an endpoint's turn reads, and when the next one is due.
     Index("ix_deliveries_line", "endpoint", "id", "due_at", sqlite_where=text("state = 'pending'")),
     Index("ix_deliveries_due", "endpoint", "due_at", sqlite_where=text("state = 'pending'")),
+)
+
+# Who changed what: operators, superusers, and clients their keys.
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", _Key, primary_key=True),
+    Column("at", _Moment, nullable=False),
+    Column("actor", String, nullable=False),
+    Column("action", String, nullable=False),
+    Column("subject", String, nullable=False),
+    Column("details", JSON, nullable=False),
 )
 
 # Figures that would need a scan: "cdr/answered", "callback/pending"; kept with the rows they count.

@@ -106,7 +106,9 @@ def test_the_ids_of_a_local_channel_are_a_pair() -> None:
     local = {**ITEM, "action": {**ACTION, **ids, "Channel": "Local/100@out"}}
     policy = Policy(local_contexts=frozenset({"out"}))
     with pytest.raises(Refused) as caught:
-        build_batch(parse_batch(batch(local)), make_client(), {"server1": 7}, lambda: "x", policy)
+        build_batch(
+            parse_batch(batch(local)), make_client(policy=policy), {"server1": 7}, lambda: "x"
+        )
     assert [error.field for error in caught.value.errors] == ["action.OtherChannelId"]
     assert act(**ids).payload["action"]["OtherChannelId"] == "channel-12"
 
@@ -304,7 +306,7 @@ def test_policies_are_per_client() -> None:
     local = {**ITEM, "action": {**ACTION, "Channel": "Local/100@out"}}
     policy = Policy(local_contexts=frozenset({"out"}))
     parsed = parse_batch(batch(local))
-    (item,) = build_batch(parsed, make_client(), {"server1": 7}, lambda: "x", policy)
+    (item,) = build_batch(parsed, make_client(policy=policy), {"server1": 7}, lambda: "x")
     assert item.number == "100"
     assert item.payload["action"]["Channel"] == "Local/100@out"
 

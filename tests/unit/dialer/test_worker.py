@@ -14,7 +14,7 @@ from dialer.batch import build_batch
 from dialer.bodies import parse_batch
 from dialer.errors import Conflict, StoreUnavailable
 from dialer.planner import Planner
-from dialer.policy import DEFAULT_POLICY, Policy
+from dialer.policy import DEFAULT_POLICY
 from dialer.reporting import Reporter
 from dialer.store.contract import (
     Candidate,
@@ -93,7 +93,7 @@ class FakeLink:
 class Floor:
     """A worker with one client on one server, and everything around it in memory."""
 
-    def __init__(self, policy: Policy = DEFAULT_POLICY, **client: Any) -> None:
+    def __init__(self, **client: Any) -> None:
         ids = itertools.count(1)
         self.clock = FakeClock()
         self.ledger = Ledger()
@@ -113,7 +113,6 @@ class Floor:
                 planner=self.planner,
                 reporter=Reporter(None, self.offered.extend),
                 links={1: self.link},  # type: ignore[dict-item]
-                policy_of=lambda _: policy,
                 request_refresh=self._refresh,
                 feed_lanes=self._feed_lanes,
                 check_deadlines=self._check_deadlines,

@@ -3,7 +3,6 @@
 from fastapi import Request
 
 from dialer.api.deps import deps_of
-from dialer.policy import DEFAULT_POLICY
 from tests.unit.dialer.api.conftest import Api
 
 
@@ -11,4 +10,4 @@ async def test_routes_find_what_the_application_was_made_with(api: Api) -> None:
     request = Request({"type": "http", "app": api.app})
     deps = deps_of(request)
     assert deps.store is api.store
-    assert deps.policy_of(1) is DEFAULT_POLICY
+    assert deps.clock is api.clock

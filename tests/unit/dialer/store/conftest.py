@@ -20,7 +20,7 @@ def connection() -> Iterator[Connection]:
     with engine.connect() as connection:
         connection.exec_driver_sql("PRAGMA foreign_keys = ON")
         metadata.create_all(connection)
-        config_rows.add_server(connection, make.SERVER)
+        config_rows.add_server(connection, make.SERVER, make.NOW)
         config_rows.add_client(connection, make.CLIENT, StoredKey("lookup", "digest"), make.NOW)
         yield connection
     engine.dispose()

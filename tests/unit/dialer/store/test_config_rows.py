@@ -20,7 +20,7 @@ def test_only_fields_of_a_client_change(connection: Connection, changes: dict[st
 
 def test_only_fields_of_a_server_change(connection: Connection) -> None:
     with pytest.raises(ValueError, match="secret"):
-        config_rows.change_server(connection, "pbx1", {"secret": "x"})
+        config_rows.change_server(connection, "pbx1", {"secret": "x"}, make.NOW)
 
 
 def test_revoked_keys_are_kept_and_one_is_live(connection: Connection) -> None:

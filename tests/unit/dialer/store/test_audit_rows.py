@@ -1,0 +1,34 @@
+"""What an audit entry holds (when one is written: the conformance suite)."""
+
+from dataclasses import replace
+
+from sqlalchemy import Connection, select
+
+from dialer.policy import Policy
+from dialer.store import audit_rows
+from dialer.store import tables as t
+from tests import store_records as make
+
+
+def test_nobody_named_means_no_entry(connection: Connection) -> None:
+    audit_rows.note(connection, None, "client.change", "acme", {}, make.NOW)
+    assert connection.execute(select(t.audit)).all() == []
+
+
+def test_only_what_differs_is_told() -> None:
+    changed = replace(make.CLIENT, allocated_channels=5, server_ids=frozenset({2, 1}))
+    assert audit_rows.compare(make.CLIENT, changed) == {
+        "allocated_channels": [1, 5],
+        "server_ids": [[], [1, 2]],
+    }
+
+
+def test_a_policy_is_told_by_its_lists() -> None:
+    changed = replace(make.CLIENT, policy=Policy(local_contexts=frozenset({"out", "in"})))
+    assert audit_rows.compare(make.CLIENT, changed) == {
+        "policy": [{}, {"local_contexts": ["in", "out"]}]
+    }
+
+
+def test_times_and_ids_are_not_told() -> None:
+    assert not {"id", "created_at", "updated_at"} & audit_rows.show_values(make.CLIENT).keys()
