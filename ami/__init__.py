@@ -31,6 +31,7 @@ from ami.events import (
     Event,
     LiveChannel,
     OriginateAnswered,
+    RecordingStarted,
     ServerBooted,
     ServerShutdown,
 )
@@ -85,6 +86,7 @@ __all__ = [
     "OriginateAnswered",
     "Progress",
     "ProtocolBroken",
+    "RecordingStarted",
     "ServerBooted",
     "ServerReport",
     "ServerShutdown",

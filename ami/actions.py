@@ -19,6 +19,7 @@ MAX_CALLER_ID: Final = 80  # bytes; Asterisk cuts at 255 silently
 MAX_ID: Final = 149  # AST_MAX_PUBLIC_UNIQUEID; "Uniqueid length exceeds maximum of 149"
 MAX_PLACE: Final = 79  # AST_MAX_EXTENSION, _CONTEXT and _ACCOUNT_CODE are 80 with the final NUL
 MAX_TIMEOUT_MS: Final = 120_000
+MAX_PRIORITY: Final = 2**31 - 1  # sscanf "%30d": it would take another number for a larger one
 
 # C0 and DEL, C1 with NEL, LS and PS, lone surrogates (they have no UTF-8).
 _UNSENDABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -242,8 +243,8 @@ def _target_headers(originate: Originate) -> Headers:
         raise ActionInvalid("Application", "neither it nor all of Context, Exten and Priority")
     if originate.data:
         raise ActionInvalid("Data", "stands without an Application")
-    if originate.priority < 1:
-        raise ActionInvalid("Priority", "is not 1 or more")
+    if not 1 <= originate.priority <= MAX_PRIORITY:
+        raise ActionInvalid("Priority", f"is not 1 to {MAX_PRIORITY}")
     _check_size("Context", originate.context, MAX_PLACE)
     _check_size("Exten", originate.exten, MAX_PLACE)
     return [
@@ -283,7 +284,12 @@ def _check_variable(assignment: str, functions: frozenset[str]) -> None:
     name, equals, _ = assignment.partition("=")
     if not equals:
         raise ActionInvalid("Variable", "is not NAME=value")
-    if name not in functions:
+    if name in functions:
+        if '"' in name or "\\" in name:
+            raise ActionInvalid(
+                "Variable", "its name has a quote or backslash, which Asterisk eats"
+            )
+    else:
         if _NAME.match(name) is None:
             raise ActionInvalid("Variable", "its name is neither plain nor allowed by name")
         if is_reserved(name):

@@ -24,6 +24,7 @@ from ami.events import (
     Event,
     LiveChannel,
     OriginateAnswered,
+    RecordingStarted,
     ServerBooted,
     ServerShutdown,
 )
@@ -285,7 +286,7 @@ class CallTracker:
             case BridgeEntered():
                 if self._is_bridged(call, leg):
                     effects += call.reach(Progress.BRIDGED, event.at)
-            case DialBegun() | ChannelHungUp():
+            case DialBegun() | RecordingStarted() | ChannelHungUp():
                 pass
         return effects
 

@@ -103,6 +103,18 @@ class BridgeEntered:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordingStarted:
+    """UserEvent `DialerRecording` of the operator's dialplan (dialer-recording.conf).
+    `file`: the absolute path of the audio on the server, as Asterisk names it."""
+
+    at: float
+    uniqueid: str
+    linkedid: str | None
+    channel: str
+    file: str
+
+
+@dataclass(frozen=True, slots=True)
 class ChannelHungUp:
     """Hangup. `cause` is Q.850's number (0: cleared normally, or by us), None where it is no
     number; `sip_code` is TechCause's, None where there is none (before 20.17, 22.7, 23.1, or
@@ -169,6 +181,7 @@ ChannelEvent = (
     | DialProgressed
     | DialEnded
     | BridgeEntered
+    | RecordingStarted
     | ChannelHungUp
 )
 Event = ChannelEvent | OriginateAnswered | ServerShutdown | ServerBooted

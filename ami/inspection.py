@@ -2,7 +2,8 @@
 
 Nothing is changed over there. The only action with an effect is an Originate to a technology that
 no Asterisk has: it fails before any channel exists, and its OriginateResponse shows whether
-we would hear of real calls.
+we would hear of real calls. A second one, to a context, shows whether that context is there: an
+Originate to one that is not is refused at once, and no list has to be read for it.
 """
 
 import asyncio
@@ -10,7 +11,7 @@ import re
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from ami.actions import CoreSettings, CoreStatus, ListCommands, Login, Originate, Ping
@@ -31,6 +32,9 @@ DANGEROUS: Final = {"Filter": "write system", "Command": "write command"}
 FULLY_BOOTED: Final = "read system: FullyBooted and Shutdown events"
 CALL_EVENTS: Final = "read call: OriginateResponse events"
 
+# Asterisk's words for an Originate to a context or extension that it does not have.
+NO_EXTENSION: Final = "Extension does not exist"
+
 MAX_SKEW: Final = 2.0  # seconds; CDR times are Asterisk's, deadlines are ours
 _EVENT_WAIT: Final = 3.0  # seconds for an event that follows within milliseconds
 
@@ -42,8 +46,9 @@ _VERSION: Final = re.compile(r"(\d+)\.(\d+)(?:\.(\d+))?")
 @dataclass(frozen=True, slots=True)
 class ServerReport:
     """`privileges`: what was looked at → whether it is held. `skew`: seconds by which the server's
-    clock is ahead of ours, None where it did not say. `warnings`: sentences for the operator;
-    empty when calls can be dialed there as they should."""
+    clock is ahead of ours, None where it did not say. `has_context`: whether the context that was
+    asked for has an extension `s`, None where that was not asked or could not be told. `warnings`:
+    sentences for the operator; empty when calls can be dialed there as they should."""
 
     ami_version: str
     asterisk_version: str
@@ -54,6 +59,7 @@ class ServerReport:
     timestamps: bool
     privileges: dict[str, bool]
     warnings: tuple[str, ...]
+    has_context: bool | None = None
 
 
 def judge_version(text: str) -> str | None:
@@ -77,10 +83,12 @@ async def inspect_server(
     address: Address,
     timing: Timing = DEFAULT_TIMING,
     *,
+    context: str = "",
     wall: Callable[[], float] = time.time,
     event_wait: float = _EVENT_WAIT,
 ) -> ServerReport:
-    """Logs in, looks, logs off. Raises LinkDown, LoginRefused, LinkLost, ActionTimeout."""
+    """Logs in, looks (also for `context` where one is given), logs off. Raises LinkDown,
+    LoginRefused, LinkLost, ActionTimeout."""
     seen: dict[str, asyncio.Future[Message]] = {
         name: asyncio.get_running_loop().create_future()
         for name in ("FullyBooted", "OriginateResponse")
@@ -105,7 +113,11 @@ async def inspect_server(
         action_timeout=timing.action_timeout,
     )
     try:
-        return await _inspect(session, address, prefix, seen, wall, event_wait)
+        report = await _inspect(session, address, prefix, seen, wall, event_wait)
+        if context:
+            found = await _find_context(session, f"{prefix}-7", context)
+            report = replace(report, has_context=found)
+        return report
     finally:
         session.abort(LinkLost("inspected"))
 
@@ -171,6 +183,15 @@ async def _probe_originate(session: Session, name: str) -> None:
         )
     except ActionRejected:
         return  # no OriginateResponse follows, which the report shows
+
+
+async def _find_context(session: Session, name: str, context: str) -> bool | None:
+    probe = Originate(name, name, "DialerProbe/none", 1000, context=context, exten="s", priority=1)
+    try:
+        await session.send(probe)
+    except ActionRejected as rejection:
+        return False if NO_EXTENSION in rejection.message else None
+    return True
 
 
 def _skew(stamp: str, ours: float) -> float | None:

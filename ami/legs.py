@@ -20,6 +20,7 @@ from ami.events import (
     DialProgressed,
     LiveChannel,
     OriginateAnswered,
+    RecordingStarted,
 )
 from ami.reports import CallReport, LegB
 
@@ -106,6 +107,8 @@ class Leg:
                 self.dialed_by = self.dialed_by or event.uniqueid
                 ended = (at, event.status)
                 self.dial_ended = ended if self.dial_ended is None else max(self.dial_ended, ended)
+            case RecordingStarted():
+                pass  # it is the call's, not the channel's
 
     def _see_state(self, state: ChannelState, at: float) -> None:
         if state is ChannelState.UP:
@@ -124,7 +127,7 @@ class Leg:
 class Legs:
     """Everything seen of one call."""
 
-    __slots__ = ("cancelled", "channel_id", "legs", "live", "response")
+    __slots__ = ("cancelled", "channel_id", "legs", "live", "recorded", "response")
 
     def __init__(self, channel_id: str) -> None:
         self.channel_id = channel_id
@@ -132,6 +135,7 @@ class Legs:
         self.live = 0  # channels seen and not hung up
         self.response: OriginateAnswered | None = None
         self.cancelled = False
+        self.recorded: tuple[float, str] | None = None  # the first recording: since when, its file
 
     @property
     def own(self) -> Leg | None:
@@ -156,6 +160,9 @@ class Legs:
         leg = self._leg(uniqueid, channel, event.at)
         was_live = leg.hungup_at is None
         leg.see(event)
+        if isinstance(event, RecordingStarted):
+            begun = (event.at, event.file)
+            self.recorded = begun if self.recorded is None else min(self.recorded, begun)
         if was_live and leg.hungup_at is not None:
             self.live -= 1
         return leg
@@ -249,6 +256,7 @@ class Legs:
             placed=bool(self.legs) or not certain or bool(reason),
             rang=rang,
             detail=detail,
+            recording=self.recorded[1] if self.recorded is not None else None,
         )
 
     def _first_side(self) -> list[Leg]:

@@ -35,7 +35,8 @@ class CallReport:
     last Hangup was not seen. Beside the disposition stands what it was derived from: for a Local
     channel that was not answered, `cause` and `sip_code` are those of the leg that it dialed.
     `placed`: a channel was made, or may have been. `rang`: ringing or early media was signalled.
-    `connected_b`: both legs were bridged. `detail`: a sentence for what the codes do not say."""
+    `connected_b`: both legs were bridged. `detail`: a sentence for what the codes do not say.
+    `recording`: the absolute path of its audio on the server, None where none was told of."""
 
     channel_id: str
     action_id: str
@@ -55,6 +56,7 @@ class CallReport:
     placed: bool
     rang: bool
     detail: str | None
+    recording: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

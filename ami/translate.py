@@ -23,6 +23,7 @@ from ami.events import (
     Event,
     LiveChannel,
     OriginateAnswered,
+    RecordingStarted,
     ServerBooted,
     ServerShutdown,
 )
@@ -45,6 +46,10 @@ _PROGRESS: Final = {
     "PROGRESS": DialProgress.PROGRESS,
     "PROCEEDING": DialProgress.PROCEEDING,
 }
+
+
+# What the operator's dialplan names the event by which it tells of a recording.
+RECORDING_EVENT: Final = "DialerRecording"
 
 
 def translate(message: Headers, received_at: float) -> Event | None:
@@ -194,6 +199,15 @@ def _read_bridge_enter(message: Headers, at: float) -> Event | None:
     return BridgeEntered(at, uniqueid, linkedid, message.get("Channel"), bridge_id)
 
 
+def _read_user_event(message: Headers, at: float) -> Event | None:
+    if message.get("UserEvent") != RECORDING_EVENT:
+        return None
+    uniqueid, file = _text(message, "Uniqueid"), message.get("File")
+    if uniqueid is None or not file:
+        return None
+    return RecordingStarted(at, uniqueid, _text(message, "Linkedid"), message.get("Channel"), file)
+
+
 def _read_hangup(message: Headers, at: float) -> Event | None:
     uniqueid = _text(message, "Uniqueid")
     if uniqueid is None:
@@ -250,12 +264,15 @@ _READERS: Final[dict[str, Callable[[Headers, float], Event | None]]] = {
     "DialEnd": _read_dial_end,
     "Dial": _read_dial,
     "BridgeEnter": _read_bridge_enter,
+    "UserEvent": _read_user_event,
     "Hangup": _read_hangup,
     "OriginateResponse": _read_originate_response,
     "Shutdown": _read_shutdown,
     "FullyBooted": _read_fully_booted,
 }
 
-# The names of the events that `translate` reads: what a parser need not look further at, and
-# what a server's event filter must let through.
-WANTED: Final[frozenset[str]] = frozenset(_READERS)
+# The events that `translate` reads, as a parser is told of them (`Decoder`): by their names, which
+# a server's event filter must let through; of UserEvents ours alone, for a dialplan may send many.
+WANTED: Final[frozenset[str]] = frozenset(
+    f"{name}: {RECORDING_EVENT}" if name == "UserEvent" else name for name in _READERS
+)

@@ -109,7 +109,8 @@ def parse_message(raw: bytes) -> Message | None:
 class Decoder:
     """Takes a connection's bytes in any pieces and gives its messages in order.
 
-    `wanted`: names of the events to give; others are passed over unparsed (None: give all).
+    `wanted`: names of the events to give; others are passed over unparsed (None: give all). An
+    entry `NAME: VALUE` wants those events NAME alone in which this very line stands.
     Responses are always given. `banner`: the greeting line once seen, else None. `passed_over`
     and `strays` count the events that were not wanted and the blocks that were no message.
     """
@@ -133,7 +134,8 @@ class Decoder:
         self.passed_over = 0
         self.strays = 0
         self._max = max_message
-        self._wanted = None if wanted is None else frozenset(name.encode() for name in wanted)
+        # By an event's name: what must stand in it.
+        self._wanted = None if wanted is None else dict(map(_name_and_line, wanted))
         self._buffer = bytearray()
         self._greeting = True
         # Of the unfinished message: how to find its end, once its line ends are known, and the
@@ -198,7 +200,8 @@ class Decoder:
             raise MessageTooLong(self._max, tuple(messages))
         if buffer.startswith(_EVENT, start):
             name = _rest_of_line(buffer, start + len(_EVENT), end)
-            if self._wanted is None or name in self._wanted:
+            line = b"" if self._wanted is None else self._wanted.get(name)
+            if line == b"" or (line is not None and buffer.find(line, start, end) >= 0):
                 raw = bytes(buffer[start:end])
                 messages.append(Message(Kind.EVENT, name.decode("utf-8", "replace"), raw))
             else:
@@ -215,14 +218,16 @@ class Decoder:
         message = parse_message(raw)
         if message is None:
             self.strays += 1
-        elif (
-            message.kind is Kind.EVENT
-            and self._wanted is not None
-            and message.name.encode("utf-8", "replace") not in self._wanted
-        ):
-            self.passed_over += 1
-        else:
+        elif self._wants(message):
             messages.append(message)
+        else:
+            self.passed_over += 1
+
+    def _wants(self, message: Message) -> bool:
+        if message.kind is Kind.RESPONSE or self._wanted is None:
+            return True
+        line = self._wanted.get(message.name.encode("utf-8", "replace"))
+        return line is not None and line.lower() in message.raw.lower()
 
     def _take_banner(self, buffer: bytes | bytearray) -> int:
         """Where the messages begin, or -1 while that cannot be told."""
@@ -242,6 +247,11 @@ class Decoder:
         self._scanned = 0
         self.banner = bytes(buffer[:line_end]).decode("utf-8", "replace").strip()
         return line_end + 1
+
+
+def _name_and_line(entry: str) -> tuple[bytes, bytes]:
+    name, colon, _ = entry.partition(":")
+    return name.encode(), entry.encode() if colon else b""
 
 
 def _rest_of_line(buffer: bytes | bytearray, start: int, end: int) -> bytes:

@@ -176,23 +176,43 @@ async def hold_channel(ami: RawAmi, name: str) -> None:
     await settle(ami)
 
 
-async def recorded_dial(ami: RawAmi, name: str) -> None:
-    """A call that runs Dial through the operator's recording context."""
-    headers = [
-        ("ActionID", f"{name}-action"),
-        ("Channel", "PJSIP/9007@carrier"),
-        ("Context", "dialer-recording"),
-        ("Exten", "s"),
-        ("Priority", "1"),
-        ("Timeout", "20000"),
-        ("ChannelId", f"{name}-channel"),
-        ("Variable", f"DIALER_RECORDING=captures/{name}"),
-        ("Variable", "DIALER_APPLICATION=Dial"),
-        ("Variable", "DIALER_DATA=PJSIP/*9000@carrier\\,20"),
-        ("Async", "true"),
-    ]
-    ami.send("Originate", headers)
-    await settle(ami)
+def record(
+    channel: str,
+    application: tuple[str, str] = ("Wait", "1"),
+    profile: str = "default",
+    file: str = "",
+) -> Scenario:
+    """A scenario of one call through the operator's recording context. `file`: the recording's
+    name, `captures/<scenario>` where none is given."""
+
+    async def run(ami: RawAmi, name: str) -> None:
+        headers = [
+            ("ActionID", f"{name}-action"),
+            ("Channel", channel),
+            ("ChannelId", f"{name}-channel"),
+            ("Context", "dialer-recording"),
+            ("Exten", "s"),
+            ("Priority", "1"),
+            ("Timeout", "20000"),
+            ("CallerID", '"Lab" <5551000>'),
+            ("Async", "true"),
+            ("Variable", f"DIALER_RECORDING={file or f'captures/{name}'}"),
+            ("Variable", "DIALER_FORMAT=wav"),
+            ("Variable", f"DIALER_PROFILE={profile}"),
+            ("Variable", f"DIALER_APPLICATION={application[0]}"),
+            ("Variable", "DIALER_DATA=" + application[1].replace(",", "\\,")),
+        ]
+        ami.send("Originate", headers)
+        await settle(ami)
+
+    return run
+
+
+async def recorded_no_context(ami: RawAmi, name: str) -> None:
+    """Refused at once: the server has no recording context."""
+    place = {"Context": "no-such-context", "Exten": "s", "Priority": "1"}
+    headers = {"ActionID": f"{name}-action", "Channel": "PJSIP/9000@carrier", "Async": "true"}
+    await ami.ask("Originate", headers | place)
 
 
 SCENARIOS: dict[str, Scenario] = {
@@ -228,7 +248,24 @@ SCENARIOS: dict[str, Scenario] = {
     "key_pressed": dial("PJSIP/*9000@carrier"),
     "playback": dial("PJSIP/9007@carrier", ("Playback", "beep")),
     "queue": dial("PJSIP/9000@carrier", ("Queue", "lab,,,,10")),
-    "recorded_dial": recorded_dial,
+    "recorded_dial": record("PJSIP/9007@carrier", ("Dial", "PJSIP/*9000@carrier,20")),
+    "recorded_dial_bridged": record(
+        "PJSIP/9007@carrier", ("Dial", "PJSIP/9008@carrier,20"), "bridged"
+    ),
+    "recorded_dial_leg_b_busy": record("PJSIP/9007@carrier", ("Dial", "PJSIP/9001@carrier,5")),
+    "recorded_dial_leg_b_no_answer": record("PJSIP/9007@carrier", ("Dial", "PJSIP/9002@carrier,2")),
+    "recorded_dial_leg_b_no_contact": record(
+        "PJSIP/9007@carrier", ("Dial", "PJSIP/9000@nocontact,2")
+    ),
+    "recorded_early_media_busy": record("PJSIP/9010@carrier"),
+    "recorded_wait": record("PJSIP/9007@carrier"),
+    "recorded_far_end_clears": record("PJSIP/9008@carrier", ("Echo", "")),
+    "recorded_playback": record("PJSIP/9007@carrier", ("Playback", "beep")),
+    "recorded_local": record("Local/9007@lab-out/n"),
+    "recorded_unknown_profile": record("PJSIP/9007@carrier", profile="nobodys"),
+    "recorded_unknown_application": record("PJSIP/9007@carrier", ("System", "true")),
+    "recorded_bad_name": record("PJSIP/9007@carrier", file="../captures/away"),
+    "recorded_no_context": recorded_no_context,
     "core_show_channels": core_show_channels,
     "core_show_channels_empty": show_channels,
     "core_status": ask("CoreStatus"),

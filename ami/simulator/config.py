@@ -43,13 +43,16 @@ class SimulatorConfig:
     `login_delay` is what a refused login waits; `log_size` bounds the log of calls; `max_backlog`
     is the bytes that a slow reader may leave unread before it is cut off, as Asterisk does after
     its writetimeout; `seed` decides the orders that Asterisk leaves to chance; `clock` gives the
-    Timestamp headers."""
+    Timestamp headers. `recording_profiles` are those of the recording dialplan, `recordings` is its
+    folder: files are named, none is written."""
 
     users: tuple[AmiUser, ...] = (AmiUser(), AmiUser("unfiltered", events=None))
     endpoints: frozenset[str] = frozenset({"carrier", "endpoint1", "endpoint2", "provider1", "any"})
     dead_endpoints: frozenset[str] = frozenset({"dead"})
     local_contexts: dict[str, str] = field(default_factory=lambda: {"lab-out": "carrier"})
     recording_contexts: frozenset[str] = frozenset({"dialer-recording"})
+    recording_profiles: frozenset[str] = frozenset({"default", "bridged"})
+    recordings: str = "/var/lab/recordings"
     queue_member: str = "PJSIP/9007@carrier"
     scale: float = 1.0
     max_calls: int | None = None

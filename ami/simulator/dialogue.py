@@ -5,13 +5,20 @@ The sequences are those of the captures. Where Asterisk leaves the order of two 
 by the exchange's seeded chance.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
 from ami.simulator.channels import RINGING, UP, Channel
 from ami.simulator.farend import FarEnd, Listener
-from ami.simulator.pages import write_action_id, write_bridge, write_channel, write_dial
+from ami.simulator.pages import (
+    write_action_id,
+    write_bridge,
+    write_channel,
+    write_dial,
+    write_recording,
+)
 from ami.simulator.plan import Signal
+from ami.simulator.recording import REFUSED, Recorded
 from ami.simulator.requests import Originate, Target, read_target
 from ami.simulator.secondleg import SecondLeg
 from ami.simulator.timers import Timer
@@ -28,7 +35,7 @@ _NO_ROUTE: Final = (3, 404)  # Dial to an endpoint that cannot be reached, as ca
 class Exchange(Protocol):
     """What a call needs of the exchange."""
 
-    def emit(self, name: str, body: str) -> None: ...
+    def emit(self, name: str, body: str, privilege: str = "call,all") -> None: ...
     def new_channel(
         self, target: Target, linkedid: str, uniqueid: str | None = None
     ) -> Channel: ...
@@ -39,6 +46,7 @@ class Exchange(Protocol):
     def later_scaled(self, delay: float, act: Callable[[], None]) -> Timer: ...
     def new_bridge(self) -> str: ...
     def chance(self, share: float) -> bool: ...
+    def record(self, variables: Mapping[str, str]) -> Recorded: ...
     def call_answered(self) -> None: ...
     def call_over(self, channel_id: str) -> None: ...
     @property
@@ -137,6 +145,10 @@ class Dialogue:
         """The second leg is being dialed as `called`: a Local channel passes that on."""
 
     def second_ended(self, cause: int, sip_code: int | None) -> None:
+        bridged = self.second is not None and self.second.bridged
+        if self._is_recorded and not bridged:  # Dial returned: the dialplan's Hangup(HANGUPCAUSE)
+            self.own.priority = 2
+            cause = cause or 16
         self.hang_first(cause, sip_code)
         self._end()
 
@@ -220,10 +232,12 @@ class Dialogue:
     def _run_application(self) -> None:
         request, own = self.request, self.own
         name, data = request.application, request.data
-        if not name:  # the Exten path: the operator's recording context runs an application
-            name = request.variables.get("DIALER_APPLICATION", "")
-            data = request.variables.get("DIALER_DATA", "")
-            own.context, own.exten = "dialer-application", name
+        if self._is_recorded:
+            name, data = self._record(), request.variables.get("DIALER_DATA", "")
+            if not name:
+                self.hang_first(*REFUSED)
+                self._end()
+                return
         own.application, own.data = name, data
         match name.lower():
             case "dial":
@@ -243,6 +257,20 @@ class Dialogue:
             case _:
                 self._application_ended()
 
+    @property
+    def _is_recorded(self) -> bool:
+        """The Exten path: the operator's recording context runs the application."""
+        return not self.request.application
+
+    def _record(self) -> str:
+        """The dialplan up to its application, whose name it gives; '' where it hangs up."""
+        recorded, own = self.exchange.record(self.request.variables), self.own
+        if recorded.file is not None:
+            own.context, own.exten = "dialer-recorded", "s"
+            self.exchange.emit("UserEvent", write_recording(own, recorded.file), "user,all")
+        own.context, own.exten, own.priority = recorded.place
+        return recorded.application
+
     def _dial(self, data: str) -> None:
         dial_string, *rest = data.split(",")
         target = read_target(dial_string.partition("&")[0])
@@ -255,7 +283,9 @@ class Dialogue:
     def _application_ended(self) -> None:
         """The called party's side is hung up by us: cause 0, but 16 by a dialplan's Hangup()."""
         self._timer = None
-        self.hang_first(0 if self.request.application else 16, None)
+        if self._is_recorded:
+            self.own.priority = 2
+        self.hang_first(16 if self._is_recorded else 0, None)
         self._end()
 
     def _leave_far(self) -> None:

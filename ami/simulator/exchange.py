@@ -3,7 +3,7 @@
 import random
 import uuid
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from ami.simulator.channels import UNKNOWN, Channel, Registry
 from ami.simulator.config import SimulatorConfig
@@ -12,6 +12,7 @@ from ami.simulator.farend import CarrierCall, FarEnd, Listener
 from ami.simulator.local import LocalDialogue
 from ami.simulator.pages import write_event, write_hangup
 from ami.simulator.plan import CONGESTION, SILENCE, Behaviour, find_behaviour
+from ami.simulator.recording import Recorded, run_dialplan
 from ami.simulator.requests import Originate, Target, read_target
 from ami.simulator.timers import Timer, Timers
 
@@ -47,6 +48,10 @@ class Exchange:
     @property
     def queue_member(self) -> str:
         return self.config.queue_member
+
+    def record(self, variables: Mapping[str, str]) -> Recorded:
+        """The operator's recording dialplan, with a call's variables."""
+        return run_dialplan(variables, self.config.recordings, self.config.recording_profiles)
 
     def originate(self, request: Originate) -> None:
         """Start the call, or tell by its OriginateResponse alone that there is none."""

@@ -41,6 +41,11 @@ def write_dial(source: Channel | None, dest: Channel) -> str:
     return (write_channel(source) if source is not None else "") + write_channel(dest, "Dest")
 
 
+def write_recording(channel: Channel, file: str) -> str:
+    """The dialplan's UserEvent, whose own headers follow those of its channel."""
+    return f"{write_channel(channel)}UserEvent: DialerRecording\r\nFile: {file}\r\n"
+
+
 def write_hangup(channel: Channel, cause: int, sip_code: int | None) -> str:
     tech = f"TechCause: {sip_code}\r\n" if sip_code is not None else ""
     head = f"Cause: {cause}\r\nCause-txt: {cause_text(cause)}\r\n"

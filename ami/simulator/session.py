@@ -12,6 +12,8 @@ from ami.simulator.requests import Headers, first_value
 MAX_LINE: Final = 1023  # bytes before LF, a CR among them: manager.c's inbuf[1025]
 MAX_HEADERS: Final = 128
 BANNER: Final = b"Asterisk Call Manager/11.0.0\r\n"
+# The read class that an event needs, where it is not `call`.
+_CLASSES: Final = {"FullyBooted": "system", "Shutdown": "system", "UserEvent": "user"}
 _TOO_LONG: Final = "Failed to parse message: line too long"
 _TOO_MANY: Final = "Too many lines in message or allocation failure"
 
@@ -201,5 +203,5 @@ class Session(asyncio.Protocol):
 
 
 def _may_hear(user: AmiUser, name: str) -> bool:
-    needed = "system" if name in ("FullyBooted", "Shutdown") else "call"
+    needed = _CLASSES.get(name, "call")
     return needed in user.read and (user.events is None or name in user.events)

@@ -131,7 +131,8 @@ async def test_recording_context_records_and_runs_the_application(lab: Lab) -> N
             "Async": "true",
         }
         variables = [
-            ("Variable", f"DIALER_RECORDING=../tests/{identity}"),
+            ("Variable", f"DIALER_RECORDING=tests/{identity}"),
+            ("Variable", "DIALER_FORMAT=wav"),
             ("Variable", "DIALER_APPLICATION=Dial"),
             ("Variable", "DIALER_DATA=PJSIP/9008@carrier\\,20"),
         ]
@@ -139,25 +140,56 @@ async def test_recording_context_records_and_runs_the_application(lab: Lab) -> N
         await ami.until(lambda session: is_over(session, {identity}))
         ours = [m for m in ami.messages if m["Linkedid"] == identity]
     assert sum(m.event == "BridgeEnter" for m in ours) == 2
+    (told,) = (m for m in ours if m.event == "UserEvent")
+    assert (told["UserEvent"], told["Uniqueid"]) == ("DialerRecording", identity)
+    assert told["File"] == f"/var/lab/recordings/tests/{identity}.wav"
     recording = lab.run_folder / "recordings" / "tests" / f"{identity}.wav"
     assert recording.read_bytes().startswith(b"RIFF")
 
 
-@pytest.mark.parametrize("application", ["System", "Exec", ""])
-async def test_recording_context_runs_nothing_else(lab: Lab, application: str) -> None:
-    identity = unique(f"recorded-{application or 'nothing'}")
+HOSTILE = {
+    "DIALER_APPLICATION": ["System", "Exec", "System(touch x)", "dial", "i", ""],
+    "DIALER_PROFILE": ["nobodys", "i", "default\\,1)", "../default-x"],
+    "DIALER_FORMAT": ["mp3", "wav49", "", "wav|touch", "i"],
+    "DIALER_RECORDING": [
+        "../away", "tests/../../away", "/var/lab/away", "tests/..", "./away", "",
+        "away\\,b\\,touch", "away|touch", "away;touch", "away away",
+    ],
+}  # fmt: skip
+
+
+async def test_recording_context_does_nothing_else(lab: Lab) -> None:
+    """Every value that it does not know ends the call, and nothing of it is run or written."""
+    calls = {
+        unique(f"recorded-{name}-{index}"): (name, value)
+        for name, values in HOSTILE.items()
+        for index, value in enumerate(values)
+    }
     async with logged_in(lab.pbx2) as ami:
-        headers = {"ActionID": identity, "ChannelId": identity, "Channel": "PJSIP/9007@carrier"}
-        place = [("Context", "dialer-recording"), ("Exten", "s"), ("Priority", "1")]
-        variables = [
-            ("Variable", f"DIALER_RECORDING=tests/{identity}"),
-            ("Variable", f"DIALER_APPLICATION={application}"),
-            ("Variable", "DIALER_DATA=touch /var/lab/recordings/ran"),
-        ]
-        ami.send("Originate", [*headers.items(), *place, *variables, ("Async", "true")])
-        await ami.until(lambda session: is_over(session, {identity}))
-        (end,) = (m for m in ami.messages if m.event == "Hangup" and m["Uniqueid"] == identity)
-    assert end["Cause"] == "38"
+        for identity, (name, value) in calls.items():
+            headers = {"ActionID": identity, "ChannelId": identity, "Channel": "PJSIP/9007@carrier"}
+            place = {"Context": "dialer-recording", "Exten": "s", "Priority": "1"}
+            variables = {
+                "DIALER_RECORDING": f"tests/{identity}",
+                "DIALER_FORMAT": "wav",
+                "DIALER_PROFILE": "default",
+                "DIALER_APPLICATION": "Wait",
+                "DIALER_DATA": "touch /var/lab/recordings/ran",
+            } | {name: value}
+            lines = [("Variable", f"{key}={text}") for key, text in variables.items()]
+            ami.send("Originate", [*(headers | place).items(), *lines, ("Async", "true")])
+        await ami.until(lambda session: is_over(session, set(calls)))
+        causes = {
+            calls[m["Uniqueid"]]: m["Cause"]
+            for m in ami.messages
+            if m.event == "Hangup" and m["Uniqueid"] in calls
+        }
+        told = {m["Uniqueid"] for m in ami.messages if m.event == "UserEvent"}
+    assert causes == dict.fromkeys(calls.values(), "38")
+    # The application's name is looked at when the recording has begun, all else before.
+    assert {calls[identity][0] for identity in told} == {"DIALER_APPLICATION"}
+    written = {path.name for path in lab.run_folder.rglob("*away*")}
+    assert not written
     assert not (lab.run_folder / "recordings" / "ran").exists()
 
 

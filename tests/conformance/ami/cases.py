@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from ami import (
     BridgeEntered,
@@ -11,6 +12,8 @@ from ami import (
     DialProgressed,
     Disposition,
     Event,
+    RecordingStarted,
+    assign,
 )
 
 Trigger = Callable[[Event, str], bool]
@@ -20,7 +23,8 @@ D = Disposition
 @dataclass(frozen=True, slots=True)
 class Expected:
     """A CallReport without its ids, times and names. `leg_b`: dial status, cause, SIP code of the
-    second leg. `ring` and `talk`: seconds, within 0.5 below and 1.5 above."""
+    second leg. `ring` and `talk`: seconds, within 0.5 below and 1.5 above. `recording`: the file,
+    below the folder of all recordings."""
 
     disposition: Disposition
     cause: int | None = None
@@ -33,6 +37,7 @@ class Expected:
     leg_b: tuple[str | None, int | None, int | None] | None = None
     ring: float | None = None
     talk: float | None = None
+    recording: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,10 @@ def bridged(event: Event, call: str) -> bool:
     return isinstance(event, BridgeEntered) and event.uniqueid == call
 
 
+def is_recorded(event: Event, call: str) -> bool:
+    return isinstance(event, RecordingStarted) and event.uniqueid == call
+
+
 def answered(cause: int, *, ring: float = 0.2, talk: float, **more: object) -> Expected:
     """An answered call; `more`: the other fields."""
     plain = Expected(D.ANSWERED, cause, None, 4, "ANSWER", True, ring=ring, talk=talk)
@@ -91,6 +100,26 @@ def no_channel() -> Expected:
 
 def straight(number: str) -> str:
     return f"PJSIP/90{number}@carrier"
+
+
+def record(name: str, application: str, data: str = "", **more: str) -> tuple[str, ...]:
+    """The variables of a recorded call; `more`: others in place of these."""
+    wanted = {
+        "DIALER_RECORDING": f"conformance/{name}",
+        "DIALER_FORMAT": "wav",
+        "DIALER_PROFILE": "default",
+        "DIALER_APPLICATION": application,
+        "DIALER_DATA": data,
+    } | {f"DIALER_{key.upper()}": value for key, value in more.items()}
+    return tuple(assign(key, value) for key, value in wanted.items())
+
+
+def recorded(number: str, variables: tuple[str, ...], expected: Expected, **more: Any) -> Case:
+    return Case(straight(number), expected, application=None, data="", variables=variables, **more)
+
+
+def file(name: str) -> str:
+    return f"/conformance/{name}.wav"
 
 
 def local(number: str, context: str = "lab-out") -> str:
@@ -197,18 +226,87 @@ CASES: dict[str, Case] = {
     "ConfBridge": Case(straight("08"), answered(16, talk=0.1), "ConfBridge", "conformance"),
     "Echo": Case(straight("08"), answered(16, talk=0.1), "Echo", ""),
     "no such application": Case(straight("07"), answered(0, talk=0.0), "Nonsense", ""),
-    "recording context": Case(
-        straight("07"),
-        answered(16, talk=1.0),
-        application=None,
-        variables=(
-            "DIALER_RECORDING=conformance",
-            "DIALER_APPLICATION=Wait",
-            "DIALER_DATA=1",
+    # Recorded, through the operator's dialplan.
+    "recorded Wait": recorded(
+        "07", record("wait", "Wait", "1"), answered(16, talk=1.0, recording=file("wait"))
+    ),
+    "recorded Playback": recorded(
+        "07", record("beep", "Playback", "beep"), answered(16, talk=0.4, recording=file("beep"))
+    ),
+    "recorded, the called party ends": recorded(
+        "08", record("echo", "Echo"), answered(16, talk=0.1, recording=file("echo"))
+    ),
+    "recorded, hung up": recorded(
+        "07",
+        record("hung-up", "Wait", "60"),
+        answered(0, talk=0.0, recording=file("hung-up")),
+        hang_on=is_recorded,
+    ),
+    "recorded, in another format": recorded(
+        "07",
+        record("ulaw", "Wait", "1", format="ulaw"),
+        answered(16, talk=1.0, recording="/conformance/ulaw.ulaw"),
+    ),
+    "recorded, B answers": recorded(
+        "07",
+        record("b-answers", "Dial", "PJSIP/9008@carrier,5", profile="bridged"),
+        answered(
+            16,
+            talk=0.3,
+            connected_b=True,
+            leg_b=("ANSWER", 16, None),
+            recording=file("b-answers"),
         ),
+    ),
+    "recorded, B busy": recorded(
+        "07",
+        record("b-busy", "Dial", "PJSIP/9001@carrier,5"),
+        answered(17, talk=0.0, sip_code=486, leg_b=BUSY_B, recording=file("b-busy")),
+    ),
+    "recorded, B rings out": recorded(
+        "07",
+        record("b-rings", "Dial", "PJSIP/9002@carrier,1"),
+        answered(16, talk=1.0, leg_b=("NOANSWER", 0, None), recording=file("b-rings")),
+    ),
+    "recorded, B without contact": recorded(
+        "07",
+        record("b-nowhere", "Dial", "PJSIP/9000@nocontact,5"),
+        answered(3, talk=0.0, sip_code=404, recording=file("b-nowhere")),
+    ),
+    "to be recorded, busy": recorded(
+        "01", record("busy", "Wait", "1"), Expected(D.BUSY, 17, 486, 0, "BUSY")
+    ),
+    "to be recorded, early media, then busy": recorded(
+        "10", record("early", "Wait", "1"), Expected(D.BUSY, 17, 486, 0, "BUSY", rang=True)
+    ),
+    "to be recorded, unknown profile": recorded(
+        "07",
+        record("profile", "Wait", "1", profile="nobodys"),
+        answered(38, talk=0.0, sip_code=500),
+    ),
+    "to be recorded, unknown format": recorded(
+        "07",
+        record("format", "Wait", "1", format="mp3"),
+        answered(38, talk=0.0, sip_code=500),
+    ),
+    "to be recorded, out of the folder": recorded(
+        "07",
+        record("name", "Wait", "1", recording="../conformance/name"),
+        answered(38, talk=0.0, sip_code=500),
+    ),
+    "recorded, unknown application": recorded(
+        "07",
+        record("system", "System", "true"),
+        answered(38, talk=0.0, sip_code=500, recording=file("system")),
     ),
     # Local channels.
     "Local answers": Case(local("08"), answered(16, talk=0.1)),
+    "Local, recorded": Case(
+        local("07"),
+        answered(16, talk=1.0, recording=file("local")),
+        application=None,
+        variables=record("local", "Wait", "1"),
+    ),
     "Local ended by us": Case(local("07"), answered(0, talk=1.0), data="1"),
     "Local hung up": Case(local("07"), answered(0, talk=0.0), hang_on=up),
     "Local busy": Case(local("01"), Expected(D.BUSY, 17, 486, 0, "BUSY")),

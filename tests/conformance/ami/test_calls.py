@@ -10,6 +10,8 @@ from tests.conformance.ami.cases import CASES, Case, Expected, answered, straigh
 from tests.conformance.ami.conftest import Peer
 from tests.conformance.ami.dialing import PATIENCE, Dialing, dialing
 
+RECORDINGS = "/var/lab/recordings"
+
 
 @pytest.fixture(scope="module")
 def reports(peer: Peer) -> dict[str, CallReport]:
@@ -44,6 +46,7 @@ def observe(report: CallReport, expected: Expected) -> Expected:
         leg_b=(leg_b.dial_status, leg_b.cause, leg_b.sip_code) if leg_b else None,
         ring=ring,
         talk=talk,
+        recording=report.recording.removeprefix(RECORDINGS) if report.recording else None,
     )
 
 

@@ -13,6 +13,7 @@ from ami.events import (
     DialProgressed,
     Event,
     OriginateAnswered,
+    RecordingStarted,
 )
 
 CALL = "0198c0de-call"
@@ -67,6 +68,12 @@ def dial_ended(
 
 def bridged(at: float, uniqueid: str, channel: str, bridge_id: str = "bridge-1") -> Event:
     return BridgeEntered(at, uniqueid, CALL, channel, bridge_id)
+
+
+def recorded(
+    at: float, file: str = "/var/r/call.wav", uniqueid: str = CALL, channel: str = OWN_CHANNEL
+) -> Event:
+    return RecordingStarted(at, uniqueid, CALL, channel, file)
 
 
 def hungup(

@@ -1,7 +1,7 @@
 """What leaves is read by Asterisk as one action with exactly the given headers, or it does not
 leave."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -23,6 +23,7 @@ from ami.actions import (
     serialize,
 )
 from ami.errors import ActionInvalid
+from tests.manager_input import hear
 
 CALL = Originate(
     action_id="0190b0b0-7b0b-7000-8000-000000000001",
@@ -34,43 +35,19 @@ CALL = Originate(
 )
 
 
-@dataclass
-class AsteriskReading:
-    """What a session thread makes of our bytes: main/manager.c get_input() and do_message() cut
-    at LF, drop CRs at the end, and run an action at an empty line; a line that does not fit its
-    buffer or the 129th loses the action."""
-
-    actions: list[list[tuple[str, str]]]
-    lost: int
-
-    @classmethod
-    def of(cls, data: bytes) -> "AsteriskReading":
-        reading, lines, broken = cls([], 0), list[bytes](), False
-        for line in data.split(b"\n")[:-1]:
-            text = line.rstrip(b"\r")
-            broken = broken or len(line) > 1023 or len(lines) > 128
-            if text:
-                lines.append(text)
-                continue
-            if broken:
-                reading.lost += 1
-            elif lines:
-                reading.actions.append([reading.header(line) for line in lines])
-            lines, broken = [], False
-        return reading
-
-    @staticmethod
-    def header(line: bytes) -> tuple[str, str]:
-        """astman_get_header(): the name up to the colon, blanks after it skipped."""
-        name, _, value = line.partition(b":")
-        return name.decode(), value.lstrip(b" \t").decode()
-
-
 def sent(action: Action) -> list[tuple[str, str]]:
-    reading = AsteriskReading.of(serialize(action))
-    assert reading.lost == 0
-    (headers,) = reading.actions
-    return headers
+    return heard(serialize(action))[0]
+
+
+def heard(data: bytes) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """The headers, and the assignments of variables, of the one action that Asterisk hears."""
+    (message,), rest = hear(data)
+    assert (message.error, rest) == ("", b"")
+    return decode(message.pairs()), decode(message.variables())
+
+
+def decode(pairs: list[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
+    return [(name.decode(), value.decode()) for name, value in pairs]
 
 
 def refusal(action: Action) -> tuple[str, str]:
@@ -233,7 +210,9 @@ PLACE = replace(CALL, application=None, data="", context="out", exten="s", prior
         ({"context": None}, "Application", "neither it nor all of Context, Exten and Priority"),
         ({"exten": ""}, "Application", "neither it nor all of Context, Exten and Priority"),
         ({"priority": None}, "Application", "neither it nor all of Context, Exten and Priority"),
-        ({"priority": 0}, "Priority", "is not 1 or more"),
+        ({"priority": 0}, "Priority", "is not 1 to 2147483647"),
+        ({"priority": 2**31}, "Priority", "is not 1 to 2147483647"),
+        ({"priority": 10**5000}, "Priority", "is not 1 to 2147483647"),
         ({"data": "1"}, "Data", "stands without an Application"),
         ({"context": "c" * 80}, "Context", "more than 79 bytes"),
         ({"exten": "1" * 80}, "Exten", "more than 79 bytes"),
@@ -307,6 +286,13 @@ def test_names_that_asterisk_acts_on_are_allowed_by_exact_name_only(name: str) -
     assert ("Variable", f"{name}=x") in sent(replace(call, functions=frozenset({name})))
 
 
+@pytest.mark.parametrize("name", ['F("a,b")', "F(a\\,b)"])
+def test_a_name_that_asterisk_would_read_as_another_is_allowed_to_nobody(name: str) -> None:
+    call = replace(CALL, variables=(f"{name}=x",), functions=frozenset({name}))
+    rule = "its name has a quote or backslash, which Asterisk eats"
+    assert refusal(call) == ("Variable", rule)
+
+
 @pytest.mark.parametrize("mark", ["${", "$[", "^{", "$\\{", '$"{'])
 @pytest.mark.parametrize(
     ("header", "fields"),
@@ -357,28 +343,6 @@ def test_what_a_variable_may_be(variable: str) -> None:
     assert ("Variable", variable) in sent(replace(CALL, variables=(variable,), functions=functions))
 
 
-def assignments(header: str) -> list[tuple[str, str]]:
-    """As Asterisk takes a Variable header apart: main/app.c __ast_app_separate_args(), then the
-    first equals sign."""
-    found, text, depth, quoted = [""], iter(header), {"(": 0, "[": 0}, False
-    for char in text:
-        if char in "([":
-            depth[char] += 1
-        elif char in ")]":
-            opening = "(" if char == ")" else "["
-            depth[opening] = max(0, depth[opening] - 1)
-        elif char == '"':
-            quoted = not quoted
-            continue
-        elif char == "\\":
-            char = next(text, "")
-        elif char == "," and not quoted and not any(depth.values()):
-            found.append("")
-            continue
-        found[-1] += char
-    return [(name, value) for name, _, value in (item.partition("=") for item in found)]
-
-
 PRINTABLE = st.text(
     st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"]),
     max_size=30,
@@ -388,12 +352,8 @@ PRINTABLE = st.text(
 @given(value=st.one_of(PRINTABLE, st.text('",\\()[]=a', max_size=12)))
 @settings(max_examples=100)
 def test_assign_sets_exactly_the_value(value: str) -> None:
-    ((_, variable),) = [
-        header
-        for header in sent(replace(CALL, variables=(assign("A", value),)))
-        if header[0] == "Variable"
-    ]
-    assert assignments(variable) == [("A", value)]
+    _, assigned = heard(serialize(replace(CALL, variables=(assign("A", value),))))
+    assert assigned == [("A", value)]
 
 
 ANYTHING = st.one_of(
@@ -435,8 +395,7 @@ def test_asterisk_sees_the_given_headers_or_nothing(call: Originate) -> None:
         data = serialize(call)
     except ActionInvalid:
         return
-    reading = AsteriskReading.of(data)
-    assert reading.lost == 0
+    headers, assigned = heard(data)
     given_headers = [
         ("Action", "Originate"),
         ("ActionID", call.action_id),
@@ -454,6 +413,5 @@ def test_asterisk_sees_the_given_headers_or_nothing(call: Originate) -> None:
         ("Async", "true"),
         *(("Variable", variable) for variable in call.variables),
     ]
-    assert reading.actions == [[header for header in given_headers if header[1]]]
-    for variable in call.variables:
-        assert len(assignments(variable)) == 1
+    assert headers == [header for header in given_headers if header[1]]
+    assert len(assigned) == len(call.variables)

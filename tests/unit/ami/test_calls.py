@@ -37,6 +37,7 @@ from tests.unit.ami.sequences import (
     leg_b_call,
     local_call,
     progressed,
+    recorded,
     refused_call,
     responded,
     ringing,
@@ -451,11 +452,36 @@ def test_cancelling_an_unknown_call_is_nothing() -> None:
     assert len(tracker) == 0
 
 
-WHOLE = [*OUTCOMES, "leg B answers"]
+WHOLE = [*OUTCOMES, "leg B answers", "recorded"]
 
 
 def whole_call(name: str) -> list[Event]:
+    if name == "recorded":
+        *begun, end = leg_b_call("ANSWER", 16, None, 0)
+        return [*begun, recorded(START + 3.05), recorded(START + 3.06, "/var/r/other.wav"), end]
     return leg_b_call("ANSWER", 16, None, 0) if name not in OUTCOMES else OUTCOMES[name][0]
+
+
+def test_the_report_names_the_recording() -> None:
+    assert only_report(whole_call("recorded")).recording == "/var/r/call.wav"
+    assert only_report(whole_call("leg B answers")).recording is None
+
+
+def test_a_recording_of_a_call_that_is_not_ours_is_dropped() -> None:
+    tracker = CallTracker()
+    assert tracker.apply(recorded(START), 1.0) == []
+    assert (tracker.dropped, len(tracker)) == (1, 0)
+
+
+def test_a_recording_told_of_on_another_leg_is_the_calls() -> None:
+    *begun, end = answered_call()
+    tracker, _ = track(begun)
+    tracker.apply(recorded(START + 4, uniqueid=LEG_B, channel="PJSIP/c-2"), 1.0)
+    effects = tracker.apply(end, 1.0) + tracker.apply(
+        hungup(START + 11, 16, uniqueid=LEG_B, channel="PJSIP/c-2"), 1.0
+    )
+    (report,) = reports(effects)
+    assert report.recording == "/var/r/call.wav"
 
 
 @settings(max_examples=100, deadline=None)
@@ -492,6 +518,11 @@ def test_shuffled_duplicated_and_missing_events_never_give_two_ends(data: st.Dat
     assert tracker._by_channel == tracker._by_action == {}
 
 
+RECORDED = {
+    "recorded_dial", "recorded_dial_bridged", "recorded_dial_leg_b_busy",
+    "recorded_dial_leg_b_no_answer", "recorded_dial_leg_b_no_contact", "recorded_far_end_clears",
+    "recorded_local", "recorded_playback", "recorded_unknown_application", "recorded_wait",
+}  # fmt: skip
 CAPTURED = {
     "local_answer": Disposition.ANSWERED,
     "local_answer_optimized": Disposition.ANSWERED,
@@ -506,7 +537,10 @@ CAPTURED = {
     "dial_leg_b_busy": Disposition.ANSWERED,
     "dial_leg_b_no_answer": Disposition.ANSWERED,
     "queue": Disposition.ANSWERED,
-    "recorded_dial": Disposition.ANSWERED,
+    **dict.fromkeys(RECORDED, Disposition.ANSWERED),
+    "recorded_early_media_busy": Disposition.BUSY,
+    "recorded_bad_name": Disposition.ANSWERED,
+    "recorded_unknown_profile": Disposition.ANSWERED,
     "00_answer": Disposition.ANSWERED,
     "01_busy": Disposition.BUSY,
     "02_ring_timeout": Disposition.NO_ANSWER,
@@ -531,7 +565,7 @@ CAPTURED = {
 TALKED_TO_LEG_B = {
     "local_dial_leg_b_answer", "local_answer_optimized", "dial_leg_a_ends_first",
     "dial_leg_b_answer", "queue",
-    "recorded_dial",
+    "recorded_dial", "recorded_dial_bridged",
 }  # fmt: skip
 
 
@@ -551,3 +585,5 @@ def test_capture_of_asterisk(name: str) -> None:
     assert report.placed is (name not in ("no_contact", "unknown_endpoint", "unknown_technology"))
     assert 1.7e9 < report.started_at <= report.ended_at
     assert report.connected_b is (name in TALKED_TO_LEG_B)
+    file = f"/var/lab/recordings/captures/{base}.wav"
+    assert report.recording == (file if name in RECORDED else None)

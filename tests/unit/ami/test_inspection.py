@@ -28,6 +28,7 @@ class Script:
     booted: bool = True
     hears_calls: bool = True
     takes_calls: bool = True
+    context_refusal: str = ""
     stamp: str = "Timestamp: 1000000.250000\n"
     clock: str = "1000000.250000"
 
@@ -48,6 +49,8 @@ async def play(peer: Peer, script: Script) -> None:
             peer.refuse(action, "Permission denied")
         elif name == "Originate" and not script.takes_calls:
             peer.refuse(action, "Originate Access Forbidden: app or data blacklisted")
+        elif action.get("Context") and script.context_refusal:
+            peer.refuse(action, script.context_refusal)
         elif name == "Originate":
             # The event goes first, which is rare but allowed: no test then waits for it.
             if script.hears_calls:
@@ -66,13 +69,14 @@ async def play(peer: Peer, script: Script) -> None:
             )
 
 
-async def inspect(script: Script) -> ServerReport:
+async def inspect(script: Script, context: str = "") -> ServerReport:
     all_comes = script.booted and script.hears_calls and script.takes_calls
     ticks = iter((1_000_000.0, 1_000_000.5))
     async with ScriptedServer() as server:
         inspecting = asyncio.create_task(
             inspect_server(
                 Address("127.0.0.1", server.port, "dialer", "s3cret"),
+                context=context,
                 wall=lambda: next(ticks),
                 event_wait=5.0 if all_comes else 0.02,
             )
@@ -134,6 +138,16 @@ async def test_a_server_as_it_should_be() -> None:
 )
 async def test_one_thing_wrong(script: Script, warning: str) -> None:
     assert (await inspect(script)).warnings == (warning,)
+
+
+@pytest.mark.parametrize(
+    ("refusal", "found"),
+    [("", True), ("Extension does not exist.", False), ("Permission denied", None)],
+)
+async def test_a_context_that_was_asked_for(refusal: str, found: bool | None) -> None:
+    report = await inspect(Script(context_refusal=refusal), "recording")
+    assert (report.has_context, report.warnings) == (found, ())
+    assert (await inspect(Script(context_refusal=refusal))).has_context is None
 
 
 async def test_a_user_who_may_do_nothing() -> None:

@@ -16,6 +16,7 @@ from tests.unit.ami.sequences import (
     dial_ended,
     hungup,
     leg_b_call,
+    recorded,
     responded,
     ringing,
     up,
@@ -82,6 +83,17 @@ def test_a_list_does_not_revive_a_channel() -> None:
     legs.see_live(LiveChannel(CALL, CALL, OWN_CHANNEL, True, 5.0), START + 9)
     assert legs.live == 0
     assert legs.answered_at is None
+
+
+def test_the_first_recording_stands() -> None:
+    files = {START + 2: "/second.wav", START + 1: "/first.wav", START + 3: "/third.wav"}
+    for order in (sorted(files), sorted(files, reverse=True), list(files)):
+        legs = Legs(CALL)
+        assert legs.conclude(ACTION, START).recording is None
+        for at in order:
+            legs.see(CALL, OWN_CHANNEL, channel_event(recorded(at, files[at])))
+        report = legs.conclude(ACTION, START)
+        assert (report.recording, legs.live) == ("/first.wav", 1)
 
 
 def test_of_two_responses_success_stands() -> None:

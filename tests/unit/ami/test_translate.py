@@ -19,6 +19,7 @@ from ami.events import (
     Event,
     LiveChannel,
     OriginateAnswered,
+    RecordingStarted,
     ServerBooted,
     ServerShutdown,
 )
@@ -95,6 +96,10 @@ DEST = "DestChannel: PJSIP/c-2 | DestUniqueid: u2 | DestLinkedid: l1"
             ChannelHungUp(RECEIVED, "u1", "l1", "PJSIP/c-1", 17, "User busy", 486),
         ),
         (
+            f"Event: UserEvent | {CHANNEL} | UserEvent: DialerRecording | File: /var/r/a b.wav",
+            RecordingStarted(RECEIVED, "u1", "l1", "PJSIP/c-1", "/var/r/a b.wav"),
+        ),
+        (
             "Event: OriginateResponse | ActionID: a1 | Response: Success | Channel: PJSIP/c-1"
             " | Reason: 4 | Uniqueid: u1",
             OriginateAnswered(RECEIVED, "a1", "u1", True, "Success", 4, "PJSIP/c-1"),
@@ -127,7 +132,9 @@ def test_a_uniqueid_that_is_none(uniqueid: str) -> None:
     [
         "Event: Newchannel", "Event: Newstate", "Event: DialBegin", "Event: DialState",
         "Event: DialEnd", "Event: BridgeEnter | Uniqueid: u1", "Event: BridgeEnter",
-        "Event: Hangup",
+        "Event: Hangup", f"Event: UserEvent | {CHANNEL} | UserEvent: Other | File: /var/r/a.wav",
+        f"Event: UserEvent | {CHANNEL} | UserEvent: DialerRecording | File: ",
+        "Event: UserEvent | UserEvent: DialerRecording | File: /var/r/a.wav",
         "Event: Dial | SubEvent: Begin", "Event: Dial | SubEvent: Middle | DestUniqueID: u2",
         "Event: VarSet | Uniqueid: u1", "Response: Success",
     ],
@@ -201,7 +208,7 @@ def test_odd_durations() -> None:
 HEADERS = [
     "Uniqueid", "Linkedid", "DestUniqueid", "DestLinkedid", "Channel", "ChannelState", "Cause",
     "TechCause", "Timestamp", "DialStatus", "SubEvent", "Reason", "Response", "Duration", "Restart",
-    "BridgeUniqueid", "Uptime",
+    "BridgeUniqueid", "Uptime", "UserEvent", "File",
 ]  # fmt: skip
 LINE = st.text(st.characters(exclude_characters="\r\n", exclude_categories=["Cs"]), max_size=12)
 
@@ -219,9 +226,10 @@ class Odd:
 
 @settings(max_examples=100, deadline=None)
 @given(
-    st.sampled_from([*sorted(WANTED), "CoreShowChannel", "Else"]),
+    st.sampled_from([*sorted(WANTED), "UserEvent", "CoreShowChannel", "Else"]),
     st.dictionaries(
-        st.sampled_from(HEADERS), st.one_of(LINE, st.just("<null>"), st.just("9" * 400))
+        st.sampled_from(HEADERS),
+        st.one_of(LINE, st.sampled_from(["<null>", "9" * 400, "DialerRecording"])),
     ),
 )
 def test_odd_input_never_raises(name: str, headers: dict[str, Any]) -> None:

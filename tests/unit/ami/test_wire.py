@@ -172,6 +172,17 @@ def test_events_that_are_not_wanted_are_passed_over_and_counted() -> None:
     assert (decoder.passed_over, decoder.strays) == (2, 0)
 
 
+@pytest.mark.parametrize("first", [b"Event: UserEvent", b"event:UserEvent"])
+def test_of_events_of_one_name_only_those_with_a_line_may_be_wanted(first: bytes) -> None:
+    ours = first + b"\r\nUserEvent: Ours\r\nA: 1\r\n\r\n"
+    others = first + b"\r\nUserEvent: Theirs\r\nA: 2\r\n\r\n"
+    wanted = frozenset({"Hangup", "UserEvent: Ours"})
+    assert names(read(others + ours + HANGUP, wanted)) == ["UserEvent", "Hangup"]
+    decoder = Decoder(wanted=wanted)
+    assert decoder.feed(others * 3) == []
+    assert decoder.passed_over == 3
+
+
 def test_a_block_that_is_no_message_is_counted() -> None:
     decoder = Decoder()
     assert names(decoder.feed(b"What: is this\r\n\r\nnoise\r\n\r\n" + HANGUP)) == ["Hangup"]

@@ -5,7 +5,8 @@ from ami.translate import WANTED
 
 
 def test_the_filter_lets_through_all_that_is_read() -> None:
-    assert WANTED - {"Dial"} <= FILTERED  # Dial: before Asterisk 12
+    names = {entry.partition(":")[0] for entry in WANTED}
+    assert names - {"Dial"} <= FILTERED  # Dial: before Asterisk 12
 
 
 def test_the_default_user_has_the_least_privilege() -> None:

@@ -20,7 +20,11 @@ CALLS = [
     "hangup_ringing", "hangup_ringing_cause_16", "local_answer", "local_busy",
     "local_dial_leg_b_answer", "local_no_such_context", "local_ring_timeout", "local_unallocated",
     "no_contact", "originate_no_channel", "originate_refused_application", "playback",
-    "prefix_channel_id", "unknown_endpoint", "unknown_technology",
+    "prefix_channel_id", "recorded_bad_name", "recorded_dial_bridged", "recorded_dial_leg_b_busy",
+    "recorded_dial_leg_b_no_answer", "recorded_dial_leg_b_no_contact", "recorded_early_media_busy",
+    "recorded_far_end_clears", "recorded_local", "recorded_no_context", "recorded_playback",
+    "recorded_unknown_application", "recorded_unknown_profile", "recorded_wait",
+    "unknown_endpoint", "unknown_technology",
 ]  # fmt: skip
 # What differs by chance in the real one too: whether a dial's event shows the state before or
 # after the channel's own event.
@@ -122,9 +126,15 @@ async def test_the_recording_context_runs_its_application() -> None:
         tap.originate(
             "call-1", "PJSIP/9007@carrier", Application="", Data="", Context="dialer-recording",
             Exten="s", Priority="1",
-            Variable="DIALER_RECORDING=x,DIALER_APPLICATION=Dial,DIALER_DATA=PJSIP/9008@carrier\\,5",
+            Variable="DIALER_RECORDING=x,DIALER_FORMAT=wav,DIALER_APPLICATION=Dial,"
+            "DIALER_DATA=PJSIP/9008@carrier\\,5",
         )  # fmt: skip
         hangup = await tap.event("Hangup", "call-1")
         assert (hangup.get("Context"), hangup.get("Exten")) == ("dialer-application", "Dial")
         response = next(m for m in tap.messages if m.name == "OriginateResponse")
         assert (response.get("Context"), response.get("Exten")) == ("dialer-recording", "s")
+        told = await tap.event("UserEvent", "call-1")
+        assert (told.get("Privilege"), told.get("File")) == (
+            "user,all",
+            "/var/lab/recordings/x.wav",
+        )
