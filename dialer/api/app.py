@@ -7,13 +7,14 @@ from typing import Any, Final
 from fastapi import FastAPI, Response
 
 from dialer.api.answers import install_handlers
-from dialer.api.clients import create_client
+from dialer.api.clients import create_client, regenerate_key, revoke_key, show_connection
 from dialer.api.deps import ApiDeps
 from dialer.api.health import show_health, show_readiness
 from dialer.api.idempotency import InFlight
 from dialer.api.ingest import insert_batch, insert_quick_call
+from dialer.api.limits import LimitHeaders, RequestCounts
 from dialer.api.openapi import describe, documented
-from dialer.api.queues import list_items, list_queues, update_queue
+from dialer.api.queues import flush_queues, list_items, list_queues, update_queue
 
 __all__ = ["ApiDeps", "create_api"]
 
@@ -26,7 +27,7 @@ DESCRIPTION: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A route below a base path, without its trailing slash."""
+    """A route below a base path, as documented; it works with and without a trailing slash."""
 
     method: str
     path: str
@@ -34,12 +35,16 @@ class Route:
 
 
 ROUTES: Final = (
-    Route("POST", "/clients", create_client),
-    Route("POST", "/queues/insertdataincallqueue", insert_batch),
-    Route("POST", "/queues/insertquickcall", insert_quick_call),
-    Route("GET", "/queues/getmasterqueues", list_queues),
-    Route("GET", "/queues/getqueues", list_items),
+    Route("POST", "/clients/", create_client),
+    Route("PUT", "/clients/regenerate-api-key", regenerate_key),
+    Route("PUT", "/clients/revoke-api-key", revoke_key),
+    Route("GET", "/clients/test-connection", show_connection),
+    Route("POST", "/queues/insertdataincallqueue/", insert_batch),
+    Route("POST", "/queues/insertquickcall/", insert_quick_call),
+    Route("GET", "/queues/getmasterqueues/", list_queues),
+    Route("GET", "/queues/getqueues/", list_items),
     Route("PUT", "/queues/updatequeuemaster/{queue_id}", update_queue),
+    Route("GET", "/queues/flushqueue/", flush_queues),
 )
 
 
@@ -54,6 +59,8 @@ def create_api(deps: ApiDeps) -> FastAPI:
     )
     app.state.deps = deps
     app.state.in_flight = InFlight()
+    app.state.request_counts = RequestCounts()
+    app.add_middleware(LimitHeaders)
     install_handlers(app)
     for base in BASES:
         for route in ROUTES:
@@ -65,10 +72,9 @@ def create_api(deps: ApiDeps) -> FastAPI:
 
 
 def _add(app: FastAPI, route: Route, base: str) -> None:
-    """Both spellings; the documented one (first base, trailing slash but for a path parameter)
-    stands in the OpenAPI description."""
-    bare = base + route.path
-    spelled = bare if route.path.endswith("}") else f"{bare}/"
+    """Both spellings; the documented one stands in the OpenAPI description."""
+    spelled = base + route.path
+    bare = spelled.rstrip("/")
     for path in (bare, f"{bare}/"):
         shown = base == BASES[0] and path == spelled
         extra: dict[str, Any] = describe(route.handler.__name__) if shown else {}

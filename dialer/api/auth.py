@@ -8,6 +8,7 @@ from fastapi import Request
 
 from dialer.api.answers import ApiError
 from dialer.api.deps import ApiDeps, deps_of
+from dialer.api.limits import count_request
 from dialer.errors import NotFound
 from dialer.keys import check_key, find_lookup
 from dialer.store.contract import Client
@@ -20,8 +21,8 @@ BOOTSTRAP: Final = Client(
 
 
 async def authenticate(request: Request) -> Client:
-    """The client whose key this is. 401 for no or a wrong key, 403 for a client that is not
-    active. The bootstrap key of the settings gives a superuser without a row."""
+    """The client whose key this is. 401 for no or a wrong key, 429 past its requests a minute, 403
+    for a client that is not active. The settings' bootstrap key gives a superuser without a row."""
     deps = deps_of(request)
     key = _presented_key(request)
     if key is None:
@@ -36,6 +37,7 @@ async def authenticate(request: Request) -> Client:
     if not check_key(key, stored, await deps.store.installation_secret()) or found is None:
         raise _unauthorized()
     client = found[0]
+    count_request(request, client)
     if not client.is_active or client.status != "active":
         raise ApiError(403, "Client is not active")
     return client
@@ -63,6 +65,13 @@ async def find_tenant(request: Request, caller: Client, body: dict[str, Any]) ->
     if named and named != caller.accountcode:
         raise ApiError(404, "Client not found")
     return caller
+
+
+def name_actor(caller: Client) -> str:
+    """Who changes something, for the audit log."""
+    if caller.is_superuser:
+        return f"superuser {caller.accountcode or caller.name}"
+    return f"client {caller.accountcode}"
 
 
 def _named_account(request: Request, body: dict[str, Any]) -> str | None:

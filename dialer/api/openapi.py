@@ -154,6 +154,10 @@ _ROUTES: Final[dict[str, tuple[str, str | None, str, list[tuple[str, int, int]]]
     "list_queues": ("queues", None, "QueuePage", _PAGE),
     "list_items": ("queues", None, "ItemPage", [("master_queue_id", 1, 2**63 - 1), *_PAGE]),
     "update_queue": ("queues", "QueueChange", "QueueAnswer", []),
+    "regenerate_key": ("clients", None, "ClientAnswer", []),
+    "revoke_key": ("clients", None, "ClientAnswer", []),
+    "show_connection": ("clients", None, "ErrorAnswer", []),
+    "flush_queues": ("queues", None, "ErrorAnswer", []),
 }
 
 

@@ -1,22 +1,47 @@
-"""Queues read and changed by their client: getmasterqueues, getqueues, updatequeuemaster."""
+"""Queues read and changed by their client: getmasterqueues, getqueues, updatequeuemaster,
+flushqueue."""
 
+import re
+from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import Request, Response
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from dialer.api.answers import ApiError, answer, success
-from dialer.api.auth import authenticate, find_tenant
+from ami import Disposition
+from dialer.api.answers import INVALID, ApiError, answer, success
+from dialer.api.auth import authenticate, find_tenant, name_actor
 from dialer.api.deps import deps_of
 from dialer.api.idempotency import Keep, answer_once
 from dialer.api.listing import show_item, show_page, show_queue
 from dialer.api.reading import read_body, read_id, read_page, read_whole
 from dialer.bodies import read_object, refuse_bool
 from dialer.errors import FieldError, Refused
-from dialer.states import QueueStatus
+from dialer.states import ItemEnd, ItemStatus, QueueStatus
 
 NO_QUEUE: Final = "Queue not found"
 _WORST_GAP: Final = 30 * 86400
+_WHOLE: Final = re.compile(r"-?[0-9]{1,18}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """A query parameter that chooses rows: by which of the store's columns, and what it may be
+    (words, in any case; a whole number; any text)."""
+
+    column: str
+    words: frozenset[str] = frozenset()
+    whole: bool = False
+
+
+QUEUE_FILTERS: Final = {"queue_status": Filter("status", frozenset(QueueStatus))}
+ITEM_FILTERS: Final = {
+    "call_status": Filter("status", frozenset(ItemStatus)),
+    "disposition": Filter("disposition", frozenset({*Disposition, *ItemEnd})),
+    "batch_id": Filter("batch_id", whole=True),
+    "call_id": Filter("call_id"),
+    "phone_number": Filter("number"),
+}
 
 
 class QueueChange(BaseModel):
@@ -33,22 +58,24 @@ class QueueChange(BaseModel):
 
 
 async def list_queues(request: Request) -> Response:
-    """The client's queues, its quick-call queue among them."""
+    """The client's queues, its quick-call queue among them; `queue_status` chooses some."""
     client = await find_tenant(request, await authenticate(request), {})
     page, size = read_page(request)
-    found = await deps_of(request).store.queues(client.id, (page - 1) * size, size)
+    filters = read_filters(request, QUEUE_FILTERS)
+    found = await deps_of(request).store.queues(client.id, (page - 1) * size, size, filters)
     shown = [show_queue(queue, client.accountcode) for queue in found.rows]
     return answer(show_page(shown, page, size, found.total))
 
 
 async def list_items(request: Request) -> Response:
-    """The items of one queue of the client's."""
+    """The items of one queue of the client's; further parameters choose some."""
     client = await find_tenant(request, await authenticate(request), {})
     queue_id = read_whole(request, "master_queue_id", None, 0, 2**63 - 1)
     page, size = read_page(request)
+    filters = read_filters(request, ITEM_FILTERS)
     store = deps_of(request).store
     queue = await store.queue(queue_id, client.id)
-    found = await store.items(queue.id, (page - 1) * size, size)
+    found = await store.items(queue.id, (page - 1) * size, size, filters)
     shown = [show_item(item, queue) for item in found.rows]
     return answer(show_page(shown, page, size, found.total))
 
@@ -68,14 +95,47 @@ async def update_queue(request: Request, queue_id: str) -> Response:
             raise ApiError(404, NO_QUEUE)
         queue = await deps.store.queue(number, client.id)  # 404 unless it is this client's
         if changes:
+            by = name_actor(caller) if caller.is_superuser else None
             queue = await deps.store.change_queue(
-                queue.id, changes, deps.close_item, deps.clock.now()
+                queue.id, changes, deps.close_item, deps.clock.now(), by
             )
             deps.signals.queue_changed(queue.id)
         shown = show_queue(queue, client.accountcode)
         return success("Queue updated successfully", shown), False
 
     return await answer_once(request, caller, body, work)
+
+
+async def flush_queues(request: Request) -> Response:
+    """End everything of the client's that waits: quick calls and waiting retries too."""
+    caller = await authenticate(request)
+    client = await find_tenant(request, caller, {})
+    deps = deps_of(request)
+    by = name_actor(caller) if caller.is_superuser else None
+    flushed = await deps.store.flush(client.id, deps.close_item, deps.clock.now(), by)
+    if flushed:
+        deps.signals.clients_changed()
+    return answer(success("Queue flushed successfully", {"flushed_count": flushed}))
+
+
+def read_filters(request: Request, known: dict[str, Filter]) -> dict[str, Any]:
+    """The store's filters of a list, from the query. Raises `ApiError` 400."""
+    found: dict[str, Any] = {}
+    for name, filter_ in known.items():
+        text = request.query_params.get(name)
+        if text is None:
+            continue
+        if filter_.words:
+            text = text.strip().lower()
+            if text not in filter_.words:
+                listed = ", ".join(sorted(filter_.words))
+                raise ApiError(400, INVALID, f"{name}: must be one of {listed}")
+        found[filter_.column] = text
+        if filter_.whole:
+            if not _WHOLE.fullmatch(text):
+                raise ApiError(400, INVALID, f"{name}: must be a whole number")
+            found[filter_.column] = int(text)
+    return found
 
 
 def read_changes(content: dict[str, Any]) -> dict[str, Any]:

@@ -25,6 +25,10 @@ async def test_each_route_stands_there_once_as_documented(api: Api) -> None:
     paths = (await _description(api))["paths"]
     assert set(paths) == {
         "/calling/api/clients/",
+        "/calling/api/clients/regenerate-api-key",
+        "/calling/api/clients/revoke-api-key",
+        "/calling/api/clients/test-connection",
+        "/calling/api/queues/flushqueue/",
         "/calling/api/queues/insertdataincallqueue/",
         "/calling/api/queues/insertquickcall/",
         "/calling/api/queues/getmasterqueues/",
@@ -34,8 +38,7 @@ async def test_each_route_stands_there_once_as_documented(api: Api) -> None:
         "/readyz",
     }
     for route in ROUTES:
-        operations = [paths[path] for path in paths if path.rstrip("/").endswith(route.path)]
-        assert [route.method.lower() in operation for operation in operations] == [True]
+        assert route.method.lower() in paths[f"/calling/api{route.path}"]
 
 
 async def test_every_reference_leads_somewhere(api: Api) -> None:
@@ -55,5 +58,6 @@ async def test_bodies_and_errors_are_described(api: Api) -> None:
     for path, operations in content["paths"].items():
         for method, operation in operations.items():
             if path.startswith("/calling/"):
-                assert ("requestBody" in operation) is (method in ("post", "put"))
+                has_body = method in ("post", "put") and not path.endswith("-api-key")
+                assert ("requestBody" in operation) is has_body
                 assert "default" in operation["responses"]

@@ -11,6 +11,12 @@ from tests.unit.dialer.api.conftest import Api
 from tests.unit.dialer.test_batch import DOCUMENT
 
 QUEUES = "/queues/getmasterqueues/"
+QUICK = {
+    "asterisk_server_code": "server1",
+    "number1": "1234567890",
+    "customer_name": "John Doe",
+    "action": {"Application": "Dial"},
+}
 ITEMS = "/queues/getqueues/"
 
 
@@ -163,3 +169,97 @@ async def test_the_quick_queue_can_be_paused_and_never_completes(api: Api) -> No
     path = update(data["queue_id"])
     assert (await api.put(path, json={"queue_status": "paused"})).status_code == 200
     assert (await api.put(path, json={"queue_status": "completed"})).status_code == 409
+
+
+async def test_items_are_chosen_by_filters(api: Api) -> None:
+    data = [
+        {**DOCUMENT, "action": {**DOCUMENT["action"], "ActionID": f"call-{n}"}} for n in range(3)
+    ]
+    queue_id = (await api.load(batch_id=5, data=data))["queue_id"]
+    await api.load(batch_id=6, queue_id=queue_id)
+    for query, total in (
+        ("batch_id=5", 3),
+        ("batch_id=6", 1),
+        ("batch_id=-7", 0),
+        ("call_status=pending", 4),
+        ("call_status=Pending", 4),
+        ("call_status=processed", 0),
+        ("disposition=busy", 0),
+        ("call_id=call-1", 1),
+        ("phone_number=1234567890", 4),
+        ("phone_number=1", 0),
+        ("batch_id=5&call_id=call-2&call_status=pending", 1),
+    ):
+        content = (await api.get(f"{ITEMS}?master_queue_id={queue_id}&{query}")).json()
+        counted = (len(content["results"]), content["pagination"]["total_entries"])
+        assert counted == (total, total), query
+
+
+@pytest.mark.parametrize(
+    ("query", "name"),
+    [
+        ("call_status=done", "call_status"),
+        ("disposition=maybe", "disposition"),
+        ("batch_id=x", "batch_id"),
+        ("batch_id=", "batch_id"),
+    ],
+)
+async def test_a_wrong_filter_is_named(api: Api, query: str, name: str) -> None:
+    queue_id = (await api.load())["queue_id"]
+    answer = await api.get(f"{ITEMS}?master_queue_id={queue_id}&{query}")
+    assert answer.status_code == 400
+    assert answer.json()["details"].startswith(name)
+
+
+async def test_queues_are_chosen_by_status(api: Api) -> None:
+    one = (await api.load(batch_id=1))["queue_id"]
+    two = (await api.load(batch_id=2))["queue_id"]
+    await api.put(update(two), json={"queue_status": "paused"})
+    for status, ids in (("paused", [two]), ("pending", [one]), ("completed", [])):
+        content = (await api.get(f"{QUEUES}?queue_status={status}")).json()
+        assert [queue["id"] for queue in content["results"]] == ids
+        assert content["pagination"]["total_entries"] == len(ids)
+
+
+FLUSH = "/queues/flushqueue/"
+
+
+async def test_a_flush_ends_what_waits_and_the_client_is_told(api: Api) -> None:
+    queue_id = (await api.load(batch_id=1, count=3))["queue_id"]
+    await api.post("/queues/insertquickcall/", json=QUICK)
+    answer = await api.get(FLUSH)
+    assert answer.json() == {
+        "message": "Queue flushed successfully",
+        "status": "success",
+        "data": {"flushed_count": 4},
+    }
+    assert [ended.end.value for ended in api.closing.ended] == ["terminated"] * 4
+    assert ("clients_changed", None) in api.signals.told
+    queue = await api.store.queue(queue_id, None)
+    assert (queue.pending_count, queue.terminated_count) == (0, 3)
+    assert (await api.get(FLUSH)).json()["data"] == {"flushed_count": 0}
+    assert (await api.load(batch_id=2, queue_id=queue_id))["inserted_count"] == 1
+
+
+async def test_a_flush_is_for_ones_own_or_by_a_superuser(api: Api) -> None:
+    await api.load(count=2)
+    assert (await api.get(f"{FLUSH}?client_code=alpha", "beta")).status_code == 404
+    assert (await api.get(FLUSH, "chief")).status_code == 403
+    assert (await api.get(FLUSH, "beta")).json()["data"] == {"flushed_count": 0}
+    by_chief = await api.get(f"{FLUSH}?client_code=alpha", "chief")
+    assert by_chief.json()["data"] == {"flushed_count": 2}
+    (entry,) = await api.store.audit(1)
+    assert (entry.actor, entry.action, entry.subject) == (
+        "superuser chief",
+        "client.flush",
+        "alpha",
+    )
+
+
+async def test_a_superusers_change_of_a_queue_is_noted(api: Api) -> None:
+    queue_id = (await api.load())["queue_id"]
+    await api.put(update(queue_id), json={"queue_status": "paused"})
+    assert await api.store.audit(5) == ()
+    await api.put(f"{update(queue_id)}?accountcode=alpha", "root", json={"retry_count": 4})
+    (entry,) = await api.store.audit(5)
+    assert (entry.actor, entry.details) == ("superuser bootstrap", {"retry_count": 4})
