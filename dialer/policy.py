@@ -26,8 +26,12 @@ _PART_ONLY = re.compile(_PART)
 _DIAL = re.compile(rf"([A-Za-z0-9_]+)/(?:({_PART})@({_PART})(/n)?|({_PART})/({_PART})|({_PART}))")
 _FORMS = "TECH/number@endpoint, TECH/trunk/number, TECH/device or Local/exten@context"
 _CODECS = re.compile(r"[A-Za-z0-9_]+(?:,[A-Za-z0-9_]+)*")
-_PATH = re.compile(r"[A-Za-z0-9_.\-]+(?:/[A-Za-z0-9_.\-]+)*")
-_FORMAT = re.compile(r"[A-Za-z0-9]{1,16}")
+_PATH = re.compile(r"[A-Za-z0-9_.\-]+(?:/[A-Za-z0-9_.\-]+)*/?")
+MAX_PATH: Final = 255  # of a recording_path: a file system's limit for one name
+# What asterisk-conf's recording dialplan writes (its context dialer-format).
+FORMATS: Final = ("wav", "gsm", "ulaw", "alaw", "sln")
+DEFAULT_PROFILE: Final = "default"  # how it is recorded without a mix_monitor_command
+_PROFILE = re.compile(r"[A-Za-z0-9_]{1,64}")  # an extension of the dialplan
 # What may stand on the wire as a channel's Uniqueid (docs/dialing.md, "Identity").
 _WIRE_ID = re.compile(
     r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}|[A-Za-z][A-Za-z0-9_-]{7,139}"
@@ -250,18 +254,26 @@ def check_gosub(text: str, policy: Policy) -> None:
         raise refusal(field, f"PreDialGoSub context '{context}' is not allowed")
 
 
+def is_profile(name: str, policy: Policy) -> bool:
+    """Whether a client of this policy may record by that profile; `default` is everybody's."""
+    return name == DEFAULT_PROFILE or name in policy.recording_profiles
+
+
 def check_recording(
     path: str | None, recording_format: str | None, profile: str | None, policy: Policy
 ) -> None:
-    """Refuse a recording path outside the client's folder, a format that is no plain word, and a
-    MixMonitor command that is not the name of one of the operator's recording profiles."""
+    """Refuse a recording path outside the client's folder, a format that is not one of `FORMATS`
+    (in any case), and a MixMonitor command that is not the name of one of the operator's recording
+    profiles."""
     if path:
         check_text("recording_path", path)
+        if len(path) > MAX_PATH:
+            raise refusal("recording_path", f"is longer than {MAX_PATH} characters")
         if not _PATH.fullmatch(path) or any(part in (".", "..") for part in path.split("/")):
             raise refusal(
                 "recording_path", "must be a relative path of plain names inside your folder"
             )
-    if recording_format is not None and not _FORMAT.fullmatch(recording_format):
-        raise refusal("recording_format", "must be the name of a format, as wav")
-    if profile and profile not in policy.recording_profiles:
+    if recording_format is not None and recording_format.lower() not in FORMATS:
+        raise refusal("recording_format", f"must be one of {', '.join(FORMATS)}")
+    if profile and not (_PROFILE.fullmatch(profile) and is_profile(profile, policy)):
         raise refusal("mix_monitor_command", "must be the name of a recording profile")

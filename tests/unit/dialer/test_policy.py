@@ -1,6 +1,7 @@
 """What may reach the AMI wire."""
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -230,24 +231,33 @@ def test_gosub_contexts() -> None:
     refused(lambda: check_gosub("pre,s,1(${X})", policy), "action.PreDialGoSub", "${")
 
 
-@pytest.mark.parametrize("path", ["a.wav", "2024/calls/a-1.wav", "a..b"])
+@pytest.mark.parametrize("path", ["a.wav", "2024/calls/a-1.wav", "a..b", "a/", "a/b/", "x" * 255])
 def test_recording_paths(path: str) -> None:
     check_recording(path, "wav", None, DEFAULT_POLICY)
 
 
 @pytest.mark.parametrize(
-    "path", ["/etc/passwd", "../a", "a/../b", "a//b", "a/", "./a", "a b", "a;b", "a\\b", "a\nb"]
-)
+    "path",
+    ["/x", "../a", "a/../b", "a//b", "./a", "a b", "a;b", "a\\b", "a\nb", "/", "a//", "a/../",
+     "x" * 256, "a,b", "a\u00e9"],
+)  # fmt: skip
 def test_recording_paths_outside(path: str) -> None:
     refused(lambda: check_recording(path, None, None, DEFAULT_POLICY), "recording_path")
 
 
 def test_recording_formats_and_profiles() -> None:
-    refused(lambda: check_recording(None, "wav;x", None, DEFAULT_POLICY), "recording_format")
-    refused(lambda: check_recording(None, "", None, DEFAULT_POLICY), "recording_format")
-    command = "rm -rf /"
-    refused(lambda: check_recording(None, None, command, DEFAULT_POLICY), "mix_monitor_command")
-    check_recording(None, None, "stereo", Policy(recording_profiles=frozenset({"stereo"})))
+    for form in ("wav", "WAV", "gsm", "uLaw", "alaw", "sln"):
+        check_recording(None, form, None, DEFAULT_POLICY)
+    for form in ("wav;x", "", "mp3", "wav49", "wav "):
+        check = partial(check_recording, None, form, None, DEFAULT_POLICY)
+        refused(check, "recording_format")
+    listed = Policy(recording_profiles=frozenset({"stereo", "rm -rf /", "a-b", "x" * 65}))
+    for name in ("default", "stereo"):
+        check_recording(None, None, name, listed)
+    check_recording(None, None, "default", DEFAULT_POLICY)
+    refused(lambda: check_recording(None, None, "stereo", DEFAULT_POLICY), "mix_monitor_command")
+    for name in ("rm -rf /", "a-b", "x" * 65, "Default", "stereo\n"):
+        refused(partial(check_recording, None, None, name, listed), "mix_monitor_command")
 
 
 def test_dial_parts() -> None:
