@@ -151,6 +151,15 @@ class QuickCallRequest(TypedDict, total=False):
     client_code: Text | None
 
 
+@with_config(_config("Account", []))
+class Account(TypedDict, total=False):
+    """A body that says nothing but whom a superuser acts for."""
+
+    accountcode: Annotated[Text | None, Field(description="whom a superuser acts for")]
+    client_code: Text | None
+
+
+ACCOUNT: Final = TypeAdapter(Account)
 BATCH: Final = TypeAdapter(BatchRequest)
 ITEM: Final = TypeAdapter(QueueItem)
 QUICK_CALL: Final = TypeAdapter(QuickCallRequest)

@@ -25,7 +25,10 @@ INVALID: Final = "Validation failed"
 UNAVAILABLE: Final = "Service temporarily unavailable"
 RETRY_AFTER: Final = 2  # seconds; a full or locked database seldom recovers sooner
 _IN_DETAILS: Final = 5  # errors that `details` spells out; `errors` has them all
-_STATUS_TEXTS: Final = {404: "Not found", 405: "Method not allowed"}
+NOT_FOUND: Final = "Not found"
+METHOD_NOT_ALLOWED: Final = "Method not allowed"
+SURPRISE: Final = "Internal server error"
+_STATUS_TEXTS: Final = {404: NOT_FOUND, 405: METHOD_NOT_ALLOWED}
 
 
 class ApiError(Exception):
@@ -121,7 +124,7 @@ async def _on_refused(request: Request, error: Exception) -> Response:
 
 
 async def _on_not_found(request: Request, error: Exception) -> Response:
-    return answer_error(ApiError(404, str(error) or "Not found"))
+    return answer_error(ApiError(404, str(error) or NOT_FOUND))
 
 
 async def _on_conflict(request: Request, error: Exception) -> Response:
@@ -149,4 +152,4 @@ async def _on_disconnect(request: Request, error: Exception) -> Response:
 
 
 async def _on_surprise(request: Request, error: Exception) -> Response:
-    return answer_error(ApiError(500, "Internal server error"))
+    return answer_error(ApiError(500, SURPRISE))

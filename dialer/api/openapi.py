@@ -1,195 +1,129 @@
-"""The OpenAPI description of bodies that we parse ourselves, made from the models that parse."""
+"""The OpenAPI description: what `operations.py` says of each route, with the schemas of bodies
+that we parse ourselves, made from the models that parse.
 
+How a route is described stands in `operations.py`.
+"""
+
+from collections.abc import Mapping
 from typing import Any, Final
 
 from fastapi import FastAPI
-from pydantic import BaseModel, Field, TypeAdapter
+from pydantic import TypeAdapter
 from pydantic.json_schema import JsonSchemaMode
 
+from dialer.api.operations import OPERATIONS, Operation, Parameter
+from dialer.api.problems import STATUSES, Problem, by_status
 from dialer.api.queues import QueueChange
-from dialer.bodies import BATCH, QUICK_CALL
+from dialer.api.schemas import ErrorAnswer, Shape
+from dialer.bodies import ACCOUNT, BATCH, QUICK_CALL
 from dialer.clients import NewClient
 
 _REF: Final = "#/components/schemas/{model}"
 _JSON: Final = "application/json"
-
-
-class FieldProblem(BaseModel):
-    """One error of a batch."""
-
-    index: int | None = Field(description="the item's place in its batch; null: the batch itself")
-    field: str
-    message: str
-
-
-class ErrorAnswer(BaseModel):
-    """Every error."""
-
-    message: str
-    status: str = Field(examples=["error"])
-    details: str | None = None
-    errors: list[FieldProblem] | None = None
-
-
-class ClientAnswer(BaseModel):
-    """A client that was made; its key is shown this once."""
-
-    id: int
-    name: str
-    accountcode: str
-    username: str
-    api_key: str | None
-    is_active: bool
-    status: str
-    created_at: str
-    updated_at: str
-
-
-class BatchData(BaseModel):
-    queue_id: int
-    inserted_count: int
-    batch_id: int
-
-
-class BatchAnswer(BaseModel):
-    """A batch that is on disk."""
-
-    message: str
-    status: str
-    data: BatchData
-
-
-class QuickCallData(BaseModel):
-    call_id: str
-    queue_id: int
-
-
-class QuickCallAnswer(BaseModel):
-    """A quick call that is on disk."""
-
-    message: str
-    status: str
-    data: QuickCallData
-
-
-class QueueListed(BaseModel):
-    """A queue with its counts."""
-
-    id: int
-    client_id: int
-    accountcode: str
-    queue_name: str
-    queue_status: str
-    retry: bool
-    retry_count: int
-    retry_gap: int
-    created_at: str
-    updated_at: str
-    dids: list[str]
-    total_count: int
-    pending_count: int
-    queued_count: int
-    processed_count: int
-    terminated_count: int
-
-
-class Pagination(BaseModel):
-    previous_page: int | None
-    next_page: int | None
-    start_index: int
-    end_index: int
-    total_entries: int
-    total_pages: int
-    page: int
-
-
-class QueuePage(BaseModel):
-    """A page of queues."""
-
-    pagination: Pagination
-    results: list[QueueListed]
-    status: str
-
-
-class ItemPage(BaseModel):
-    """A page of items: QueueItem fields, with id, queue_id, batch_id, call_id, last_cdr_id."""
-
-    pagination: Pagination
-    results: list[dict[str, Any]]
-    status: str
-
-
-class QueueAnswer(BaseModel):
-    """A queue after its change."""
-
-    message: str
-    status: str
-    data: QueueListed
-
-
-_ADAPTERS: Final[dict[str, TypeAdapter[Any]]] = {
+_BODIES: Final[dict[str, TypeAdapter[Any]]] = {
     "BatchRequest": BATCH,
     "QuickCallRequest": QUICK_CALL,
+    "Account": ACCOUNT,
     "NewClient": TypeAdapter(NewClient),
     "QueueChange": TypeAdapter(QueueChange),
-    **{
-        model.__name__: TypeAdapter(model)
-        for model in (
-            ErrorAnswer,
-            ClientAnswer,
-            BatchAnswer,
-            QuickCallAnswer,
-            QueuePage,
-            ItemPage,
-            QueueAnswer,
-        )
-    },
 }
-_PAGE: Final = [("page", 1, 10**9), ("page_size", 1, 1000)]
-# handler → (tag, body, answer, query parameters)
-_ROUTES: Final[dict[str, tuple[str, str | None, str, list[tuple[str, int, int]]]]] = {
-    "create_client": ("clients", "NewClient", "ClientAnswer", []),
-    "insert_batch": ("calls", "BatchRequest", "BatchAnswer", []),
-    "insert_quick_call": ("calls", "QuickCallRequest", "QuickCallAnswer", []),
-    "list_queues": ("queues", None, "QueuePage", _PAGE),
-    "list_items": ("queues", None, "ItemPage", [("master_queue_id", 1, 2**63 - 1), *_PAGE]),
-    "update_queue": ("queues", "QueueChange", "QueueAnswer", []),
-    "regenerate_key": ("clients", None, "ClientAnswer", []),
-    "revoke_key": ("clients", None, "ClientAnswer", []),
-    "show_connection": ("clients", None, "ErrorAnswer", []),
-    "flush_queues": ("queues", None, "ErrorAnswer", []),
+
+
+def _header(description: str, example: object, **schema: object) -> dict[str, Any]:
+    return {"description": description, "schema": schema, "example": example}
+
+
+_RATE: Final = {
+    "X-RateLimit-Limit": _header("requests a minute; absent: none", 1000, type="integer"),
+    "X-RateLimit-Remaining": _header("how many are left", 999, type="integer"),
+    "X-RateLimit-Reset": _header("epoch second of the next one", 1704103260, type="integer"),
 }
+_REPLAYED: Final = {
+    "Idempotent-Replayed": _header(
+        "this is the first answer, given again", "true", type="string", enum=["true"]
+    )
+}
+_WAIT: Final = {"Retry-After": _header("seconds", 2, type="integer", minimum=1)}
+_HEADERS: Final[dict[int, dict[str, Any]]] = {
+    401: {"WWW-Authenticate": _header("how to log in", "Bearer", type="string")},
+    405: {"Allow": _header("the methods of this path", "GET", type="string")},
+    429: _WAIT,
+    503: _WAIT,
+}
+_UNLIMITED: Final = (401, 405, 500)  # answered before, or without, counting a client's requests
 
 
 def describe(handler: str) -> dict[str, Any]:
     """What `add_api_route` is told about a handler."""
-    tag, body, shown, query = _ROUTES[handler]
-    extra: dict[str, Any] = {"security": [{"bearer": []}, {"apiKey": []}]}
-    if body is not None:
-        content = {_JSON: {"schema": {"$ref": _REF.format(model=body)}}}
-        extra["requestBody"] = {"required": True, "content": content}
-    if query:
-        extra["parameters"] = [
-            {
-                "name": name,
-                "in": "query",
-                "required": name == "master_queue_id",
-                "schema": {"type": "integer", "minimum": low, "maximum": high},
-            }
-            for name, low, high in query
-        ]
-    return {"tags": [tag], "openapi_extra": extra, "responses": _responses(shown)}
-
-
-def _responses(shown: str) -> dict[int | str, dict[str, Any]]:
-    def refer(model: str, description: str) -> dict[str, Any]:
-        schema = {"$ref": _REF.format(model=model)}
-        return {"description": description, "content": {_JSON: {"schema": schema}}}
-
+    operation = OPERATIONS[handler]
+    extra: dict[str, Any] = {}
+    if operation.keyed:
+        extra["security"] = [{"bearer": []}, {"apiKey": []}]
+    if operation.body is not None:
+        extra["requestBody"] = _request_body(operation)
+    if operation.parameters:
+        extra["parameters"] = [_parameter(parameter) for parameter in operation.parameters]
     return {
-        200: refer(shown, "Done"),
-        "default": refer("ErrorAnswer", "Error: 400, 401, 403, 404, 409, 413, 415, 500, 503"),
+        "tags": [operation.tag],
+        "openapi_extra": extra,
+        "responses": _responses(operation),
+        "operation_id": handler,
     }
+
+
+def _request_body(operation: Operation) -> dict[str, Any]:
+    content = {
+        "schema": {"$ref": _REF.format(model=operation.body)},
+        "examples": {name: {"value": dict(body)} for name, body in operation.requests.items()},
+    }
+    return {"required": not operation.bodiless, "content": {_JSON: content}}
+
+
+def _parameter(parameter: Parameter) -> dict[str, Any]:
+    return {
+        "name": parameter.name,
+        "in": parameter.place,
+        "required": parameter.required,
+        "description": parameter.description,
+        "schema": dict(parameter.schema),
+        "example": parameter.example,
+    }
+
+
+def _responses(operation: Operation) -> dict[int | str, dict[str, Any]]:
+    once = operation.keyed and operation.body is not None
+    limits = _RATE if operation.keyed else {}
+    found: dict[int | str, dict[str, Any]] = {
+        200: _response(
+            operation.answer.__doc__ or "Done",
+            operation.answer.__name__,
+            {"done": {"value": dict(operation.example)}},
+            {**(_REPLAYED if once else {}), **limits},
+        )
+    }
+    for status, problems in by_status(operation.errors).items():
+        headers = {**_HEADERS.get(status, {}), **({} if status in _UNLIMITED else limits)}
+        found[status] = _response(STATUSES[status], ErrorAnswer.__name__, _show(problems), headers)
+    return found
+
+
+def _show(problems: list[Problem]) -> dict[str, Any]:
+    return {
+        problem.name: {"summary": problem.message, "value": problem.content} for problem in problems
+    }
+
+
+def _response(
+    description: str, model: str, shown: Mapping[str, Any], headers: Mapping[str, Any]
+) -> dict[str, Any]:
+    schema = {"$ref": _REF.format(model=model)}
+    found: dict[str, Any] = {
+        "description": description,
+        "content": {_JSON: {"schema": schema, "examples": dict(shown)}},
+    }
+    if headers:
+        found["headers"] = dict(headers)
+    return found
 
 
 def documented(app: FastAPI) -> None:
@@ -200,23 +134,36 @@ def documented(app: FastAPI) -> None:
         if app.openapi_schema is None:
             whole = generate()
             parts = whole.setdefault("components", {})
-            parts.setdefault("schemas", {}).update(_schemas())
+            parts["schemas"] = _schemas()
             parts["securitySchemes"] = {
                 "bearer": {"type": "http", "scheme": "bearer"},
                 "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-KEY"},
             }
             for path in whole["paths"].values():
                 for operation in path.values():
-                    operation["responses"].pop("422", None)
+                    _leave_ours(operation)
             app.openapi_schema = whole
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]
 
 
+def _leave_ours(operation: dict[str, Any]) -> None:
+    """Take away what FastAPI says by itself: its 422, and a path's parameter as it knows it."""
+    operation["responses"].pop("422", None)
+    if "parameters" in operation:
+        named = {(told["in"], told["name"]): told for told in operation["parameters"]}
+        operation["parameters"] = list(named.values())
+
+
 def _schemas() -> dict[str, Any]:
     mode: JsonSchemaMode = "validation"
-    named = [(name, mode, adapter) for name, adapter in _ADAPTERS.items()]
+    adapters: dict[str, TypeAdapter[Any]] = dict(_BODIES)
+    answers: list[type[Shape]] = [ErrorAnswer]
+    answers += [operation.answer for operation in OPERATIONS.values()]
+    for model in answers:
+        adapters[model.__name__] = TypeAdapter(model)
+    named = [(name, mode, adapter) for name, adapter in adapters.items()]
     found, definitions = TypeAdapter.json_schemas(named, ref_template=_REF)
     schemas: dict[str, Any] = dict(definitions.get("$defs", {}))
     for (name, _), schema in found.items():

@@ -9,6 +9,7 @@ from dialer.api.answers import INVALID, ApiError
 from dialer.api.deps import deps_of
 
 TOO_LARGE: Final = "Request body too large"
+UNSUPPORTED: Final = "Unsupported media type"
 # Read behind the limit before giving up: a client that still sends when the connection is closed
 # gets a reset in place of the answer (RFC 9112, section 9.6).
 _THROWN_AWAY: Final = 8 * 1024 * 1024
@@ -49,10 +50,10 @@ async def read_body(request: Request) -> bytes:
 def _check_type(request: Request) -> None:
     given = request.headers.get("content-type")
     if given is not None and not _JSON.fullmatch(given):
-        raise ApiError(415, "Unsupported media type", "Content-Type must be application/json")
+        raise ApiError(415, UNSUPPORTED, "Content-Type must be application/json")
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding != "identity":
-        raise ApiError(415, "Unsupported media type", "Content-Encoding is not supported")
+        raise ApiError(415, UNSUPPORTED, "Content-Encoding is not supported")
 
 
 def _too_large(limit: int, *, at_once: bool = False) -> ApiError:

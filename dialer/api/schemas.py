@@ -204,3 +204,25 @@ class ReadinessAnswer(Success):
     """Every part that must be there, and that it is."""
 
     data: dict[str, bool]
+
+
+class ConnectionData(Shape):
+    accountcode: str
+    name: str
+    is_superuser: bool
+
+
+class ConnectionAnswer(Success):
+    """Whose key this is."""
+
+    data: ConnectionData
+
+
+class FlushedData(Shape):
+    flushed_count: Count
+
+
+class FlushedAnswer(Success):
+    """How many waiting items were ended."""
+
+    data: FlushedData
