@@ -8,7 +8,6 @@ from typing import Any
 from dialer.bodies import MAX_BATCH, REQUIRED, Parsed
 from dialer.errors import FieldError
 from dialer.items import ItemMaker
-from dialer.policy import check_caller_id
 from dialer.store.contract import Client, NewItem
 
 
@@ -42,7 +41,7 @@ class BatchBuilder:
         if parsed.content.get("batch_id") is None:
             self._maker.note(FieldError("batch_id", REQUIRED))
         for did in self._dids:
-            self._maker.check(None, check_caller_id, did, "dids")
+            self._maker.check_caller_id(did, "dids", None)
 
     def __len__(self) -> int:
         return len(self._data)

@@ -15,6 +15,7 @@ from dialer.errors import FieldError, Refused
 from dialer.policy import (
     DialTarget,
     check_caller_id,
+    check_caller_number,
     check_channel_ids,
     check_codecs,
     check_dial_string,
@@ -194,17 +195,19 @@ class ItemMaker:
             self._deadline = (deadline, *read)
         return self._deadline[1], self._deadline[2]
 
-    def _check_caller_id(self, caller_id: str | None, field: str, index: int | None) -> None:
+    def check_caller_id(self, caller_id: str | None, field: str, index: int | None) -> None:
         """Most items of a batch share one caller ID: it is checked once."""
         if caller_id and caller_id != self._caller_id:
             before = len(self._errors)
             self.check(index, check_caller_id, caller_id, field)
+            own = self._client.did
+            self.check(index, check_caller_number, caller_id, self._policy, own, field)
             if len(self._errors) == before:
                 self._caller_id = caller_id
 
     def _check_rest(self, item: dict[str, Any], action: dict[str, Any], index: int | None) -> None:
-        self._check_caller_id(action.get("CallerID"), "action.CallerID", index)
-        self._check_caller_id(item.get("caller_id"), "caller_id", index)
+        self.check_caller_id(action.get("CallerID"), "action.CallerID", index)
+        self.check_caller_id(item.get("caller_id"), "caller_id", index)
         for name, words in _STATES.items():
             word = item.get(name)
             if word is not None and word.casefold() not in words:

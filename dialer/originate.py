@@ -13,9 +13,12 @@ from dialer.items import DEFAULT_TIMEOUT
 from dialer.policy import (
     Policy,
     check_caller_id,
+    check_caller_number,
     check_channel_ids,
     check_codecs,
     check_dial_string,
+    check_gosub,
+    check_recording,
     fits_wire,
 )
 from dialer.store.contract import Candidate, Client
@@ -39,9 +42,15 @@ def build_originate(
     target = check_dial_string(action["Channel"], policy)
     if candidate.caller_id:
         check_caller_id(candidate.caller_id)
+        check_caller_number(candidate.caller_id, policy, client.did)
     codecs = action.get("Codecs") or ""
     if codecs:
         check_codecs(codecs)
+    if action.get("PreDialGoSub"):
+        check_gosub(action["PreDialGoSub"], policy)
+    profile = candidate.payload.get("mix_monitor_command")
+    if profile:
+        check_recording(None, None, profile, policy)
     local = target.tech == "Local"
     check_channel_ids(action.get("ChannelId"), action.get("OtherChannelId"), local=local)
     application, data = find_application(candidate.payload, client, policy)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
 from ami import find_evaluated
+from dialer.caller_id import find_number
 from dialer.errors import FieldError, Refused
 
 # manager.c reads a line into char[1025]: one of over 1022 bytes + CRLF loses the whole action.
@@ -17,6 +18,9 @@ MAX_LINE: Final = 1022
 # A Channel or CallerID over 255 bytes is cut by Asterisk without a word; below that, ours.
 MAX_CHANNEL: Final = 200
 MAX_CALLER_ID: Final = 80
+
+DEFAULT_PROFILE: Final = "default"
+"""The recording profile that every client may name."""
 
 # C0, DEL, C1 (with NEL, U+0085), LS, PS, and lone surrogates, which no UTF-8 wire can carry.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -185,12 +189,32 @@ def check_dial_string(text: str, policy: Policy, field: str = "action.Channel") 
             raise refusal(field, f"is {len(target.text)} bytes long with its /n, the limit is 200")
         if target.endpoint not in policy.local_contexts:
             raise refusal(field, f"Local context '{target.endpoint}' is not allowed")
-        return target
-    if target.tech not in policy.technologies:
-        target = _spell_technology(target, policy, field)
-    if policy.endpoints is not None and target.endpoint not in policy.endpoints:
-        raise refusal(field, f"endpoint '{target.endpoint}' is not allowed")
+    else:
+        if target.tech not in policy.technologies:
+            target = _spell_technology(target, policy, field)
+        if policy.endpoints is not None:
+            _check_endpoint(target, policy.endpoints, field)
+    if policy.prefixes is not None:
+        _check_number(target, policy.prefixes, field)
     return target
+
+
+def _check_endpoint(target: DialTarget, endpoints: frozenset[str], field: str) -> None:
+    """What is called must be on the list. In `PJSIP/one/other` that is not `one` alone: Asterisk
+    takes `other` for an AOR, and calls its contacts with the settings of `one`."""
+    called = {target.endpoint}
+    if target.tech.upper() == "PJSIP" and "@" not in target.text:
+        called.add(target.number)
+    for endpoint in sorted(called - endpoints):
+        raise refusal(field, f"endpoint '{endpoint}' is not allowed")
+
+
+def _check_number(target: DialTarget, prefixes: frozenset[str], field: str) -> None:
+    """The number dialed must begin with a prefix of the list, compared as it is written."""
+    if target.tech.upper() == "IAX2" and "@" in target.text:  # chan_iax2.c: username@host
+        raise refusal(field, "IAX2/name@endpoint dials no number: write IAX2/trunk/number")
+    if not target.number.startswith(tuple(prefixes)):
+        raise refusal(field, "the number dialed begins with none of the allowed prefixes")
 
 
 def _spell_technology(target: DialTarget, policy: Policy, field: str) -> DialTarget:
@@ -209,6 +233,22 @@ def check_caller_id(text: str, field: str = "action.CallerID") -> None:
         raise refusal(field, f"is {length} bytes long, the limit is {MAX_CALLER_ID}")
     check_start(field, text)
     check_evaluated(field, text)
+
+
+def check_caller_number(
+    text: str, policy: Policy, own: str | None, field: str = "action.CallerID"
+) -> None:
+    """Refuse a caller ID whose number is not on the client's list, where there is one. `own` is
+    the client's `did`, the operator's word, which is always allowed. What Asterisk might read in
+    another way is refused, as is a name alone."""
+    allowed = policy.caller_ids
+    if allowed is None or text == own:
+        return
+    number = find_number(text)
+    if number is None:
+        raise refusal(field, 'must be NUMBER or "name" <NUMBER>, with a number that is allowed')
+    if number not in allowed and (own is None or number != find_number(own)):
+        raise refusal(field, "the number of the caller ID is not allowed")
 
 
 def check_codecs(text: str) -> None:
