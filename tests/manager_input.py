@@ -6,7 +6,7 @@ same bytes before the real one.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -44,6 +44,11 @@ class Heard:
             if line[: len(wanted)].lower() == wanted:
                 return _skip_blanks(line[len(wanted) :])
         return b""
+
+    @property
+    def action(self) -> bytes:
+        """The name of the action: here alone an empty header is passed over."""
+        return _find_action(self.lines)
 
     def pairs(self) -> list[tuple[bytes, bytes]]:
         """Every line as a name and what a header of that name would give. A line without a colon
@@ -85,13 +90,17 @@ def _find_error(lines: list[bytes], too_long: bool, too_many: bool) -> str:
         return TOO_MANY
     if too_long:
         return TOO_LONG
-    named = (line[7:] for line in lines if line[:7].lower() == b"action:")
-    return "" if any(map(_skip_blanks, named)) else NO_ACTION
+    return "" if _find_action(lines) else NO_ACTION
+
+
+def _find_action(lines: Iterable[bytes]) -> bytes:
+    named = (_skip_blanks(line[7:]) for line in lines if line[:7].lower() == b"action:")
+    return next(filter(None, named), b"")
 
 
 def _read_lines(data: bytes) -> Iterator[tuple[int, bytes | None]]:
     """get_input(): each line, with where it ends; None for 1024 bytes without an LF, which are
-    thrown away: what follows them is read as a line of its own."""
+    thrown away but for the last: it and what follows are read as a line of their own."""
     start = 0
     while True:
         found = data.find(b"\n", start, start + BUFFER)
@@ -101,7 +110,7 @@ def _read_lines(data: bytes) -> Iterator[tuple[int, bytes | None]]:
             start, line = found + 1, data[start:end].split(b"\0", 1)[0]
             yield start, line
         elif len(data) - start >= BUFFER:
-            start += BUFFER
+            start += BUFFER - 1
             yield start, None
         else:
             return
