@@ -8,6 +8,8 @@ from functools import partial
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from pydantic_core import to_json
+
 from ami import Disposition
 from dialer.applications import check_application, check_data
 from dialer.bodies import REQUIRED, Parsed
@@ -26,6 +28,7 @@ from dialer.policy import (
     has_control,
     refusal,
 )
+from dialer.siblings import Family
 from dialer.states import ItemEnd, ItemStatus, QueueStatus
 from dialer.store.contract import Client, NewItem, Server
 from dialer.variables import check_variables
@@ -39,6 +42,8 @@ _STATES: Final[dict[str, frozenset[str]]] = {
 """The words of an item's state fields. They are only checked: an item starts at the defaults."""
 
 NO_SERVER: Final = "Asterisk server not found"
+_MOST_FAMILIES: Final = 4
+_MOST_STRANGERS: Final = 32  # then a batch is taken for one without siblings
 DEFAULT_TIMEOUT: Final = 30  # seconds; the document's call_timeout
 _DIGITS = re.compile(r"\+?[0-9]{1,31}")
 _PLAIN = re.compile(r"[1-9][0-9]{0,17}|0")
@@ -72,6 +77,8 @@ class ItemMaker:
         self._deadline: tuple[datetime | None, float, str] = (None, 0.0, "")  # the latest read
         self._errors: dict[tuple[int | None, str], FieldError] = {}
         self._plain = parsed.plain
+        self._families: list[Family] = []
+        self._strangers = 0  # items in a row that were nobody's sibling
         for error in parsed.errors:
             self.note(error)
 
@@ -100,6 +107,23 @@ class ItemMaker:
         self, item: dict[str, Any], index: int | None, fallback_did: Callable[[], str | None]
     ) -> NewItem | None:
         """One item by all rules, or None when errors were noted for it."""
+        for family in self._families:
+            made = family.make(item, fallback_did, self._client.did)
+            if made is not None:
+                self._strangers = 0
+                return made
+        made = self._make_alone(item, index, fallback_did)
+        if made is not None and self._plain and self._strangers < _MOST_STRANGERS:
+            self._strangers += 1
+            if item["action"].get("OtherChannelId"):  # it is judged together with an own field
+                return made
+            family = Family(item, made, self._policy, self._new_id)
+            self._families = [family, *self._families[: _MOST_FAMILIES - 1]]
+        return made
+
+    def _make_alone(
+        self, item: dict[str, Any], index: int | None, fallback_did: Callable[[], str | None]
+    ) -> NewItem | None:
         before = len(self._errors)
         action: dict[str, Any] = item.get("action") or {}
         if not self._plain:
@@ -124,7 +148,7 @@ class ItemMaker:
             call_id=action.get("ActionID") or self._new_id(),
             number=target.number,
             caller_id=caller_id or fallback_did() or self._client.did,
-            payload=_dump(item, action, timeout, contact, deadline_text),
+            payload_json=dump(_spell_out(item, action, timeout, contact, deadline_text)),
             retry=item.get("retry") or 0,
             deadline=deadline,
             wanted_channel_id=channel_id if channel_id and fits_wire(channel_id) else None,
@@ -267,7 +291,12 @@ def format_time(moment: float) -> str:
     return text.replace("+00:00", "Z")
 
 
-def _dump(
+def dump(payload: dict[str, Any]) -> str:
+    """A payload as it is stored."""
+    return to_json(payload).decode()
+
+
+def _spell_out(
     item: dict[str, Any],
     action: dict[str, Any],
     timeout: tuple[int, int],

@@ -8,7 +8,7 @@ from typing import Any
 
 from dialer.bodies import REQUIRED, Parsed
 from dialer.errors import FieldError, Refused
-from dialer.items import ItemMaker, format_time
+from dialer.items import ItemMaker, dump, format_time
 from dialer.policy import is_dial_part, parse_dial_string
 from dialer.store.contract import Client, NewItem
 
@@ -35,7 +35,7 @@ def build_quick_call(
         "endpoint": _find_endpoint(body, client)
     }
     payload = {**made.payload, **extra, "deadline": format_time(expires_at)}
-    return replace(made, payload=payload, deadline=expires_at, retry=0)
+    return replace(made, payload_json=dump(payload), deadline=expires_at, retry=0)
 
 
 def _no_did() -> None:

@@ -1,5 +1,6 @@
 """Records and files that the tests of the store (and of what stands on it) are made of."""
 
+import json
 import tempfile
 from dataclasses import replace
 from functools import cache
@@ -49,7 +50,9 @@ def url_of(path: Path) -> str:
 
 def item(**changes: Any) -> NewItem:
     number = next(_numbers)
-    made = NewItem(1, f"call-{number}", f"98{number:08}", None, {"project": "p", "n": number})
+    made = NewItem(
+        1, f"call-{number}", f"98{number:08}", None, json.dumps({"project": "p", "n": number})
+    )
     return replace(made, **changes)
 
 

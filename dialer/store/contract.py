@@ -7,6 +7,7 @@ names the state it leaves: a write that finds another state reports so, it never
 Raised by any method: `StoreUnavailable` (nothing of the write was stored).
 """
 
+import json
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
@@ -102,17 +103,24 @@ class Queue:
 @dataclass(frozen=True, slots=True)
 class NewItem:
     """An accepted item, ready to be stored. `payload` is the QueueItem in its documented spelling,
-    with all defaults: what `getqueues` echoes and what the Originate is built from."""
+    with all defaults: what `getqueues` echoes and what the Originate is built from. It is made,
+    kept and stored as JSON text."""
 
     server_id: int
     call_id: str  # the client's ActionID, else ours
     number: str  # the number that is dialed
     caller_id: str | None
-    payload: dict[str, Any]
+    payload_json: str
     retry: int = 0  # the item's own; > 0 beats the queue's
     deadline: float | None = None
     due_at: float | None = None
     wanted_channel_id: str | None = None  # the client's ChannelId where its form may go on the wire
+
+    @property
+    def payload(self) -> dict[str, Any]:
+        """The QueueItem as an object."""
+        content: dict[str, Any] = json.loads(self.payload_json)
+        return content
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,7 +135,7 @@ def _insert_items(
     rows = [
         (
             client_id, queue_id, item.server_id, batch_id, batch_id is None, item.call_id,
-            item.number, item.caller_id, dump_json(item.payload), item.retry,
+            item.number, item.caller_id, item.payload_json, item.retry,
             to_micros_or_none(item.due_at), to_micros_or_none(item.deadline), base, now,
         )
         for item, base in zip(new, bases, strict=True)
