@@ -271,7 +271,7 @@ class AmiClient:
             await session.send(Logoff(next(self._ids)), self._timing.logoff_timeout)
             await session.close(self._timing.logoff_timeout)
         except AmiError as error:
-            log.debug("no answer to Logoff: %s", error)
+            log.debug("no answer to Logoff", extra={"error": str(error)})
         finally:
             session.abort(LinkLost("left"))
 
@@ -281,7 +281,8 @@ class AmiClient:
             return
         self._state = state
         address = self.address
-        log.info("ami link %s:%d is %s: %s", address.host, address.port, state.value, reason)
+        where = {"host": address.host, "port": address.port}
+        log.info("link moved", extra={**where, "state": state.value, "why": reason})
         startup = self._startup if state is LinkState.UP else None
         self._on_link(LinkChange(state, self._clock(), reason, startup))
 

@@ -181,7 +181,7 @@ class _Protocol(AMIProtocol):  # type: ignore[misc]  # panoramisk is untyped
         waiter = self.pending.get(action_id)
         if waiter is None:
             # Late (its time had passed) or without ActionID: nobody can be told.
-            log.debug("an answer that nobody waits for: %s", message.name)
+            log.debug("an answer that nobody waits for", extra={"answer": message.name})
         elif waiter.take(message):
             del self.pending[action_id]
             if waiter.timer is not None:

@@ -23,6 +23,7 @@ from dialer.errors import Conflict, SettingsError
 from dialer.ids import Ids
 from dialer.settings import Settings
 from dialer.store import open_store
+from dialer.telemetry import conceal
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +55,7 @@ class Product:
         self._dialing = asyncio.Event()
         self._drain_seconds = settings.drain_timeout
         self._running: asyncio.Task[None] | None = None
+        conceal(*settings.secrets)
         ids = Ids(os.urandom)
         target = (
             SgapiTarget(settings.sgapi_url, settings.sgapi_entity) if settings.sgapi_url else None
@@ -140,6 +142,7 @@ class Product:
         gc.collect()
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)
+        import sys; sys.setswitchinterval(0.005)
         try:
             async with asyncio.TaskGroup() as tasks:
                 api_stop = asyncio.Event()

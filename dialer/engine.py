@@ -26,6 +26,7 @@ from dialer.store.contract import (
     Server,
     Store,
 )
+from dialer.telemetry import conceal
 from dialer.upkeep import Upkeep, address_of
 from dialer.worker import Worker, WorkerParts
 
@@ -167,6 +168,7 @@ class Engine:
         except SettingsError as error:
             self._complain(server, str(error))
             return
+        conceal(address.secret)
         self._problems.pop(server.id, None)
         if link is not None and link.address == address:
             link.server = server

@@ -7,6 +7,7 @@ sentence (`SettingsError`); secret values never appear in it.
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, cast
+from urllib.parse import unquote, urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -64,6 +65,15 @@ class Settings(BaseSettings):
     max_body_bytes: Annotated[int, Field(ge=1024, le=64 * 1024 * 1024)] = 4 * 1024 * 1024
     """Largest HTTP request body that is read."""
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Every secret value, to be kept out of what this process says."""
+        keys = (self.superuser_api_key, self.sgapi_token)
+        urls = (self.database_url, self.redis_url, self.sgapi_url)
+        values = [key.get_secret_value() for key in keys if key is not None]
+        values += [unquote(password) for url in urls if url and (password := _password(url))]
+        return tuple(values)
+
     @field_validator("database_url")
     @classmethod
     def _known_database(cls, value: str) -> str:
@@ -84,6 +94,13 @@ class Settings(BaseSettings):
         if value and not value.replace("-", "").replace("_", "").isalnum():
             raise ValueError("may hold letters, digits, - and _ only")
         return value or None
+
+
+def _password(url: str) -> str | None:
+    try:
+        return urlsplit(url).password
+    except ValueError:
+        return None
 
 
 def load_settings(env_file: str | Path | None = ".env", **overrides: object) -> Settings:

@@ -3,6 +3,9 @@ logging left as it was found."""
 
 import logging
 import os
+import sys
+import threading
+import warnings
 from collections.abc import Iterator
 
 import pytest
@@ -25,7 +28,10 @@ def pytest_configure() -> None:
 def restore_logging() -> Iterator[None]:
     """A command under test configures logging for its process, which here is everybody's."""
     root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+    handlers, level, last_resort = root.handlers[:], root.level, logging.lastResort
+    hooks = warnings.showwarning, threading.excepthook, sys.unraisablehook
     yield
     if root.handlers != handlers:
         root.handlers[:], root.level = handlers, level
+    logging.lastResort = last_resort
+    warnings.showwarning, threading.excepthook, sys.unraisablehook = hooks

@@ -9,6 +9,7 @@ from typing import Final
 import typer
 
 from dialer.errors import DialerError, StoreUnavailable
+from dialer.telemetry import guard_process, hide_secrets, report_crash
 
 GROUPS: Final = {
     "servers": "Asterisk servers: add, set, list, remove, check.",
@@ -38,7 +39,9 @@ _WrongUsage: Final[type[Exception]] = typer.BadParameter.__mro__[2]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; its exit code. Wrong input and wrong settings are one sentence and 2,
-    what could not be done now (the database is locked) is one sentence and 1."""
+    what could not be done now (the database is locked) is one sentence and 1, as a mistake of our
+    own is, with its traceback. No text holds a secret."""
+    guard_process()
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         app = build_app(words[:1])
@@ -46,12 +49,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except typer.Abort:
         return 130
     except DialerError as error:
-        typer.echo(str(error), err=True)
+        typer.echo(hide_secrets(str(error)), err=True)
         return 1 if isinstance(error, StoreUnavailable) else 2
     except _WrongUsage as error:
         format_message: Callable[[], str] = getattr(error, "format_message", error.__str__)
-        typer.echo(format_message(), err=True)
+        typer.echo(hide_secrets(format_message()), err=True)
         return 2
+    except KeyboardInterrupt:
+        return 130
+    except (Exception, BaseExceptionGroup) as error:
+        report_crash(error)
+        return 1
 
 
 def build_app(words: Sequence[str] = ()) -> typer.Typer:

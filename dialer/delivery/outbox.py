@@ -157,10 +157,12 @@ class Deliverer:
         while True:
             try:
                 if not await self._store.record_delivery(outcome):
-                    log.warning("delivery %d was no longer pending", outcome.id)
+                    log.warning("no longer pending", extra={"delivery": outcome.id})
                 return
             except StoreUnavailable as error:
-                log.error("outcome of delivery %d not stored yet: %s", outcome.id, error)
+                log.error(
+                    "outcome not stored yet", extra={"delivery": outcome.id, "error": str(error)}
+                )
                 await self._pause(pause)
                 pause = min(2 * pause, LONGEST_STORE_PAUSE)
 
@@ -183,7 +185,7 @@ class Deliverer:
                 self._backlog.loaded(pages.popleft(), rows)
                 self._send_more()
         except StoreUnavailable as error:
-            log.error("the outbox cannot be read: %s", error)
+            log.error("the outbox cannot be read", extra={"error": str(error)})
             for page in pages:
                 self._backlog.unread(page)
             self._woken.set()
@@ -221,13 +223,12 @@ class Deliverer:
             if endpoint not in self._stopped:
                 self._stopped.add(endpoint)
                 log.error(
-                    "%s refuses our credentials (%s): its deliveries wait, one is tried every %g s",
-                    endpoint,
-                    verdict.error,
-                    verdict.hold,
+                    "our credentials are refused: deliveries wait, one is tried now and then",
+                    extra={"endpoint": endpoint, "error": verdict.error, "seconds": verdict.hold},
                 )
         elif verdict.finding is Finding.DELIVERED and endpoint in self._stopped:
             self._stopped.discard(endpoint)
-            log.warning("%s accepts our credentials again", endpoint)
+            log.warning("our credentials are accepted again", extra={"endpoint": endpoint})
         if verdict.finding is not Finding.DELIVERED and verdict.delay is None:
-            log.error("delivery %d to %s is dead: %s", delivery.id, endpoint, verdict.error)
+            fields = {"delivery": delivery.id, "endpoint": endpoint, "error": verdict.error}
+            log.error("a delivery is dead", extra=fields)

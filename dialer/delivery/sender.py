@@ -28,6 +28,7 @@ from dialer.delivery.connector import Lookup, open_connector
 from dialer.delivery.schedule import parse_retry_after
 from dialer.delivery.sgapi import KIND as SGAPI
 from dialer.delivery.verdict import KEPT_TEXT, Answer
+from dialer.redaction import Redactor, find_url_secrets
 from dialer.store.contract import Delivery
 
 CONNECT_TIMEOUT: Final = 5.0
@@ -38,6 +39,10 @@ TOTAL_TIMEOUT: Final = 15.0
 
 MOST_READ: Final = 64 * 1024
 """Bytes of a response that are read; a longer one costs the connection, not the delivery."""
+
+MOST_LOOKED_AT: Final = 4 * KEPT_TEXT
+"""Bytes of an error's body that are searched for secrets before it is cut: one that began in what
+is kept would else be kept in part."""
 
 _WELL_FORMED: Final = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+")
 
@@ -92,6 +97,7 @@ class Sender:
         """One try: the stored bytes, under the same event id every time. Never raises for what
         the network or the receiver does."""
         session, url, headers = self._address(delivery)
+        redactor = _make_redactor(url, self._settings.sgapi_token)
         headers["Content-Type"] = "application/json"
         headers["Idempotency-Key"] = delivery.event_id
         try:
@@ -102,13 +108,13 @@ class Sender:
                 headers=headers,
                 allow_redirects=False,
             ) as response:
-                text = await _read_text(response)
+                text = await _read_text(response, redactor)
                 retry_after = parse_retry_after(
                     response.headers.get("Retry-After"), self._clock.now()
                 )
                 return Answer(response.status, retry_after, text)
         except (ClientError, OSError, TimeoutError, ValueError) as error:
-            return Answer(None, error=self._explain(error))
+            return Answer(None, error=redactor.hide_secrets(self._explain(error)))
 
     def _address(self, delivery: Delivery) -> tuple[ClientSession, str, dict[str, str]]:
         sgapi = delivery.kind == SGAPI
@@ -151,16 +157,24 @@ def clean_text(text: str) -> str:
     return line.strip().encode(errors="replace")[:KEPT_TEXT].decode(errors="ignore")
 
 
-async def _read_text(response: ClientResponse) -> str:
-    """Read the body to its end, for the connection's next use, and return the start of an error's.
-    The status is the answer: a body that is cut off, slow or too long changes nothing."""
+@lru_cache(maxsize=256)
+def _make_redactor(url: str, token: str | None) -> Redactor:
+    """Knows what a receiver may give back in an error's text: our token, and those of its URL."""
+    redactor = Redactor()
+    redactor.learn(token, *find_url_secrets(url))
+    return redactor
+
+
+async def _read_text(response: ClientResponse, redactor: Redactor) -> str:
+    """Read the body to its end, for the connection's next use, and return the start of an error's,
+    without secrets. The status is the answer: a body that is cut off, slow or too long changes
+    nothing."""
     kept = b""
     size = 0
     try:
         while chunk := await response.content.read(MOST_READ):
             size += len(chunk)
-            if len(kept) < KEPT_TEXT:
-                kept += chunk[: KEPT_TEXT - len(kept)]
+            kept += chunk[: MOST_LOOKED_AT - len(kept)]
             if size > MOST_READ:
                 response.close()
                 break
@@ -168,7 +182,7 @@ async def _read_text(response: ClientResponse) -> str:
         response.close()
     if response.ok or not kept:
         return ""
-    return clean_text(kept.decode(errors="replace"))
+    return clean_text(redactor.hide_secrets(kept.decode(errors="replace")))
 
 
 @lru_cache(maxsize=4096)

@@ -40,6 +40,7 @@ def writing_engine(url: URL) -> Engine:
         pool_size=1,
         max_overflow=0,
         pool_reset_on_return=None,
+        hide_parameters=True,  # an error's text would carry a client's data into the log
         connect_args={"cached_statements": 512, "timeout": BUSY_TIMEOUT_MS / 1000},
     )
     event.listen(engine, "connect", _set_up_writer)
@@ -54,6 +55,7 @@ def reading_engine(url: URL) -> AsyncEngine:
         pool_size=READERS,
         max_overflow=0,
         pool_reset_on_return=None,
+        hide_parameters=True,
         connect_args={"cached_statements": 128, "timeout": BUSY_TIMEOUT_MS / 1000},
     )
     event.listen(engine.sync_engine, "connect", _set_up_reader)

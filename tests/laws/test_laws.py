@@ -56,6 +56,7 @@ CORE = (
     "dialer/policy.py",
     "dialer/quick_call.py",
     "dialer/reconcile.py",
+    "dialer/redaction.py",
     "dialer/reporting.py",
     "dialer/retry.py",
     "dialer/states.py",
