@@ -123,4 +123,5 @@ def _facts(attempt: LiveAttempt) -> AttemptFacts:
         application=attempt.application,
         data=attempt.data,
         payload=item.payload,
+        recordings=place.server.recording_url,
     )

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ami import CallReport, Disposition, LegB
+from dialer.recording import choose_format, name_recording, write_url
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,7 @@ class Cdr:
     customer_name: str | None = None
     client_channel_id: str | None = None
     recording_url: str | None = None
+    recording_path: str | None = None  # absolute, on the server; both null: not recorded
     details: dict[str, Any] | None = None
 
 
@@ -71,6 +73,7 @@ class AttemptFacts:
     application: str | None
     data: str | None
     payload: dict[str, Any]  # the QueueItem, for what is only passed on
+    recordings: str | None = None  # the address of the server's folder of recordings
 
 
 def build_cdr(
@@ -119,7 +122,17 @@ def build_cdr(
         contact_number=_text(payload.get("contact_number")),
         customer_name=payload.get("customer_name"),
         client_channel_id=payload.get("action", {}).get("ChannelId"),
+        recording_url=_recording_url(report.recording, facts),
+        recording_path=report.recording,
     )
+
+
+def _recording_url(path: str | None, facts: AttemptFacts) -> str | None:
+    if path is None:
+        return None
+    name = name_recording(facts.accountcode, facts.payload.get("recording_path"), facts.cdr_id)
+    file = f"{name}.{choose_format(facts.payload)}"
+    return write_url(path, file, facts.server_code, facts.recordings)
 
 
 def _is_connected(report: CallReport, application: str | None) -> bool:

@@ -21,6 +21,14 @@ from dialer.policy import (
     check_recording,
     fits_wire,
 )
+from dialer.recording import (
+    CONTEXT,
+    EXTEN,
+    PRIORITY,
+    check_recorded,
+    is_recorded,
+    write_variables,
+)
 from dialer.store.contract import Candidate, Client
 from dialer.variables import check_variables
 
@@ -33,11 +41,13 @@ def build_originate(
     *,
     channel_id: str,
     action_id: str,
+    cdr_id: str,
     max_duration: int,
     policy: Policy,
 ) -> Originate:
-    """The Originate of this attempt. `max_duration` is seconds. Raises `Refused` when the item
-    breaks a rule of `policy`."""
+    """The Originate of this attempt. `max_duration` is seconds. A call that is to be recorded goes
+    to the operator's recording context, which runs its application, and `cdr_id` names the file.
+    Raises `Refused` when the item breaks a rule of `policy`."""
     action: dict[str, Any] = candidate.payload["action"]
     target = check_dial_string(action["Channel"], policy)
     if candidate.caller_id:
@@ -56,16 +66,24 @@ def build_originate(
     application, data = find_application(candidate.payload, client, policy)
     assignments = check_variables(action.get("Variable") or "", policy)
     called = {item.name for item in assignments if item.name in policy.functions}
+    recorded = is_recorded(candidate.payload)
+    ours: tuple[str, ...] = ()
+    if recorded:
+        check_recorded(candidate.payload, data, policy)
+        ours = write_variables(candidate.payload, client.accountcode, cdr_id, application, data)
     return Originate(
         channel=target.text,
         channel_id=channel_id,
         action_id=action_id,
-        application=application,
-        data=data,
+        application=None if recorded else application,
+        data="" if recorded else data,
+        context=CONTEXT if recorded else None,
+        exten=EXTEN if recorded else None,
+        priority=PRIORITY if recorded else None,
         timeout_ms=action.get("Timeout") or call_timeout(candidate.payload) * 1000,
         caller_id=candidate.caller_id or "",
         account=client.accountcode,
-        variables=(f"{LONGEST}={max_duration}", *(item.text for item in assignments)),
+        variables=(f"{LONGEST}={max_duration}", *ours, *(item.text for item in assignments)),
         functions=frozenset({LONGEST, *called}),
         codecs=codecs,
         other_channel_id=find_other_channel_id(candidate) if local else "",

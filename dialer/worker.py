@@ -22,9 +22,10 @@ from dialer.attempts import (
 )
 from dialer.clock import Clock
 from dialer.errors import Conflict, Refused, StoreUnavailable
-from dialer.originate import build_originate
+from dialer.originate import build_originate, find_application
 from dialer.pacing import RateGate
 from dialer.planner import Placement, Planner
+from dialer.recording import explain_refusal
 from dialer.reporting import Reporter
 from dialer.retry import RetryRules
 from dialer.server_link import ServerLink
@@ -248,11 +249,15 @@ class Worker:
             client,
             channel_id=placement.channel_id,
             action_id=placement.action_id,
+            cdr_id=placement.cdr_id,
             max_duration=self._parts.max_call_duration,
             policy=client.policy,
         )
-        attempt.application = originate.application
-        attempt.data = originate.data
+        attempt.application, attempt.data = originate.application, originate.data
+        if originate.application is None:  # recorded: the operator's dialplan runs it
+            attempt.application, attempt.data = find_application(
+                placement.candidate.payload, client, client.policy
+            )
         answer = link.originate(originate)
         self._move(attempt, Stage.SENT)
         attempt.sent_at = self._clock.now()
@@ -265,7 +270,8 @@ class Worker:
         error = None if done.cancelled() else done.exception()
         if isinstance(error, ActionRejected):
             attempt.repeats = not any(text in error.message for text in TRANSIENT)
-            link.refuse(attempt.channel_id, error.message)
+            payload = attempt.placement.candidate.payload
+            link.refuse(attempt.channel_id, explain_refusal(error.message, payload))
 
     def _wire_gates(self, server_id: int, client_id: int) -> tuple[RateGate, RateGate]:
         """The gates as the wire sees them: commits take time, so what was planned in step may

@@ -181,6 +181,7 @@ def _attempt_data(cdr: Cdr) -> dict[str, Any]:
         "leg_b": _show_leg_b(cdr),
         "connected": cdr.connected,
         "end_estimated": cdr.end_estimated,
+        "recording_path": cdr.recording_path,
     }
 
 
@@ -198,6 +199,7 @@ def _closing_data(ended: EndedItem) -> dict[str, Any]:
         "leg_b": None,
         "connected": False,
         "end_estimated": False,
+        "recording_path": None,
     }
 
 

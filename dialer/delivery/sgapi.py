@@ -144,4 +144,5 @@ def _custom_data(cdr: Cdr) -> dict[str, Any]:
         "cause": cdr.cause,
         "sip_code": cdr.sip_code,
         "connected": cdr.connected,
+        "recording_path": cdr.recording_path,
     }

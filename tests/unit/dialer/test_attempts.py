@@ -1,5 +1,7 @@
 """How the end of an attempt is decided: the record, the retry, and what the client is promised."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -47,6 +49,15 @@ def test_an_error_that_repeats_is_final() -> None:
     attempt.repeats = True
     report = unplaced_report("c", "a", 5000.0, "rejected by policy")
     assert conclude(attempt, report, RetryRules(True, 5, 1.0), 5000.0)[1].final
+
+
+def test_the_record_has_the_recordings_address_at_its_server() -> None:
+    attempt = make_attempt()
+    server = replace(attempt.placement.server, recording_url="https://rec.example")
+    attempt.placement = replace(attempt.placement, server=server)
+    report = make_report(recording="/var/rec/client1/cdr.wav")
+    cdr, _ = conclude(attempt, report, RetryRules(), 5000.0)
+    assert cdr.recording_url == "https://rec.example/client1/cdr.wav"
 
 
 def test_rules_come_from_the_queue() -> None:

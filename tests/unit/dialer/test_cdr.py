@@ -37,6 +37,25 @@ def test_durations_are_whole_seconds_of_asterisks_times() -> None:
     assert (cdr.started_at, cdr.answered_at, cdr.ended_at) == (100.0, 103.0, 110.5)
 
 
+def test_a_recording_is_a_path_on_the_server_and_an_address() -> None:
+    path = "/var/rec/client1/june/cdr-1.gsm"
+    payload = {"recording_path": "june/", "recording_format": "GSM"}
+    facts = replace(FACTS, payload=payload, recordings="https://rec.example/")
+    cdr = build_cdr(make_report(recording=path), facts, final=True, next_attempt_at=None)
+    assert cdr.recording_path == path
+    assert cdr.recording_url == "https://rec.example/client1/june/cdr-1.gsm"
+    facts = replace(facts, recordings=None)
+    cdr = build_cdr(make_report(recording=path), facts, final=True, next_attempt_at=None)
+    assert cdr.recording_url == "file://pbx1/var/rec/client1/june/cdr-1.gsm"
+
+
+def test_a_call_of_which_no_recording_was_told_has_none() -> None:
+    payload = {"create_recording": True, "recording_path": "june"}
+    facts = replace(FACTS, payload=payload, recordings="https://rec.example/")
+    cdr = build_cdr(make_report("busy"), facts, final=True, next_attempt_at=None)
+    assert (cdr.recording_url, cdr.recording_path) == (None, None)
+
+
 def test_an_unanswered_call_rang_until_its_end_and_bills_nothing() -> None:
     cdr = build_cdr(make_report("busy"), FACTS, final=False, next_attempt_at=500.0)
     assert (cdr.duration, cdr.billsec, cdr.ring_seconds) == (10, 0, 9)

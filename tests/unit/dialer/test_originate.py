@@ -17,8 +17,11 @@ from tests.unit.dialer.test_batch import DOCUMENT, build
 CLIENT = make_client(accountcode="real_account")
 
 
+PLAIN = {**DOCUMENT, "create_recording": False}
+
+
 def waiting(**action: Any) -> Candidate:
-    (item,) = build({**DOCUMENT, "action": {**DOCUMENT["action"], **action}})
+    (item,) = build({**PLAIN, "action": {**DOCUMENT["action"], **action}})
     return make_item(payload=item.payload, number=item.number, caller_id=item.caller_id)
 
 
@@ -30,6 +33,7 @@ def originate(
         client,
         channel_id="channel-1",
         action_id="action-1",
+        cdr_id="cdr-1",
         max_duration=7200,
         policy=policy,
     )
@@ -48,6 +52,82 @@ def test_the_documents_example() -> None:
         variables=("TIMEOUT(absolute)=7200",),
         functions=frozenset({"TIMEOUT(absolute)"}),
     )
+
+
+def recorded(action: dict[str, Any] | None = None, **fields: Any) -> Candidate:
+    candidate = waiting(**(action or {}))
+    wanted = {"create_recording": True} | fields
+    return replace(candidate, payload={**candidate.payload, **wanted})
+
+
+def test_a_call_that_is_to_be_recorded_goes_to_the_operators_context() -> None:
+    sent = originate(recorded({"Variable": "A=1"}))
+    assert (sent.application, sent.data) == (None, "")
+    assert (sent.context, sent.exten, sent.priority) == ("dialer-recording", "s", 1)
+    assert sent.variables == (
+        "TIMEOUT(absolute)=7200",
+        "DIALER_RECORDING=real_account/cdr-1",
+        "DIALER_FORMAT=wav",
+        "DIALER_PROFILE=default",
+        "DIALER_APPLICATION=Dial",
+        "DIALER_DATA=PJSIP/0987654321@endpoint2\\,30",
+        "A=1",
+    )
+    assert b"\r\nContext: dialer-recording\r\nExten: s\r\nPriority: 1\r\n" in serialize(sent)
+    assert b"EarlyMedia" not in serialize(sent)
+
+
+def test_the_variables_of_a_recording_are_the_first_of_their_names() -> None:
+    """Asterisk takes the first assignment of a name, and a client can not name ours at all."""
+    base = recorded()
+    action = {**base.payload["action"], "Variable": "DIALER_RECORDING=x"}
+    with pytest.raises(Refused, match="are ours"):
+        originate(replace(base, payload={**base.payload, "action": action}))
+
+
+def test_a_recordings_path_format_and_profile() -> None:
+    policy = Policy(recording_profiles=frozenset({"bridged"}))
+    candidate = recorded(
+        recording_path="2026/june/", recording_format="ULAW", mix_monitor_command="bridged"
+    )
+    variables = originate(candidate, policy=policy).variables
+    assert "DIALER_RECORDING=real_account/2026/june/cdr-1" in variables
+    assert "DIALER_FORMAT=ulaw" in variables
+    assert "DIALER_PROFILE=bridged" in variables
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"recording_path": "../other"},
+        {"recording_path": "/etc"},
+        {"recording_format": "mp3"},
+        {"mix_monitor_command": "bridged"},
+        {"mix_monitor_command": "rm -rf /"},
+    ],
+)
+def test_recordings_that_the_policy_does_not_allow(fields: dict[str, Any]) -> None:
+    with pytest.raises(Refused):
+        originate(recorded(**fields))
+
+
+def test_recorded_data_that_does_not_fit_its_line() -> None:
+    sounds = "a" * 999
+    fits = originate(recorded({"Application": "Playback", "Data": sounds + "a"}))
+    line = f"Variable: {fits.variables[-1]}"
+    assert len(line) == 1022
+    assert line.encode() in serialize(fits)
+    with pytest.raises(Refused, match="1023"):
+        originate(recorded({"Application": "Playback", "Data": sounds + "aa"}))
+
+
+def test_a_recorded_default_application_has_the_dialplans_spelling() -> None:
+    client = replace(CLIENT, default_application="dial(PJSIP/9@t)")
+    variables = originate(recorded({"Application": None}), client).variables
+    assert "DIALER_APPLICATION=Dial" in variables
+    assert "DIALER_DATA=PJSIP/9@t\\,30" in variables
+    own = replace(CLIENT, default_application="LabTell(x)")
+    assert "DIALER_APPLICATION=LabTell" in originate(recorded({"Application": None}), own).variables
 
 
 def test_what_is_never_sent() -> None:

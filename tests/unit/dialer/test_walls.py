@@ -32,6 +32,7 @@ def send(action: dict[str, Any], dids: list[str] | None = None, **fields: Any) -
             CLIENT,
             channel_id=new.wanted_channel_id or "our-channel",
             action_id="our-action",
+            cdr_id="cdr-1",
             max_duration=7200,
             policy=DEFAULT_POLICY,
         )
@@ -246,6 +247,7 @@ def test_a_client_with_a_default_that_is_not_allowed_dials_nothing() -> None:
             client,
             channel_id="our-channel",
             action_id="our-action",
+            cdr_id="cdr-1",
             max_duration=7200,
             policy=DEFAULT_POLICY,
         )

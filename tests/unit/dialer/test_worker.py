@@ -329,6 +329,44 @@ async def test_an_error_answer_goes_to_the_tracker_and_repeats(floor: Floor) -> 
     assert floor.ledger.settlements[0][0].final
 
 
+RECORDED = {**PAYLOAD, "create_recording": True, "recording_path": "june"}
+
+
+async def test_a_recorded_call_keeps_its_application_and_tells_where_it_is(floor: Floor) -> None:
+    """The wire names the operator's context; the record names what ran there."""
+    floor.feed(item(1, payload=RECORDED))
+    await floor.turn()
+    await floor.commit()
+    (sent,) = floor.link.sent
+    cdr_id = floor.ledger.reservations[0][0].cdr_id
+    assert (sent.context, sent.application) == ("dialer-recording", None)
+    assert f"DIALER_RECORDING=client1/june/{cdr_id}" in sent.variables
+    floor.end(sent.channel_id, recording=f"/var/rec/client1/june/{cdr_id}.wav")
+    await floor.turn()
+    cdr = floor.ledger.settlements[0][0].cdr
+    assert (cdr.application, cdr.data, cdr.connected) == ("Wait", "1", True)
+    assert cdr.recording_path == f"/var/rec/client1/june/{cdr_id}.wav"
+    assert cdr.recording_url == f"file://{cdr.server_code}{cdr.recording_path}"
+
+
+async def test_a_server_without_the_recording_context_is_called_that(floor: Floor) -> None:
+    """It would be refused again."""
+    floor.feed(item(1, payload=RECORDED))
+    await floor.turn()
+    await floor.commit()
+    channel_id = floor.link.sent[0].channel_id
+    floor.link.answers[0].set_exception(ActionRejected("Extension does not exist."))
+    await floor.turn()
+    ((refused, why),) = floor.link.refused
+    assert refused == channel_id
+    assert why.startswith("this server has no recording context")
+    floor.end(channel_id, "failed", placed=False, detail=why)
+    await floor.turn()
+    settlement = floor.ledger.settlements[0][0]
+    assert settlement.final
+    assert (settlement.cdr.error_message, settlement.cdr.recording_path) == (why, None)
+
+
 async def test_a_shutdown_answer_does_not_repeat(floor: Floor) -> None:
     floor.feed(item(1))
     await floor.turn()

@@ -90,6 +90,7 @@ def test_the_documented_body() -> None:
             },
             "connected": True,
             "end_estimated": False,
+            "recording_path": None,
         },
         "server_code": "pbx1",
         "error_message": None,
@@ -99,6 +100,12 @@ def test_the_documented_body() -> None:
         "final": True,
         "next_attempt_at": None,
     }
+
+
+def test_a_recorded_call_tells_where_it_is() -> None:
+    body = body_of(recording_url="https://r.example/a.wav", recording_path="/var/r/a.wav")
+    assert body["recording_url"] == "https://r.example/a.wav"
+    assert body["custom_data"]["recording_path"] == "/var/r/a.wav"
 
 
 @pytest.mark.parametrize(
@@ -166,6 +173,8 @@ def test_closing_callback(end: ItemEnd, event: str) -> None:
     assert body["phone_number"] == "5550100"
     assert body["server_code"] == "pbx1"
     assert body["error_message"]
+    assert body["custom_data"].keys() == body_of()["custom_data"].keys()
+    assert body["recording_url"] is body["custom_data"]["recording_path"] is None
     assert body["custom_data"]["contact_number"] == 1234567890
     assert set(body["custom_data"]) == set(body_of()["custom_data"])
 

@@ -69,14 +69,16 @@ def test_the_documented_put() -> None:
             "cause": 16,
             "sip_code": None,
             "connected": True,
+            "recording_path": None,
         },
     }
 
 
 def test_required_fields_are_there_even_without_a_caller_id() -> None:
-    body = body_of(caller_id=None, recording_url="https://r.example/1.wav")
+    body = body_of(caller_id=None, recording_url="https://r.example/1.wav", recording_path="/1.wav")
     assert body["caller_id"] == ""
     assert body["recording_url"] == "https://r.example/1.wav"
+    assert body["custom_data"]["recording_path"] == "/1.wav"
     for name, kind in REQUIRED.items():
         assert type(body[name]) is kind, name
 
