@@ -65,8 +65,8 @@ def create_api(deps: ApiDeps) -> FastAPI:
     for base in BASES:
         for route in ROUTES:
             _add(app, route, base)
-    app.add_api_route("/healthz", show_health, methods=["GET"], tags=["health"])
-    app.add_api_route("/readyz", show_readiness, methods=["GET"], tags=["health"])
+    for path, handler in (("/healthz", show_health), ("/readyz", show_readiness)):
+        app.add_api_route(path, handler, methods=["GET"], **describe(handler.__name__))
     documented(app)
     return app
 
