@@ -4,6 +4,7 @@ import asyncio
 import re
 import time
 from typing import Annotated, Any, Final
+from urllib.parse import urlsplit
 
 import typer
 from rich.console import Console
@@ -20,13 +21,22 @@ from dialer.cli.workspace import (
 )
 from dialer.errors import NotFound, SettingsError
 from dialer.policy import check_text
+from dialer.recording import CONTEXT, EXTEN
 from dialer.store.contract import Server, Store
+from dialer.telemetry import conceal, hide_secrets
 from dialer.upkeep import address_of
 
 app = typer.Typer()
 
 _CODE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}")
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+_RECORDING: Final = {
+    True: f"recording: the dialplan has the context {CONTEXT}",
+    False: f"recording: the dialplan has no extension {EXTEN} in the context {CONTEXT}: calls that "
+    "are to be recorded will fail",
+    None: f"recording: whether the dialplan has the context {CONTEXT} could not be asked",
+}
 
 Code = Annotated[str, typer.Argument(help="The server's code, as items name it.")]
 Tls = Annotated[bool | None, typer.Option("--tls/--no-tls", help="AMI over TLS (port 5039).")]
@@ -46,6 +56,14 @@ MaxCps = Annotated[
     float | None, typer.Option(min=0, help="Most calls started in a second (0: no limit).")
 ]
 
+RecordingUrl = Annotated[
+    str | None,
+    typer.Option(
+        help="Where its recordings' folder is served, for the recording_url of CDRs "
+        "('' for none: they then hold file:// addresses)."
+    ),
+]
+
 
 @app.command()
 def add(
@@ -58,6 +76,7 @@ def add(
     tls: Tls = None,
     max_channels: MaxChannels = None,
     max_cps: MaxCps = None,
+    recording_url: RecordingUrl = None,
 ) -> None:
     """Add an Asterisk server. Its AMI secret is named here, never stored.
 
@@ -70,8 +89,13 @@ def add(
         raise SettingsError("give the AMI secret with one of --secret-env and --secret-file")
     limits: dict[str, Any] = {"max_channels": max_channels, "max_cps": max_cps}
     no_limit_at_zero(limits, "max_channels", "max_cps")
-    check_server(given(host=host, username=username, secret_env=secret_env))
-    server = Server(0, code, host, port, username, secret_env, secret_file, bool(tls), **limits)
+    check_server(
+        given(host=host, username=username, secret_env=secret_env, recording_url=recording_url)
+    )
+    server = Server(
+        0, code, host, port, username, secret_env, secret_file, bool(tls),
+        recording_url=recording_url or None, **limits,
+    )  # fmt: skip
     with_store(lambda store: store.add_server(server, time.time()))
     typer.echo(f"server {code} is added; try it with: dialer servers check {code}")
 
@@ -87,6 +111,7 @@ def set_(
     tls: Tls = None,
     max_channels: MaxChannels = None,
     max_cps: MaxCps = None,
+    recording_url: RecordingUrl = None,
 ) -> None:
     """Change a server; a running worker follows within a second.
 
@@ -99,6 +124,7 @@ def set_(
         tls=tls,
         max_channels=max_channels,
         max_cps=max_cps,
+        recording_url=recording_url,
     )
     if secret_env is not None and secret_file is not None:
         raise SettingsError("give the AMI secret with one of --secret-env and --secret-file")
@@ -107,6 +133,8 @@ def set_(
     need_something(changes)
     check_server(changes)
     no_limit_at_zero(changes, "max_channels", "max_cps")
+    if recording_url == "":
+        changes["recording_url"] = None
     with_store(lambda store: store.change_server(code, changes, time.time()))
     typer.echo(f"server {code} is changed")
 
@@ -121,6 +149,20 @@ def check_server(fields: dict[str, Any]) -> None:
     variable = fields.get("secret_env")
     if variable is not None and not _VARIABLE.fullmatch(variable):
         raise SettingsError("--secret-env is the name of an environment variable, not the secret")
+    if fields.get("recording_url"):
+        check_text("recording_url", fields["recording_url"])
+        if not _is_folder_url(fields["recording_url"]):
+            raise SettingsError("--recording-url is http:// or https:// with a host and no query")
+
+
+def _is_folder_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        host = parts.hostname
+    except ValueError:
+        return False
+    plain = not (parts.query or parts.fragment or " " in text)
+    return bool(host) and parts.scheme in ("http", "https") and plain
 
 
 @app.command(name="list")
@@ -161,15 +203,20 @@ def remove(code: Code) -> None:
 def check(code: Code) -> None:
     """Log in to a server and say what it is, what our user may do there, and its clock.
 
+    Also whether its dialplan has the context for recorded calls.
+
     Exit 0 when calls can be dialed there as they should, else 1.
 
     Example: PBX1_SECRET=… dialer servers check pbx1
     """
     server = with_store(lambda store: find_server(store, code))
+    address = address_of(server)
+    conceal(address.secret)
     try:
-        report = asyncio.run(inspect_server(address_of(server)))
+        report = asyncio.run(inspect_server(address, context=CONTEXT))
     except AmiError as error:
-        typer.echo(f"server {code} at {server.host}:{server.port}: {error}", err=True)
+        why = hide_secrets(str(error))
+        typer.echo(f"server {code} at {server.host}:{server.port}: {why}", err=True)
         raise typer.Exit(1) from None
     print_report(report, make_console())
     raise typer.Exit(1 if report.warnings else 0)
@@ -190,5 +237,6 @@ def print_report(report: ServerReport, console: Console) -> None:
     console.print(f"clock skew {skew}, event timestamps {'on' if report.timestamps else 'off'}")
     for name, held in report.privileges.items():
         console.print(f"  {'has  ' if held else 'lacks'} {name}")
+    console.print(_RECORDING[report.has_context])
     for warning in report.warnings:
         console.print(f"warning: {warning}", style="yellow")

@@ -1,6 +1,7 @@
 """`dialer servers`."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -74,7 +75,7 @@ def test_remove_hides_it(dialer: Terminal) -> None:
 
 REPORT = ServerReport(
     "9.0.0", "22.10.1", "pbx", "2025-06-15 10:00:00", 0.0012, 0.25, True,
-    {"write originate": True, "write system": False}, (),
+    {"write originate": True, "write system": False}, (), has_context=True,
 )  # fmt: skip
 
 
@@ -83,8 +84,9 @@ def inspected(monkeypatch: pytest.MonkeyPatch) -> list[Address | ServerReport | 
     """What `inspect_server` was asked, after what it shall answer (the first entry)."""
     talk: list[Address | ServerReport | LinkDown] = [REPORT]
 
-    async def inspect(address: Address) -> ServerReport:
+    async def inspect(address: Address, *, context: str) -> ServerReport:
         await asyncio.sleep(0)
+        assert context == "dialer-recording"
         talk.append(address)
         if isinstance(talk[0], LinkDown):
             raise talk[0]
@@ -106,6 +108,7 @@ def test_check_reports_what_it_saw(
     assert "+0.250 s" in answer.out
     assert "has   write originate" in answer.out
     assert "lacks write system" in answer.out
+    assert "has the context dialer-recording" in answer.out
     assert inspected[1:] == [Address("10.0.0.5", 5039, "dialer", "very-secret")]
     assert "very-secret" not in answer.out + answer.err
 
@@ -118,6 +121,30 @@ def test_check_fails_when_calls_could_not_be_dialed_as_they_should(
     answer = dialer("servers", "check", "pbx1")
     assert answer.code == 1
     assert "warning: not supported" in answer.out
+
+
+def test_check_says_whether_calls_can_be_recorded(
+    dialer: Terminal, inspected: list[Address | ServerReport | LinkDown]
+) -> None:
+    """Which is no fault: calls can be dialed all the same."""
+    dialer(*ADD_SERVER)
+    for found, said in ((False, "are to be recorded will fail"), (None, "could not be asked")):
+        inspected[0] = replace(REPORT, has_context=found)
+        answer = dialer("servers", "check", "pbx1")
+        assert answer.code == 0
+        assert said in " ".join(answer.out.split())
+
+
+def test_where_recordings_are_served(dialer: Terminal) -> None:
+    dialer(*ADD_SERVER, "--recording-url", "https://rec.example:8443/pbx1/")
+    assert stored(dialer)[0].recording_url == "https://rec.example:8443/pbx1/"
+    dialer("servers", "set", "pbx1", "--recording-url", "http://other.example")
+    assert stored(dialer)[0].recording_url == "http://other.example"
+    dialer("servers", "set", "pbx1", "--recording-url", "")
+    assert stored(dialer)[0].recording_url is None
+    for wrong in ("rec.example/x", "ftp://h/", "https://", "https://h/?q=1", "https://[/", "h t"):
+        dialer.refuses("servers", "set", "pbx1", "--recording-url", wrong, saying="recording-url")
+    dialer.refuses("servers", "set", "pbx1", "--recording-url", "http://h/\n", saying="control")
 
 
 def test_check_of_a_server_that_is_down_is_a_sentence(
