@@ -103,6 +103,8 @@ def _bad_variable(random: Random) -> tuple[str, str]:
             ("comma", f'{name}="{value}",B=1'),
             ("comma", f"{name}=({value}),FILE(/x)=1"),
             ("comma", f"{name}={value}\\\\,B=1"),
+            ("comma", f'{name}=(")",FILE(/x)={value}'),
+            ("comma", f'{name}=["]{value}",B=1'),
             ("backslash", f"{name}={value}\\"),
             ("backslash", f"{name}={value}\\\\\\"),
             (

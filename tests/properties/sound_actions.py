@@ -23,6 +23,18 @@ NAMES: Final = ("A", "b", "CAMPAIGN", "QUEUE_ID", "_X", "__inherited_1", "Z" * 4
 FUNCTIONS: Final = ("TIMEOUT(absolute)", "PJSIP_HEADER(add,X-Foo)", "CDR(a)", "MONITOR_EXEC")
 """Names that an operator may allow, the last a reserved one."""
 
+RAW: Final = (
+    *(("(a,b)x", "(a,b)x"), ("[1,,2]", "[1,,2]"), ("((,),)", "((,),)"), ("[(,])", "[(,])")),
+    *(
+        ('"("x,y)', "(x,y)"),
+        ('("[",)]x', "([,)]x"),
+        ("\\)(,)", ")(,)"),
+        ('"),"\\"', '),"'),
+        ("", ""),
+    ),
+)
+"""Values as a client may write them, and what Asterisk makes of them."""
+
 BARE: Final = (Logoff, Ping, CoreShowChannels, CoreStatus, CoreSettings, ListCommands)
 ID_LETTERS: Final = "abcXYZ0123456789._:;-"
 LINE: Final = 1022
@@ -77,8 +89,8 @@ def make_variable(random: Random) -> Variable:
         value = make_text(random, eaten=False).replace("(", "").replace("[", "") + ",x,"
         return Variable(f'{name}="{value}"', name, value)
     elif kind < 0.15:
-        value = random.choice(("(a,b)", "[1,,2]", "((,),)", "[(,])", "")) + "x"
-        return Variable(f"{name}={value}", name, value)
+        text, value = random.choice(RAW)
+        return Variable(f"{name}={text}", name, value)
     else:
         value = random.choice(("", " ", ",")) + make_text(random)
     return Variable(assign(name, value), name, value)
