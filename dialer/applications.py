@@ -3,7 +3,8 @@
 The applications of the built-in allow-list have a grammar here, because their arguments can do
 more than their names promise: Dial runs Gosubs, features and recordings by option letter, Queue
 runs AGI scripts and Gosubs by position, Playback opens any file or URL. An application that an
-operator added has none; its Data obeys the rules for all.
+operator added has none; its Data obeys the rules for all, and every dial string in it those of a
+Channel.
 """
 
 import re
@@ -11,7 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from dialer.dial_options import DATA, check_dial_options
 from dialer.policy import (
+    DEFAULT_POLICY,
     DialTarget,
     Policy,
     check_dial_string,
@@ -23,8 +26,6 @@ from dialer.policy import (
     refusal,
 )
 
-DATA: Final = "action.Data"
-
 # manager.c, action_originate: without the AMI privilege `system`, Data that contains one of these
 # is refused, case-sensitively and even inside a name.
 _REFUSED_WORDS = re.compile("CURL|DB|EVAL|FILE|ODBC|REALTIME|SHELL")
@@ -33,21 +34,6 @@ _REFUSED_NAMES = re.compile(
     "agi|dbdeltree|exec|externalivr|mixmonitor|originate|reload|system", re.IGNORECASE
 )
 
-# Dial's options that run no dialplan, no feature code, no recording and do not touch the caller
-# ID (Asterisk 22, app_dial.c): r ring tone, R ring until early media, m music, i ignore forwards,
-# I ignore connected line updates, c "answered elsewhere", L limit of duration, S hang up after.
-_NAME = r"\([A-Za-z0-9_-]{1,80}\)"
-_DIAL_OPTION: Final = {
-    "r": rf"r(?:{_NAME})?",
-    "R": "R",
-    "m": rf"m(?:{_NAME})?",
-    "i": "i",
-    "I": "I",
-    "c": "c",
-    "L": r"L\([0-9]{1,9}(?::[0-9]{0,9}){0,2}\)",
-    "S": r"S\([0-9]{1,6}\)",
-}
-_DIAL_TOKEN = re.compile("|".join(_DIAL_OPTION.values()))
 _DIAL_TIMEOUT = re.compile(r"[1-9][0-9]{0,4}(?:\.[0-9]{1,3})?")
 # Queue's options of the same kind (app_queue.c): n no retries, r ring, R ring when ringing.
 _QUEUE_OPTIONS = re.compile("[CiInrR]*")
@@ -58,6 +44,18 @@ _PLAYBACK = re.compile(rf"{_SOUND}(?:&{_SOUND})*(?:,(?:skip|noanswer)?)?")  # & 
 _WAIT = re.compile(r"[0-9]{1,6}(?:\.[0-9]{1,3})?")
 _CONFERENCE = re.compile(r"[A-Za-z0-9_.\-]+(?:,[A-Za-z0-9_.\-]*){0,3}")
 _MUSIC = re.compile(r"(?:[A-Za-z0-9_.\-]+)?(?:,[0-9]{0,6})?")
+_RETRY_DIAL = re.compile(rf"(?:{_SOUND})?,[0-9]{{0,6}},[0-9]{{0,4}},(.*)")
+_PAGE = re.compile(r"([^,]*)(?:,[dinqrs]*(?:,[0-9]{0,5})?)?")
+# What an application of the operator's may dial: the name of a channel technology, a slash, and all
+# that Asterisk could take for its resource. Quotes and backslashes are eaten on the way there.
+_RESOURCE = re.compile(r"(?<![A-Za-z0-9_])(?=(([A-Za-z0-9_]+)/[^,]*))")
+_EATEN = str.maketrans("", "", '"\\')
+_TECHNOLOGIES: Final = frozenset(
+    {"agent", "alsa", "audiosocket", "bridge", "capi", "console", "dahdi", "gtalk", "h323", "iax"}
+    | {"iax2", "jingle", "local", "message", "mgcp", "misdn", "mobile", "motif", "multicastrtp"}
+    | {"nbs", "ooh323", "oss", "phone", "pjsip", "rtp", "sccp", "sip", "skinny", "surrogate"}
+    | {"unicastrtp", "unistim", "usbradio", "ustm", "vpb", "websocket", "woomera", "zap"}
+)
 _WITH_ARGUMENTS = re.compile(r"([A-Za-z][A-Za-z0-9_]*)(?:\((.*)\))?")
 _BUILT_IN = ("Wait", "1")
 _LONGEST_TIMEOUT = 120  # seconds; call_timeout's, which a Dial without a timeout gets
@@ -81,12 +79,12 @@ def check_application(name: str, policy: Policy) -> str:
     """The application in Asterisk's spelling. Refuses what is not on the allow-list; an exact
     name is found at once, another case by looking."""
     if name in policy.applications:
-        return name
+        return name if name in DEFAULT_POLICY.applications else _spell(name)
     check_text("action.Application", name)
     folded = name.casefold()
     for allowed in policy.applications:
         if allowed.casefold() == folded:
-            return allowed
+            return _spell(allowed)
     raise refusal("action.Application", f"application '{name}' is not allowed")
 
 
@@ -104,9 +102,33 @@ def check_data(application: str, data: str, policy: Policy) -> DialData | None:
     grammar = _GRAMMARS.get(application)
     if grammar is not _check_playback:
         _check_characters(data)
-    if grammar is not None and data:
-        grammar(data)
+    if grammar is not None:
+        if data:
+            grammar(data)
+    elif application and application not in DEFAULT_POLICY.applications:
+        _check_added(application, data, policy)
     return None
+
+
+def _check_added(application: str, data: str, policy: Policy) -> None:
+    """Data of an application that the operator added: whatever Asterisk may dial in it obeys the
+    rules of a Channel, and so do the options of those that take Dial's."""
+    bare = data.translate(_EATEN)
+    technologies = _TECHNOLOGIES | {name.casefold() for name in policy.technologies}
+    for text, tech in _RESOURCE.findall(bare):
+        if tech.casefold() in technologies:
+            if bare != data:
+                raise refusal(DATA, "a dial string stands without quotes and backslashes")
+            check_dial_string(text, policy, DATA)
+    if application == "RetryDial":
+        retried = _RETRY_DIAL.fullmatch(data)
+        if retried is None or parse_dial_data(retried[1], policy) is None:
+            raise refusal(DATA, "RetryDial takes an announcement, a pause, tries and Dial's own")
+    elif application == "Page":
+        page = _PAGE.fullmatch(data)
+        if page is None:
+            raise refusal(DATA, "Page takes one device, options of d i n q r s, and a timeout")
+        check_dial_string(page[1], policy, DATA)
 
 
 def _check_words(field: str, data: str) -> None:
@@ -124,20 +146,10 @@ def parse_dial_data(data: str, policy: Policy) -> DialData | None:
         _check_characters(rest)
         raise refusal(DATA, "Dial's timeout must be seconds, at least 1")
     if options:
-        _check_dial_options(options, policy)
+        check_dial_options(options, policy)
     if not target:
         return None
     return DialData(check_dial_string(target, policy, DATA), timeout, options)
-
-
-def _check_dial_options(options: str, policy: Policy) -> None:
-    place = 0
-    while place < len(options):
-        token = _DIAL_TOKEN.match(options, place)
-        if token is None or options[place] not in policy.dial_options:
-            _check_characters(options)
-            raise refusal(DATA, f"Dial option '{options[place]}' is not allowed")
-        place = token.end()
 
 
 def _check_characters(text: str) -> None:
@@ -178,6 +190,22 @@ _GRAMMARS: Final[dict[str, Callable[[str], None]]] = {
 }
 
 
+_SPELLINGS: Final = {
+    name.casefold(): name for name in (*DEFAULT_POLICY.applications, "Page", "RetryDial")
+}
+
+
+def _spell(application: str) -> str:
+    """Those with a grammar in the spelling it is found by, however the operator spelled them."""
+    return _SPELLINGS.get(application.casefold(), application)
+
+
+def find_refused_word(application: str) -> str | None:
+    """The part of an application's name for which Asterisk refuses it to our AMI user, or None."""
+    word = _REFUSED_NAMES.search(application)
+    return word[0] if word is not None else None
+
+
 def parse_default(text: str | None) -> tuple[str, str]:
     """A client's default application, `App` or `App(args)`, as (application, data). None gives
     the built-in Wait(1). It is the operator's own word: no allow-list applies, only what Asterisk
@@ -190,9 +218,9 @@ def parse_default(text: str | None) -> tuple[str, str]:
         raise refusal(field, "must be App or App(arguments)")
     check_text(field, text)
     application, data = match[1], match[2] or ""
-    word = _REFUSED_NAMES.search(application)
+    word = find_refused_word(application)
     if word is not None:
-        raise refusal(field, f"Asterisk refuses applications whose name contains '{word[0]}'")
+        raise refusal(field, f"Asterisk refuses applications whose name contains '{word}'")
     if application.casefold() == "dial" and not data.partition(",")[0]:
         raise refusal(field, "Dial needs a target")
     _check_words(field, data)

@@ -19,9 +19,6 @@ MAX_LINE: Final = 1022
 MAX_CHANNEL: Final = 200
 MAX_CALLER_ID: Final = 80
 
-DEFAULT_PROFILE: Final = "default"
-"""The recording profile that every client may name."""
-
 # C0, DEL, C1 (with NEL, U+0085), LS, PS, and lone surrogates, which no UTF-8 wire can carry.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _FORBIDDEN = ("&", "|", "`", ";")
@@ -46,7 +43,7 @@ _WIRE_ID = re.compile(
 class Policy:
     """The allow-lists of one client. None allows all. `functions` are the exact names
     (`PJSIP_HEADER(add,X-Foo)`, `QUEUE_PRIO`) that a Variable may have beside plain ones;
-    `dial_options` are letters of `dialer.applications`' table; `prefixes` are beginnings of the
+    `dial_options` are letters of `dialer.dial_options`; `prefixes` are beginnings of the
     number dialed, in both legs; `caller_ids` are numbers."""
 
     applications: frozenset[str] = frozenset(
@@ -202,11 +199,15 @@ def check_dial_string(text: str, policy: Policy, field: str = "action.Channel") 
 def _check_endpoint(target: DialTarget, endpoints: frozenset[str], field: str) -> None:
     """What is called must be on the list. In `PJSIP/one/other` that is not `one` alone: Asterisk
     takes `other` for an AOR, and calls its contacts with the settings of `one`."""
-    called = {target.endpoint}
-    if target.tech.upper() == "PJSIP" and "@" not in target.text:
-        called.add(target.number)
-    for endpoint in sorted(called - endpoints):
-        raise refusal(field, f"endpoint '{endpoint}' is not allowed")
+    if target.endpoint not in endpoints:
+        raise refusal(field, f"endpoint '{target.endpoint}' is not allowed")
+    aor = target.number
+    if aor not in endpoints and "@" not in target.text and target.tech.upper() == "PJSIP":
+        raise refusal(
+            field,
+            f"'{aor}' is not allowed as an endpoint, and behind PJSIP/{target.endpoint}/ it is one:"
+            f" write PJSIP/{aor}@{target.endpoint}",
+        )
 
 
 def _check_number(target: DialTarget, prefixes: frozenset[str], field: str) -> None:
@@ -215,6 +216,13 @@ def _check_number(target: DialTarget, prefixes: frozenset[str], field: str) -> N
         raise refusal(field, "IAX2/name@endpoint dials no number: write IAX2/trunk/number")
     if not target.number.startswith(tuple(prefixes)):
         raise refusal(field, "the number dialed begins with none of the allowed prefixes")
+
+
+def check_number(text: str, policy: Policy, field: str) -> str:
+    """The dial string `text`, unless the number that it dials is outside the prefixes."""
+    if policy.prefixes is not None:
+        _check_number(parse_dial_string(text, field), policy.prefixes, field)
+    return text
 
 
 def _spell_technology(target: DialTarget, policy: Policy, field: str) -> DialTarget:

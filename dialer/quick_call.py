@@ -9,7 +9,7 @@ from typing import Any
 from dialer.bodies import REQUIRED, Parsed
 from dialer.errors import FieldError, Refused
 from dialer.items import ItemMaker, dump, format_time
-from dialer.policy import is_dial_part, parse_dial_string
+from dialer.policy import check_number, is_dial_part, parse_dial_string
 from dialer.store.contract import Client, NewItem
 
 
@@ -51,17 +51,23 @@ def _quick_action(body: dict[str, Any], client: Client, maker: "ItemMaker") -> d
     prefix = body.get("prefix") or client.prefix or ""
     endpoint = _find_endpoint(body, client)
     parts = {"prefix": prefix, "number1": body.get("number1"), "number2": body.get("number2")}
-    for name, part in {**parts, "endpoint": endpoint}.items():
-        if part and not is_dial_part(part):
-            maker.note(FieldError(name, "may hold letters, digits and + * # _ . - only"))
-    if not parts["number1"]:
+    wrong = [n for n, part in (*parts.items(), ("endpoint", endpoint)) if not _is_part(part)]
+    for name in wrong:
+        maker.note(FieldError(name, "may hold letters, digits and + * # _ . - only"))
+    if wrong or not parts["number1"]:
         action["Channel"] = None
         return action
     behind = f"@{endpoint}" if endpoint else ""
-    action["Channel"] = f"PJSIP/{prefix}{parts['number1']}{behind}"
+    first = f"PJSIP/{prefix}{parts['number1']}{behind}"
+    action["Channel"] = maker.check(None, check_number, first, client.policy, "number1")
     if _is_dial(action) and not action.get("Data") and parts["number2"]:
-        action["Data"] = f"PJSIP/{prefix}{parts['number2']}{behind}"
+        second = f"PJSIP/{prefix}{parts['number2']}{behind}"
+        action["Data"] = maker.check(None, check_number, second, client.policy, "number2")
     return action
+
+
+def _is_part(text: str | None) -> bool:
+    return not text or is_dial_part(text)
 
 
 def _find_endpoint(body: dict[str, Any], client: Client) -> str | None:

@@ -254,3 +254,72 @@ def test_a_dial_leaves_room_for_its_timeout() -> None:
 )
 def test_digits_are_those_that_asterisk_reads(application: str, data: str) -> None:
     refused(lambda: check_data(application, data, DEFAULT_POLICY), "action.Data")
+
+
+@pytest.mark.parametrize("name", ["dial", "DIAL", "page", "retrydial", "queue", "playback"])
+def test_an_operators_spelling_takes_no_grammar_away(name: str) -> None:
+    policy = Policy(applications=frozenset({name}))
+    for given in (name, name.upper(), name.title()):
+        application = check_application(given, policy)
+        for data in ("x,,,PJSIP/1@other,30,G(a^s^1)", "PJSIP/1@other,b(a^s^1),U(a),G(a)", "/etc/x"):
+            refused(lambda: check_data(application, data, policy), "action.Data")  # noqa: B023
+
+
+ADDED = Policy(
+    applications=frozenset({"RetryDial", "Page", "ChanSpy", "Background", "AddMe"}),
+    technologies=frozenset({"PJSIP", "Khomp"}),
+    endpoints=frozenset({"trunk"}),
+    prefixes=frozenset({"98"}),
+)
+
+
+@pytest.mark.parametrize(
+    ("application", "data"),
+    [
+        ("RetryDial", "custom/sorry,10,3,PJSIP/981@trunk,30,r"),
+        ("RetryDial", ",,,PJSIP/981@trunk"),
+        ("Page", "PJSIP/981@trunk"),
+        ("Page", "PJSIP/981@trunk,dq,20"),
+        ("Background", "custom/hello,n,en"),
+        ("AddMe", "sales,PJSIP/981@trunk,5"),
+        ("AddMe", "sales,xPJSIP/1@other"),
+        ("AddMe", 'sales,"one, two"'),
+    ],
+)
+def test_applications_that_the_operator_added(application: str, data: str) -> None:
+    assert check_data(application, data, ADDED) is None
+
+
+@pytest.mark.parametrize(
+    ("application", "data"),
+    [
+        ("RetryDial", "a,1,1,PJSIP/981@other"),
+        ("RetryDial", "a,1,1,PJSIP/99@trunk"),
+        ("RetryDial", "a,1,1,Local/981@internal"),
+        ("RetryDial", "a,1,1,PJSIP/981@trunk,30,g"),
+        ("RetryDial", 'a","b,1,1,PJSIP/981@trunk,30,g'),
+        ("RetryDial", "a,1,1"),
+        ("RetryDial", "../x,1,1,PJSIP/981@trunk"),
+        ("Page", "PJSIP/981@other"),
+        ("Page", "PJSIP/981@trunk,b(x^s^1)"),
+        ("Page", "PJSIP/981@trunk,A(x)"),
+        ("Page", ""),
+        ("ChanSpy", "PJSIP/other"),
+        ("ChanSpy", "pjsip/other"),
+        ("ChanSpy", "Local/1@x"),
+        ("AddMe", "sales,PJSIP/981@other,5"),
+        ("AddMe", "sales,PJSIP/981@trunk@other"),
+        ("AddMe", 'sales,"PJSIP"/981@other'),
+        ("AddMe", "sales,PJ\\SIP/981@other"),
+        ("AddMe", 'sales,"PJSIP/981,@other"'),
+        ("AddMe", "sales,PJSIP/981(,)@other"),
+        ("AddMe", "sales,PJSIP/981 @other"),
+        ("AddMe", "sales,PJSIP/981^@other"),
+        ("AddMe", "sales,custom/PJSIP/981@other"),
+        ("AddMe", "sales,(DAHDI/1)"),
+        ("AddMe", "sales,sip/981@trunk"),
+        ("AddMe", "sales,KHOMP/981@other"),
+    ],
+)
+def test_what_they_may_dial_obeys_the_rules_of_a_channel(application: str, data: str) -> None:
+    refused(lambda: check_data(application, data, ADDED), "action.Data")

@@ -11,6 +11,7 @@ from dialer.policy import (
     DialTarget,
     Policy,
     check_caller_id,
+    check_caller_number,
     check_channel_ids,
     check_codecs,
     check_dial_string,
@@ -132,8 +133,54 @@ def test_technologies_are_an_allow_list_in_any_case() -> None:
 def test_endpoints_are_an_allow_list_when_there_is_one() -> None:
     policy = Policy(endpoints=frozenset({"trunk"}))
     assert check_dial_string("PJSIP/100@trunk", policy).endpoint == "trunk"
-    for text in ("PJSIP/100@other", "PJSIP/other/100", "PJSIP/other"):
+    for text in ("PJSIP/100@other", "PJSIP/other/100", "PJSIP/other", "PJSIP/trunk/other"):
         refused(lambda text=text: check_dial_string(text, policy), "action.Channel", "other")  # type: ignore[misc]
+
+
+def test_behind_an_endpoint_of_pjsip_stands_another() -> None:
+    """Asterisk 22 calls the contacts of the AOR `other` then; a number there is dialed nowhere."""
+    policy = Policy(
+        technologies=frozenset({"pjsip", "SIP", "IAX2"}), endpoints=frozenset({"trunk", "trunk-b"})
+    )
+    message = refused(lambda: check_dial_string("PJSIP/trunk/100", policy), "action.Channel", "100")
+    assert message.endswith("write PJSIP/100@trunk")
+    for text in ("PJSIP/trunk/trunk-b", "PJSIP/100@trunk", "SIP/trunk/100", "IAX2/trunk/100"):
+        assert check_dial_string(text, policy).endpoint == "trunk"
+
+
+def test_destinations_are_an_allow_list_when_there_is_one() -> None:
+    policy = Policy(prefixes=frozenset({"98", "+98"}), local_contexts=frozenset({"out"}))
+    for text in (
+        "PJSIP/98100@t", "PJSIP/+98@t", "SIP/t/98100", "IAX2/t/98100", "PJSIP/98", "Local/981@out",
+    ):  # fmt: skip
+        assert check_dial_string(text, policy).number.lstrip("+").startswith("98")
+    for text in (
+        "PJSIP/9@t", "PJSIP/0098@t", "PJSIP/ 98@t", "PJSIP/9-8@t", "PJSIP/#98@t", "PJSIP/98/1",
+        "PJSIP/1@98", "PJSIP/٩٨@t", "SIP/98/1", "SIP/98100/t", "IAX2/98@t", "iax2/98@t", "PJSIP/t",
+        "Local/1@out", "Local/1@98",
+    ):  # fmt: skip
+        refused(lambda: check_dial_string(text, policy), "action.Channel")  # noqa: B023
+    nowhere = Policy(prefixes=frozenset())
+    refused(lambda: check_dial_string("PJSIP/98100@t", nowhere), "action.Channel", "prefixes")
+    assert check_dial_string("PJSIP/9@t", Policy(prefixes=frozenset({""}))).number == "9"
+
+
+def test_caller_ids_are_an_allow_list_when_there_is_one() -> None:
+    policy = Policy(caller_ids=frozenset({"1001", "+98211001"}))
+    for text in ("1001", "A <1001>", '"A B" <1001>', "+98 (21) 10-01", "(1001)"):
+        check_caller_number(text, policy, None)
+    for text in ("2002", "1001 <2002>", "A", "A <1001> <2002>", "10010", "", "A <sip:1001@x>"):
+        refused(lambda: check_caller_number(text, policy, None, "dids"), "dids")  # noqa: B023
+
+
+def test_the_clients_own_number_is_the_operators_word() -> None:
+    policy = Policy(caller_ids=frozenset())
+    for text in ("2002", "A <2002>", "B <20-02>"):
+        check_caller_number(text, policy, "A <2002>")
+    check_caller_number("Anonymous", policy, "Anonymous")
+    refused(lambda: check_caller_number("Other", policy, "Anonymous"), "action.CallerID")
+    refused(lambda: check_caller_number("1", policy, "A <2002>"), "action.CallerID", "not allowed")
+    check_caller_number("anything", DEFAULT_POLICY, None)
 
 
 def test_local_contexts_are_an_allow_list() -> None:

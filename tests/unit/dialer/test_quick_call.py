@@ -7,6 +7,7 @@ import pytest
 
 from dialer.bodies import parse_quick_call
 from dialer.errors import Refused
+from dialer.policy import Policy
 from dialer.quick_call import build_quick_call
 from dialer.store.contract import NewItem
 from tests.unit.dialer.builders import make_client
@@ -130,6 +131,35 @@ def test_all_errors_at_once() -> None:
 )
 def test_wrong_fields_by_name(change: dict[str, Any], field: str) -> None:
     assert field in fields_refused({**BODY, **change})
+
+
+def test_both_numbers_are_checked_as_they_are_dialed() -> None:
+    policy = Policy(prefixes=frozenset({"11", "00", "098"}))
+    dial = {**BODY, "action": {"Application": "Dial"}}
+    assert fields_refused(dial, policy=policy) == ["number2"]  # 1 0987654321
+    assert fields_refused({**dial, "prefix": "0"}, policy=policy) == ["number1"]
+    assert fields_refused({**dial, "prefix": "2"}, policy=policy) == ["number1", "number2"]
+    assert fields_refused(without("prefix"), policy=policy) == ["number1"]
+    assert build(without("prefix"), policy=policy, prefix="1").number == "11234567890"
+    both = Policy(prefixes=frozenset({"1"}))
+    assert build(dial, policy=both).payload["action"]["Data"].startswith("PJSIP/10987654321@")
+    alone = without("endpoint")
+    fields = fields_refused({**alone, "action": {"Application": "Dial"}}, policy=policy)
+    assert fields == ["number2"]
+
+
+def test_the_second_leg_of_its_own_and_the_caller_id_obey_the_policy() -> None:
+    policy = Policy(prefixes=frozenset({"1"}), caller_ids=frozenset({"555"}))
+    assert fields_refused({**BODY, "caller_id": "777"}, policy=policy) == [
+        "action.Data",
+        "caller_id",
+    ]
+    endpoints = Policy(endpoints=frozenset({"provider1"}))
+    assert fields_refused(BODY, policy=endpoints) == ["action.Data"]
+    assert fields_refused({**BODY, "endpoint": "other"}, policy=endpoints) == [
+        "action.Data",
+        "endpoint",
+    ]
 
 
 def test_a_dial_string_that_grew_too_long() -> None:
