@@ -7,6 +7,7 @@ spelled as documented; else, given up at its first error, it is read once more w
 """
 
 import hashlib
+import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Any, Final
@@ -15,14 +16,17 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetCoreSchemaHandler,
     StrictInt,
     TypeAdapter,
     ValidationError,
+    WithJsonSchema,
     with_config,
 )
-from pydantic_core import from_json, to_json
+from pydantic_core import CoreSchema, core_schema, from_json, to_json
 from typing_extensions import TypedDict  # pydantic needs this one below Python 3.12
 
+from dialer import fields
 from dialer.errors import FieldError, Refused
 
 MAX_BATCH: Final = 1000
@@ -31,10 +35,11 @@ NO_DATA: Final = "Queue Data is required"
 REQUIRED: Final = "Field required"
 _SHOWN_KEYS = 10  # of the unknown ones, in an error's message
 _BIG = 2**63 - 1
+_MOST_DIGITS: Final = 10**18 - 1
+_NUMERAL = re.compile(fields.NUMERAL)
 
 Text = Annotated[str, Field(max_length=255)]
 Line = Annotated[str, Field(max_length=1022)]
-Number = Annotated[str, Field(max_length=80, coerce_numbers_to_str=True)]
 
 
 def refuse_bool(value: object) -> object:
@@ -44,86 +49,146 @@ def refuse_bool(value: object) -> object:
     return value
 
 
+def check_whole(value: object) -> object:
+    """A validator that runs before the one for integers: of texts only plain digits."""
+    if isinstance(value, str) and not _NUMERAL.fullmatch(value):
+        raise ValueError("must be a whole number")
+    return refuse_bool(value)
+
+
+def write_number(value: object) -> object:
+    """A validator that runs before the one for texts: an integer becomes its digits."""
+    if type(value) is int and 0 <= value <= _MOST_DIGITS:
+        return str(value)
+    return value
+
+
 # An integer, or its digits as text: strictly first, which costs no Python call.
 _Count = Annotated[int, Field(ge=0, le=1000)]
 Count = Annotated[
-    Annotated[_Count, Field(strict=True)] | Annotated[_Count, BeforeValidator(refuse_bool)],
+    Annotated[_Count, Field(strict=True)] | Annotated[_Count, BeforeValidator(check_whole)],
     Field(union_mode="left_to_right"),
 ]
 _Whole = Annotated[int, Field(ge=-_BIG, le=_BIG)]
 Whole = Annotated[
-    Annotated[_Whole, Field(strict=True)] | Annotated[_Whole, BeforeValidator(refuse_bool)],
+    Annotated[_Whole, Field(strict=True)] | Annotated[_Whole, BeforeValidator(check_whole)],
     Field(union_mode="left_to_right"),
 ]
+Did = Annotated[str, Field(min_length=1, max_length=80), BeforeValidator(write_number)]
+Number = Annotated[str, Field(max_length=80), BeforeValidator(write_number)]
+Prefix = Annotated[str, Field(max_length=20), BeforeValidator(write_number)]
 
 
-def _config(title: str, required: list[str], *, closed: bool = False) -> ConfigDict:
-    """`required` is only documented here; it is checked with everything else about an item."""
+class _Moment:
+    """Narrows a datetime to texts of `fields.MOMENT`, without a Python call."""
+
+    def __get_pydantic_core_schema__(
+        self, source: object, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        texts = core_schema.str_schema(pattern=f"^(?:{fields.MOMENT})$")
+        return core_schema.chain_schema([texts, handler(source)])
+
+
+Moment = Annotated[datetime, _Moment()]
+
+
+def say(schema: fields.Schema, description: str = "") -> WithJsonSchema:
+    """What the OpenAPI description says of a field that may be null."""
+    told = {key: schema[key] for key in ("description", "examples", "default") if key in schema}
+    if description:
+        told["description"] = description
+    rule = {key: value for key, value in schema.items() if key not in told}
+    return WithJsonSchema(fields.or_null(rule, **told))
+
+
+def _config(
+    title: str,
+    required: list[str],
+    *,
+    closed: bool = False,
+    choices: list[fields.Schema] | None = None,
+) -> ConfigDict:
+    """`required` and `choices` are only documented here; they are checked with everything else
+    about an item."""
+    extra: dict[str, Any] = {"required": required} if required else {}
     return ConfigDict(
         title=title,
         extra="forbid" if closed else "ignore",
         hide_input_in_errors=True,
-        json_schema_extra={"required": list[Any](required)},
+        json_schema_extra=extra | ({"anyOf": choices} if choices else {}),
     )
 
 
-@with_config(_config("Action", ["Action", "Channel"], closed=True))
+_ACTION: Final = WithJsonSchema(
+    fields.text(fields.in_any_case(["Originate"]), examples=["Originate"])
+)
+_APPLICATION: Final = "one of your allow-list; absent: your default application"
+_DATA: Final = "what the application may be told"
+WHOM: Final = "whom a superuser acts for"
+
+
+@with_config(_config("Action", ["Action", "Channel"], closed=True, choices=fields.WITH_OR_WITHOUT))
 class Action(TypedDict, total=False):
     """The Originate of one item. Keys may come in any case."""
 
-    Action: Annotated[Text | None, Field(description="Originate; nothing else is taken")]
-    ActionID: Annotated[Text | None, Field(description="becomes the call_id; absent: one of ours")]
-    Channel: Annotated[Line | None, Field(examples=["PJSIP/1234567890@endpoint1"])]
-    Application: Text | None
-    Data: Annotated[Line | None, Field(examples=["PJSIP/0987654321@endpoint2,30"])]
-    Timeout: Annotated[Whole | None, Field(description="ms, 1000 to 120000")]
-    CallerID: Text | None
-    Variable: Annotated[Line | None, Field(examples=["NAME=value,OTHER=value"])]
-    Account: Annotated[Text | None, Field(description="echoed, never sent")]
-    EarlyMedia: Annotated[bool | None, Field(description="echoed, never sent")]
-    Async: Annotated[bool | None, Field(description="echoed; every Originate is asynchronous")]
-    Codecs: Text | None
-    ChannelId: Text | None
-    OtherChannelId: Text | None
-    PreDialGoSub: Text | None
+    Action: Annotated[Text | None, _ACTION]
+    ActionID: Annotated[Text | None, say(fields.PLAIN, "becomes the call_id; absent: ours")]
+    Channel: Annotated[Line | None, WithJsonSchema(fields.CHANNEL)]
+    Application: Annotated[Text | None, WithJsonSchema({"description": _APPLICATION})]
+    Data: Annotated[Line | None, WithJsonSchema({"description": _DATA})]
+    Timeout: Annotated[Whole | None, say(fields.MILLISECONDS, "ms; absent: call_timeout")]
+    CallerID: Annotated[Text | None, say(fields.CALLER_ID)]
+    Variable: Annotated[Line | None, say(fields.VARIABLE)]
+    Account: Annotated[Text | None, say(fields.PLAIN, "echoed, never sent")]
+    EarlyMedia: Annotated[bool | None, say(fields.FLAG, "echoed, never sent")]
+    Async: Annotated[bool | None, say(fields.FLAG, "echoed; every Originate is asynchronous")]
+    Codecs: Annotated[Text | None, say(fields.CODECS)]
+    ChannelId: Annotated[Text | None, say(fields.PLAIN)]
+    OtherChannelId: Annotated[Text | None, say(fields.OTHER_CHANNEL_ID)]
+    PreDialGoSub: Annotated[Text | None, say(fields.GOSUB)]
 
 
 @with_config(_config("QueueItem", ["asterisk_server_code", "action"]))
 class QueueItem(TypedDict, total=False):
     """One call of a batch. The state fields (call_tried, disposition …) start at their defaults."""
 
-    asterisk_server_code: Text | None
-    caller_id: Text | None
+    asterisk_server_code: Annotated[Text | None, WithJsonSchema(fields.SERVER)]
+    caller_id: Annotated[Text | None, say(fields.CALLER_ID, "where action has no CallerID")]
     action: Action | None
-    retry: Annotated[Count | None, Field(json_schema_extra={"default": 0})]
-    call_tried: Whole | None
-    call_success: Whole | None
-    call_failed: Whole | None
-    call_status: Text | None
-    connected: bool | None
-    create_recording: Annotated[bool | None, Field(json_schema_extra={"default": False})]
-    recording_format: Annotated[Text | None, Field(json_schema_extra={"default": "wav"})]
-    queue_type: Annotated[Text | None, Field(json_schema_extra={"default": "outbound"})]
-    queue_status: Text | None
-    call_timeout: Annotated[Whole | None, Field(description="seconds, 1 to 120; default 30")]
-    recording_path: Text | None
-    mix_monitor_command: Text | None
-    disposition: Text | None
-    contact_number: StrictInt | Annotated[str, Field(max_length=32)] | None
-    project: Text | None
-    deadline: datetime | None
+    retry: Annotated[Count | None, say({**fields.COUNT, "default": 0}, "further attempts")]
+    call_tried: Annotated[Whole | None, say(fields.WHOLE)]
+    call_success: Annotated[Whole | None, say(fields.WHOLE)]
+    call_failed: Annotated[Whole | None, say(fields.WHOLE)]
+    call_status: Annotated[Text | None, say(fields.STATES["call_status"])]
+    connected: Annotated[bool | None, say(fields.FLAG)]
+    create_recording: Annotated[bool | None, say({**fields.FLAG, "default": False})]
+    recording_format: Annotated[Text | None, say(fields.RECORDING_FORMAT)]
+    queue_type: Annotated[Text | None, say(fields.STATES["queue_type"])]
+    queue_status: Annotated[Text | None, say(fields.STATES["queue_status"])]
+    call_timeout: Annotated[Whole | None, say({**fields.SECONDS, "default": 30})]
+    recording_path: Annotated[Text | None, say(fields.RECORDING_PATH)]
+    mix_monitor_command: Annotated[Text | None, say(fields.PROFILE)]
+    disposition: Annotated[Text | None, say(fields.STATES["disposition"])]
+    contact_number: Annotated[
+        StrictInt | Annotated[str, Field(max_length=32)] | None, say(fields.CONTACT)
+    ]
+    project: Annotated[Text | None, say(fields.PLAIN)]
+    deadline: Annotated[Moment | None, say(fields.DEADLINE)]
 
 
 @with_config(_config("BatchRequest", ["batch_id", "data"]))
 class BatchRequest(TypedDict, total=False):
     """The body of insertdataincallqueue."""
 
-    queue_id: Annotated[Whole | None, Field(description="null makes a queue")]
-    batch_id: Whole | None
-    dids: Annotated[list[Annotated[Number, Field(min_length=1)]] | None, Field(max_length=1000)]
-    data: Annotated[list[QueueItem], Field(max_length=MAX_BATCH, fail_fast=True)]
-    accountcode: Annotated[Text | None, Field(description="whom a superuser acts for")]
-    client_code: Text | None
+    queue_id: Annotated[Whole | None, say(fields.WHOLE, "null makes a queue")]
+    batch_id: Annotated[Whole | None, WithJsonSchema(fields.WHOLE)]
+    dids: Annotated[list[Annotated[Did, WithJsonSchema(fields.DID)]] | None, Field(max_length=1000)]
+    data: Annotated[
+        list[QueueItem],
+        Field(max_length=MAX_BATCH, fail_fast=True, json_schema_extra={"minItems": 1}),
+    ]
+    accountcode: Annotated[Text | None, say(fields.PLAIN, WHOM)]
+    client_code: Annotated[Text | None, say(fields.PLAIN, WHOM)]
 
 
 @with_config(
@@ -132,31 +197,33 @@ class BatchRequest(TypedDict, total=False):
 class QuickCallRequest(TypedDict, total=False):
     """The body of insertquickcall. `action` is an Action without Channel: number1 is dialed."""
 
-    asterisk_server_code: Text | None
-    number1: Number | None
-    number2: Number | None
-    customer_name: Text | None
-    prefix: Number | None
-    endpoint: Text | None
+    asterisk_server_code: Annotated[Text | None, WithJsonSchema(fields.SERVER)]
+    number1: Annotated[Number | None, WithJsonSchema(fields.number(80, least=1))]
+    number2: Annotated[Number | None, say(fields.number(80))]
+    customer_name: Annotated[Text | None, WithJsonSchema(fields.NAME)]
+    prefix: Annotated[Prefix | None, say(fields.number(20))]
+    endpoint: Annotated[Annotated[str, Field(max_length=80)] | None, say(fields.part(80))]
     action: Action | None
-    caller_id: Text | None
-    create_recording: bool | None
-    recording_format: Text | None
-    recording_path: Text | None
-    mix_monitor_command: Text | None
-    call_timeout: Annotated[Whole | None, Field(description="seconds, 1 to 120; default 30")]
-    contact_number: StrictInt | Annotated[str, Field(max_length=32)] | None
-    project: Text | None
-    accountcode: Annotated[Text | None, Field(description="whom a superuser acts for")]
-    client_code: Text | None
+    caller_id: Annotated[Text | None, say(fields.CALLER_ID, "where action has no CallerID")]
+    create_recording: Annotated[bool | None, say({**fields.FLAG, "default": False})]
+    recording_format: Annotated[Text | None, say(fields.RECORDING_FORMAT)]
+    recording_path: Annotated[Text | None, say(fields.RECORDING_PATH)]
+    mix_monitor_command: Annotated[Text | None, say(fields.PROFILE)]
+    call_timeout: Annotated[Whole | None, say({**fields.SECONDS, "default": 30})]
+    contact_number: Annotated[
+        StrictInt | Annotated[str, Field(max_length=32)] | None, say(fields.CONTACT)
+    ]
+    project: Annotated[Text | None, say(fields.PLAIN)]
+    accountcode: Annotated[Text | None, say(fields.PLAIN, WHOM)]
+    client_code: Annotated[Text | None, say(fields.PLAIN, WHOM)]
 
 
 @with_config(_config("Account", []))
 class Account(TypedDict, total=False):
     """A body that says nothing but whom a superuser acts for."""
 
-    accountcode: Annotated[Text | None, Field(description="whom a superuser acts for")]
-    client_code: Text | None
+    accountcode: Annotated[Text | None, say(fields.PLAIN, WHOM)]
+    client_code: Annotated[Text | None, say(fields.PLAIN, WHOM)]
 
 
 ACCOUNT: Final = TypeAdapter(Account)
@@ -184,6 +251,7 @@ class Parsed:
 def parse_batch(body: bytes) -> Parsed:
     """Read a batch. Raises `Refused` when nothing can be said about its items: no JSON object,
     no data, too many items."""
+    refuse_no_numbers(body)
     try:
         content: dict[str, Any] = dict(BATCH.validate_json(body))
     except ValidationError:
@@ -201,6 +269,7 @@ def _is_plain(body: bytes) -> bool:
 
 def parse_quick_call(body: bytes) -> Parsed:
     """Read a quick call. Raises `Refused` when the body is no JSON object."""
+    refuse_no_numbers(body)
     try:
         return Parsed(dict(QUICK_CALL.validate_json(body)))
     except ValidationError:
@@ -209,12 +278,30 @@ def parse_quick_call(body: bytes) -> Parsed:
         return Parsed(content, errors)
 
 
+def read_account(body: bytes) -> dict[str, Any]:
+    """Read a body that may say whom a superuser acts for; an empty one says nothing. Raises
+    `Refused`."""
+    if not body.strip():
+        return {}
+    errors: list[FieldError] = []
+    content = _validate(ACCOUNT, read_object(body), errors, None)
+    if errors:
+        raise Refused(errors)
+    return content
+
+
+def refuse_no_numbers(body: bytes) -> None:
+    """Refuse NaN and Infinity, which are no JSON, where a model alone would not look at them."""
+    if b"NaN" in body or b"Infinity" in body:
+        read_object(body)
+
+
 def read_object(body: bytes) -> dict[str, Any]:
     """The JSON object in `body`; `Refused` for anything else."""
     if not body.strip():
         raise Refused([FieldError("body", "Request body is required")])
     try:
-        content = from_json(body)
+        content = from_json(body, allow_inf_nan=False)
     except ValueError as error:
         raise Refused([FieldError("body", f"Request body is not valid JSON: {error}")]) from None
     if not isinstance(content, dict):

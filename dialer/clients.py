@@ -5,20 +5,30 @@ import re
 from typing import Annotated, Any, Final
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    WithJsonSchema,
+)
 
+from dialer import fields
 from dialer.applications import parse_default
+from dialer.bodies import check_whole, say, write_number
 from dialer.delivery.address import find_fault
 from dialer.errors import FieldError, Refused
 from dialer.policy import check_caller_id, check_text
 from dialer.store.contract import Client
 
-# It is sent as Account, of which Asterisk keeps 79 bytes, and stands in URLs and file names.
-_ACCOUNTCODE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,78}")
+_ACCOUNTCODE: Final = re.compile(fields.ACCOUNT)
 
-Name = Annotated[str, Field(min_length=1, max_length=255)]
-Phone = Annotated[str, Field(max_length=80, coerce_numbers_to_str=True)]
-Limit = Annotated[int, Field(ge=1, le=1_000_000)]
+Name = Annotated[str, Field(min_length=1, max_length=255), WithJsonSchema(fields.NAME)]
+Phone = Annotated[str, Field(max_length=80), BeforeValidator(write_number)]
+Flag = Annotated[bool | None, say(fields.FLAG)]
+Channels = Annotated[int, Field(ge=0, le=100_000), BeforeValidator(check_whole)]
+Limit = Annotated[int, Field(ge=1, le=1_000_000), BeforeValidator(check_whole)]
 
 
 class NewClient(BaseModel):
@@ -27,16 +37,18 @@ class NewClient(BaseModel):
     model_config = ConfigDict(extra="ignore", hide_input_in_errors=True, frozen=True)
 
     name: Name
-    accountcode: Annotated[str, Field(description="letters, digits, _ . -; 79 at most")]
+    accountcode: Annotated[str, WithJsonSchema(fields.ACCOUNTCODE)]
     username: Name
-    did: Phone | None = Field(default=None, description="default caller ID")
-    phone_number: Phone | None = None
-    allocated_channels: Annotated[int, Field(ge=0, le=100_000)] | None = 1
-    callbackurl: str | None = None
-    is_superuser: bool | None = False
-    rate_limit: Annotated[Limit | None, Field(description="HTTP requests a minute")] = None
-    is_active: bool | None = True
-    status: Annotated[str, Field(min_length=1, max_length=32)] | None = "active"
+    did: Annotated[Phone | None, say(fields.DID_OR_NONE, "default caller ID")] = None
+    phone_number: Annotated[Phone | None, say(fields.PHONE)] = None
+    allocated_channels: Annotated[Channels | None, say(fields.CHANNELS)] = 1
+    callbackurl: Annotated[str | None, say(fields.CALLBACK_URL)] = None
+    is_superuser: Flag = False
+    rate_limit: Annotated[Limit | None, say(fields.RATE_LIMIT)] = None
+    is_active: Flag = True
+    status: Annotated[
+        Annotated[str, Field(min_length=1, max_length=32)] | None, say(fields.CLIENT_STATUS)
+    ] = "active"
 
 
 def read_client(content: dict[str, Any], allow_private: bool, now: float) -> Client:

@@ -9,7 +9,7 @@ from dialer.api.auth import authenticate, authenticate_superuser, find_tenant, n
 from dialer.api.deps import deps_of
 from dialer.api.idempotency import Keep, answer_once
 from dialer.api.reading import read_body
-from dialer.bodies import read_object
+from dialer.bodies import read_account, read_object
 from dialer.clients import read_client
 from dialer.items import format_time
 from dialer.keys import make_key
@@ -50,7 +50,7 @@ async def _replace_key(request: Request, *, with_new: bool) -> Response:
     deps = deps_of(request)
 
     async def work(_keep: Keep | None) -> tuple[dict[str, Any], bool]:
-        client = await find_tenant(request, caller, read_object(body) if body.strip() else {})
+        client = await find_tenant(request, caller, read_account(body))
         key = stored = None
         if with_new:
             key, stored = make_key(await deps.store.installation_secret())

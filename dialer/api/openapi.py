@@ -17,6 +17,7 @@ from dialer.api.queues import QueueChange
 from dialer.api.schemas import ErrorAnswer, Shape
 from dialer.bodies import ACCOUNT, BATCH, QUICK_CALL
 from dialer.clients import NewClient
+from dialer.fields import WITH_APPLICATION
 
 _REF: Final = "#/components/schemas/{model}"
 _JSON: Final = "application/json"
@@ -169,4 +170,22 @@ def _schemas() -> dict[str, Any]:
     for (name, _), schema in found.items():
         if "$ref" not in schema:
             schemas[name] = schema
+    _tell_actions_apart(schemas)
     return schemas
+
+
+def _tell_actions_apart(schemas: dict[str, Any]) -> None:
+    """An item must have an action, a quick call one without Channel. One model reads both."""
+    item, quick_call, action = (
+        schemas[name] for name in ("QueueItem", "QuickCallRequest", "Action")
+    )
+    item["properties"]["action"] = {"$ref": _REF.format(model="Action")}
+    quick_call["properties"]["action"] = {"$ref": _REF.format(model="QuickAction")}
+    properties = {name: told for name, told in action["properties"].items() if name != "Channel"}
+    schemas["QuickAction"] = action | {
+        "title": "QuickAction",
+        "description": "The Originate of a quick call, without Channel: `number1` is dialed.",
+        "properties": properties,
+        "required": ["Application"],
+        "anyOf": WITH_APPLICATION,
+    }

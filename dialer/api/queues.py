@@ -9,18 +9,20 @@ from fastapi import Request, Response
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from ami import Disposition
+from dialer import fields
 from dialer.api.answers import INVALID, ApiError, answer, success
 from dialer.api.auth import authenticate, find_tenant, name_actor
 from dialer.api.deps import deps_of
 from dialer.api.idempotency import Keep, answer_once
 from dialer.api.listing import show_item, show_page, show_queue
 from dialer.api.reading import read_body, read_id, read_page, read_whole
-from dialer.bodies import read_object, refuse_bool
+from dialer.bodies import WHOM, Text, check_whole, read_object, say
 from dialer.errors import FieldError, Refused
 from dialer.states import ItemEnd, ItemStatus, QueueStatus
 
 NO_QUEUE: Final = "Queue not found"
-_WORST_GAP: Final = 30 * 86400
+_Count = Annotated[int, Field(ge=0, le=1000), BeforeValidator(check_whole)]
+_Gap = Annotated[int, Field(ge=0, le=fields.MAX_RETRY_GAP), BeforeValidator(check_whole)]
 _WHOLE: Final = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 
 
@@ -45,16 +47,16 @@ ITEM_FILTERS: Final = {
 
 
 class QueueChange(BaseModel):
-    """The body of updatequeuemaster: any subset of the four fields."""
+    """The body of updatequeuemaster: any subset of the first four fields."""
 
     model_config = ConfigDict(extra="ignore", hide_input_in_errors=True, frozen=True)
 
     queue_status: Literal["paused", "in-progress", "completed"] | None = None
-    retry: bool | None = None
-    retry_count: Annotated[int, Field(ge=0, le=1000), BeforeValidator(refuse_bool)] | None = None
-    retry_gap: Annotated[int, Field(ge=0, le=_WORST_GAP), BeforeValidator(refuse_bool)] | None = (
-        Field(default=None, description="seconds")
-    )
+    retry: Annotated[bool | None, say(fields.FLAG)] = None
+    retry_count: Annotated[_Count | None, say(fields.COUNT)] = None
+    retry_gap: Annotated[_Gap | None, say(fields.RETRY_GAP)] = None
+    accountcode: Annotated[Text | None, say(fields.PLAIN, WHOM)] = None
+    client_code: Annotated[Text | None, say(fields.PLAIN, WHOM)] = None
 
 
 async def list_queues(request: Request) -> Response:
@@ -149,7 +151,7 @@ def read_changes(content: dict[str, Any]) -> dict[str, Any]:
                 for entry in error.errors(include_url=False, include_input=False)
             ]
         ) from None
-    changes = change.model_dump(exclude_none=True)
+    changes = change.model_dump(exclude_none=True, exclude={"accountcode", "client_code"})
     if "queue_status" in changes:
         changes["status"] = QueueStatus(changes.pop("queue_status"))
     return changes
