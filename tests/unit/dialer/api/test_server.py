@@ -8,7 +8,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from dialer.api.server import serve
+from dialer.api.server import open_listener, serve
 from tests.unit.dialer.api.conftest import Api
 
 
@@ -53,3 +53,11 @@ async def test_cancelling_frees_the_address(api: Api) -> None:
         await asyncio.wait_for(task, 5)
     with socket.create_server(("127.0.0.1", port)):
         pass
+
+
+def test_answers_do_not_wait_for_acknowledgements() -> None:
+    with open_listener("127.0.0.1", 0) as listener:
+        address = listener.getsockname()
+        with socket.create_connection(address) as near, listener.accept()[0] as far:
+            assert near.getpeername() == address
+            assert far.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
