@@ -79,12 +79,12 @@ def check_application(name: str, policy: Policy) -> str:
     """The application in Asterisk's spelling. Refuses what is not on the allow-list; an exact
     name is found at once, another case by looking."""
     if name in policy.applications:
-        return name if name in DEFAULT_POLICY.applications else _spell(name)
+        return name if name in DEFAULT_POLICY.applications else spell_application(name)
     check_text("action.Application", name)
     folded = name.casefold()
     for allowed in policy.applications:
         if allowed.casefold() == folded:
-            return _spell(allowed)
+            return spell_application(allowed)
     raise refusal("action.Application", f"application '{name}' is not allowed")
 
 
@@ -195,7 +195,7 @@ _SPELLINGS: Final = {
 }
 
 
-def _spell(application: str) -> str:
+def spell_application(application: str) -> str:
     """Those with a grammar in the spelling it is found by, however the operator spelled them."""
     return _SPELLINGS.get(application.casefold(), application)
 

@@ -10,7 +10,7 @@ from dialer.policy import Policy, check_evaluated, check_line, check_text, refus
 FIELD: Final = "action.Variable"
 MAX_ASSIGNMENTS: Final = 64  # AST_APP_ARG(vars)[64] in manager.c; the rest would be lost
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_OURS = "DIALER_"
+OURS: Final = "DIALER_"
 _OPENING = {"(": "paren", "[": "bracket"}
 _CLOSING = {")": "paren", "]": "bracket"}
 _ENDS_ESCAPED = re.compile(r"(?<!\\)(?:\\\\)*\\\Z")
@@ -67,8 +67,8 @@ def _check_name(name: str, policy: Policy) -> None:
         return
     if not _NAME.fullmatch(name):
         raise refusal(FIELD, f"the variable name '{name}' is not allowed")
-    if name.lstrip("_").startswith(_OURS):
-        raise refusal(FIELD, f"variable names that begin with {_OURS} are ours")
+    if name.lstrip("_").startswith(OURS):
+        raise refusal(FIELD, f"variable names that begin with {OURS} are ours")
     if is_reserved(name):
         raise refusal(FIELD, f"Asterisk itself acts on the variable '{name}'; it is not allowed")
 

@@ -13,7 +13,7 @@ from dialer.telemetry import guard_process, hide_secrets, report_crash
 
 GROUPS: Final = {
     "servers": "Asterisk servers: add, set, list, remove, check.",
-    "clients": "Clients: add, set, allocate, list, rotate-key, suspend.",
+    "clients": "Clients: add, set, policy, allocate, list, rotate-key, suspend.",
     "db": "The database: upgrade.",
 }
 """Commands with commands of their own; each is `app` in its module."""
@@ -25,6 +25,7 @@ MODULES: Final = {
     "pause": "steering",
     "resume": "steering",
     "status": "status",
+    "audit": "audit",
     "servers": "servers",
     "clients": "clients",
     "db": "database",

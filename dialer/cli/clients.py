@@ -11,6 +11,7 @@ from dialer.applications import parse_default
 from dialer.cli.workspace import (
     given,
     make_console,
+    name_operator,
     need_something,
     no_limit_at_zero,
     none_when_empty,
@@ -20,7 +21,8 @@ from dialer.cli.workspace import (
 from dialer.clients import check_client, read_client
 from dialer.errors import NotFound, SettingsError
 from dialer.keys import make_key
-from dialer.policy import is_dial_part
+from dialer.policy import DEFAULT_POLICY, is_dial_part
+from dialer.policy_lists import LISTS, change_policy, show_list
 from dialer.settings import load_settings
 from dialer.store.contract import Client, Store
 
@@ -61,7 +63,7 @@ def add(
     async def work(store: Store) -> str:
         ids = await find_servers(store, server or [])
         key, stored = make_key(await store.installation_secret())
-        await store.add_client(replace(client, server_ids=ids), stored, now)
+        await store.add_client(replace(client, server_ids=ids), stored, now, name_operator())
         return key
 
     print_key(accountcode, with_store(work, settings))
@@ -96,10 +98,19 @@ def set_(
         str | None, typer.Option(help="App or App(arguments), for items without one.")
     ] = None,
     time_zone: Annotated[str | None, typer.Option(help="Like Asia/Tehran.")] = None,
+    policy: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUES",
+            help="A list of what it may do: NAME=VALUES, NAME+=VALUES or NAME-=VALUES, "
+            "NAME=* for all, NAME= for nothing, NAME=default; repeat. See docs/walls.md.",
+        ),
+    ] = None,
 ) -> None:
     """Change a client; '' takes a text away. A running worker follows within a second.
 
     Example: dialer clients set acme --channels 20 --cps 5 --default-application "Playback(hello)"
+    --policy prefixes=98,+98 --policy dial_options+=g
     """
     settings = load_settings()
     changes = given(
@@ -112,11 +123,20 @@ def set_(
         default_application=default_application,
         timezone=time_zone,
     )
-    need_something(changes)
+    need_something(changes | given(policy=policy))
     none_when_empty(changes, "callback_url", "did", "endpoint", "prefix", "default_application")
     no_limit_at_zero(changes, "max_cps")
     check_changes(changes, settings.callback_allow_private)
-    with_store(lambda store: store.change_client(accountcode, changes, time.time()), settings)
+
+    async def work(store: Store) -> None:
+        if policy:
+            lists = (await store.client(accountcode)).policy
+            for text in policy:
+                lists = change_policy(lists, text)
+            changes["policy"] = lists
+        await store.change_client(accountcode, changes, time.time(), name_operator())
+
+    with_store(work, settings)
     typer.echo(f"client {accountcode} is changed")
 
 
@@ -128,6 +148,30 @@ def check_changes(changes: dict[str, Any], allow_private: bool) -> None:
         if value is not None and not is_dial_part(value):
             raise SettingsError(f"--{name} '{value}' cannot stand in a dial string")
     parse_default(changes.get("default_application"))
+
+
+@app.command(name="policy")
+def policy_(accountcode: Account) -> None:
+    """Show what a client may do: every list of its policy, with * where it is not the built-in.
+
+    Example: dialer clients policy acme
+    """
+    client = with_store(lambda store: store.client(accountcode))
+    table = Table("", "list", "allowed", "built-in where it differs")
+    for name in LISTS:
+        allowed, built_in = show_list(client.policy, name), show_list(DEFAULT_POLICY, name)
+        differs = allowed != built_in
+        table.add_row(
+            "*" if differs else "",
+            name,
+            _say_list(allowed),
+            _say_list(built_in) if differs else "",
+        )
+    make_console().print(table)
+
+
+def _say_list(text: str) -> str:
+    return {"*": "* (all)", "": "(nothing)"}.get(text, text)
 
 
 @app.command()
@@ -142,7 +186,7 @@ def allocate(
     Example: dialer clients allocate acme pbx1 pbx2
     """
     named = codes or []
-    with_store(lambda store: store.allocate(accountcode, named, time.time()))
+    with_store(lambda store: store.allocate(accountcode, named, time.time(), name_operator()))
     typer.echo(f"client {accountcode} may use {', '.join(named) or 'all servers'}")
 
 
@@ -193,7 +237,7 @@ def rotate_key(accountcode: Account) -> None:
     async def work(store: Store) -> str:
         client = await store.client(accountcode)
         key, stored = make_key(await store.installation_secret())
-        await store.replace_key(client.id, stored, time.time())
+        await store.replace_key(client.id, stored, time.time(), name_operator())
         return key
 
     print_key(accountcode, with_store(work))
@@ -209,5 +253,6 @@ def suspend(
     Example: dialer clients suspend acme
     """
     status = "active" if undo else "suspended"
-    with_store(lambda store: store.change_client(accountcode, {"status": status}, time.time()))
+    changes, by = {"status": status}, name_operator()
+    with_store(lambda store: store.change_client(accountcode, changes, time.time(), by))
     typer.echo(f"client {accountcode} is {status}")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from dialer.cli.workspace import with_store
+from dialer.cli.workspace import name_operator, with_store
 from dialer.errors import Conflict, SettingsError
 from dialer.states import QueueStatus
 from dialer.store.contract import EndedItem, NewDelivery, Store
@@ -36,19 +36,19 @@ def resume(server: Code = None, client: Account = None, queue: QueueId = None) -
 def steer(paused: bool, server: str | None, client: str | None, queue: int | None) -> None:
     if sum(target is not None for target in (server, client, queue)) != 1:
         raise SettingsError("give one of --server, --client and --queue")
-    now = time.time()
+    now, by = time.time(), name_operator()
 
     async def work(store: Store) -> str:
         if server is not None:
-            await store.change_server(server, {"paused": paused}, now)
+            await store.change_server(server, {"paused": paused}, now, by)
             return f"server {server}"
         if client is not None:
-            await store.change_client(client, {"paused": paused}, now)
+            await store.change_client(client, {"paused": paused}, now, by)
             return f"client {client}"
         assert queue is not None
         if (await store.queue(queue, None)).status is QueueStatus.COMPLETED:
             raise Conflict(f"queue {queue} is completed")
-        await store.change_queue(queue, {"paused": paused}, _ends_nothing, now)
+        await store.change_queue(queue, {"paused": paused}, _ends_nothing, now, by)
         return f"queue {queue}"
 
     typer.echo(f"{with_store(work)} is {'paused' if paused else 'dialing again'}")

@@ -1,6 +1,8 @@
 """What the administrative commands stand on: the settings, the store, and how changes look."""
 
 import asyncio
+import getpass
+import os
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -31,6 +33,14 @@ def with_store(work: Callable[[Store], Awaitable[R]], settings: Settings | None 
             await store.close()
 
     return asyncio.run(run())
+
+
+def name_operator() -> str:
+    """Who changes something, for the audit log: the one who logged in, also behind sudo."""
+    try:
+        return f"operator {os.environ.get('SUDO_USER') or getpass.getuser()}"
+    except (KeyError, OSError):  # no name for this user id
+        return f"operator {os.getuid()}"
 
 
 def given(**options: object) -> dict[str, object]:

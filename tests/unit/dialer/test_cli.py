@@ -13,8 +13,9 @@ COMMANDS = {
     "pause": [],
     "resume": [],
     "status": [],
+    "audit": [],
     "servers": ["add", "set", "list", "remove", "check"],
-    "clients": ["add", "set", "allocate", "list", "rotate-key", "suspend"],
+    "clients": ["add", "set", "policy", "allocate", "list", "rotate-key", "suspend"],
     "db": ["upgrade"],
 }
 

@@ -4,6 +4,8 @@ import pytest
 
 from dialer.cli.clients import show_state
 from dialer.keys import check_key, find_lookup
+from dialer.policy import DEFAULT_POLICY
+from dialer.policy_lists import LISTS
 from dialer.store.contract import Client, Store
 from tests.unit.dialer.cli.conftest import ADD_CLIENT, ADD_SERVER, Terminal
 
@@ -141,3 +143,74 @@ def test_the_state_says_why_a_client_may_not_dial(changes: dict[str, object], st
     client = Client(1, "A", "a", "a", **values)  # type: ignore[arg-type]
     assert show_state(client) == state
     assert client.may_dial == (state == "active")
+
+
+def test_a_policy_is_set_list_by_list_and_shown(dialer: Terminal) -> None:
+    dialer(*ADD_CLIENT)
+    change = (
+        "clients",
+        "set",
+        "acme",
+        "--policy",
+        "prefixes=98,+98",
+        "--policy",
+        "dial_options+=g",
+    )
+    assert dialer(*change, "--policy", "functions=PJSIP_HEADER(add,X-Foo)").code == 0
+    policy = stored(dialer).policy
+    assert policy.prefixes == frozenset({"98", "+98"})
+    assert policy.dial_options == DEFAULT_POLICY.dial_options | {"g"}
+    assert policy.functions == {"PJSIP_HEADER(add,X-Foo)"}
+    shown = dialer("clients", "policy", "acme").out
+    rows = {row[2].strip(): row for line in shown.splitlines() if len(row := line.split("│")) > 4}
+    assert rows.keys() == set(LISTS)
+    assert {name for name, row in rows.items() if row[1].strip() == "*"} == {
+        "prefixes", "dial_options", "functions",
+    }  # fmt: skip
+    assert [cell.strip() for cell in rows["prefixes"][3:5]] == ["+98,98", "* (all)"]
+    assert [cell.strip() for cell in rows["local_contexts"][3:5]] == ["(nothing)", ""]
+
+
+def test_a_policy_goes_back_to_the_built_in(dialer: Terminal) -> None:
+    dialer(*ADD_CLIENT)
+    assert dialer("clients", "set", "acme", "--policy", "applications=Wait").code == 0
+    assert dialer("clients", "set", "acme", "--channels", "3").code == 0
+    assert stored(dialer).policy.applications == {"Wait"}
+    assert dialer("clients", "set", "acme", "--policy", "applications=default").code == 0
+    assert stored(dialer).policy == DEFAULT_POLICY
+
+
+@pytest.mark.parametrize(
+    ("change", "saying"),
+    [
+        ("nonsense", "NAME=VALUES"),
+        ("nonsense=x", "no list 'nonsense'"),
+        ("applications+=System", "refused by Asterisk"),
+        ("dial_options-=g", "not on the list"),
+    ],
+)
+def test_a_wrong_policy_changes_nothing(dialer: Terminal, change: str, saying: str) -> None:
+    dialer(*ADD_CLIENT)
+    before = stored(dialer)
+    words = ("clients", "set", "acme", "--policy", "prefixes=98", "--policy", change)
+    dialer.refuses(*words, "--channels", "9", saying=saying)
+    assert stored(dialer) == before
+    dialer.refuses("clients", "set", "nobody", "--policy", "prefixes=98", saying="no client nobody")
+    dialer.refuses("clients", "policy", "nobody", saying="no client nobody")
+
+
+def test_every_change_is_noted_with_who_made_it(
+    dialer: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SUDO_USER", "ann")
+    dialer(*ADD_CLIENT)
+    dialer("clients", "set", "acme", "--policy", "prefixes=98")
+    dialer("clients", "allocate", "acme")
+    dialer("clients", "rotate-key", "acme")
+    dialer("clients", "suspend", "acme")
+    entries = dialer.store(lambda store: store.audit(10))
+    assert [(entry.actor, entry.action) for entry in reversed(entries)] == [
+        ("operator ann", action)
+        for action in ("client.add", *["client.change"] * 2, "client.key", "client.change")
+    ]
+    assert entries[-2].details == {"policy": [{}, {"prefixes": ["98"]}]}

@@ -51,3 +51,19 @@ def test_a_completed_queue_is_not_paused(dialer: Terminal) -> None:
     dialer.store(lambda store: store.change_queue(1, closed, lambda _: (), make.NOW))
     for command in ("pause", "resume"):
         dialer.refuses(command, "--queue", "1", saying="queue 1 is completed")
+
+
+def test_pauses_are_noted_with_who_made_them(
+    dialer: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SUDO_USER", "ann")
+    dialer(*ADD_SERVER)
+    dialer(*ADD_CLIENT)
+    before = len(dialer.store(lambda store: store.audit(100)))
+    dialer("pause", "--server", "pbx1")
+    dialer("resume", "--client", "acme")
+    entries = dialer.store(lambda store: store.audit(100))[:-before]
+    assert [(entry.actor, entry.action, entry.subject) for entry in entries] == [
+        ("operator ann", "client.change", "acme"),
+        ("operator ann", "server.change", "pbx1"),
+    ]

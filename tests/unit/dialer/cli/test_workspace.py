@@ -1,5 +1,6 @@
 """What the administrative commands stand on."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from dialer.cli.workspace import (
     given,
     make_console,
+    name_operator,
     need_something,
     no_limit_at_zero,
     none_when_empty,
@@ -81,3 +83,21 @@ def test_a_wrong_setting_is_one_sentence(
 ) -> None:
     monkeypatch.setenv("DIALER_DATABASE_URL", url)
     dialer.refuses("status", saying="")
+
+
+def test_the_operator_is_who_logged_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SUDO_USER", "LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("LOGNAME", "root")
+    assert name_operator() == "operator root"
+    monkeypatch.setenv("SUDO_USER", "ann")
+    assert name_operator() == "operator ann"
+
+
+def test_an_operator_without_a_name_has_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    def find_none() -> str:
+        raise KeyError("getpwuid(): uid not found")
+
+    monkeypatch.delenv("SUDO_USER", raising=False)
+    monkeypatch.setattr("getpass.getuser", find_none)
+    assert name_operator() == f"operator {os.getuid()}"
