@@ -59,16 +59,23 @@ def one_of(*schemas: Schema, **more: Any) -> Schema:  # noqa: ANN401 — keyword
     return {"anyOf": list(schemas), **more}
 
 
+def within(limit: int, pattern: str) -> str:
+    """A pattern that matches `limit` characters at most. Where a text has a structure, generators
+    of texts find none of a given length; this they take as it comes."""
+    return f"(?!.{{{limit + 1}}})(?:{pattern})"
+
+
 def or_null(schema: Schema, **more: Any) -> Schema:  # noqa: ANN401 — keywords of JSON Schema
     """This or null, which is as good as absent."""
     choices = schema.get("anyOf", [schema])
     return {"anyOf": [*choices, {"type": "null"}], **more}
 
 
-def in_bytes(limit: int, *, start: str = "") -> str:
-    """A pattern of texts without control characters of at most `limit` bytes in UTF-8."""
+def in_bytes(limit: int, *, least: int = 0, start: str = "") -> str:
+    """A pattern of texts without control characters of at most `limit` bytes in UTF-8, and at
+    least so many characters."""
     kinds = zip((_ASCII, _TWO, _THREE, _FOUR), (1, 2, 3, 4), strict=True)
-    tiers = "|".join(f"{kind}{{0,{limit // size}}}" for kind, size in kinds)
+    tiers = "|".join(f"{kind}{{{least},{limit // size}}}" for kind, size in kinds)
     return f"{start}(?:{tiers})"
 
 
@@ -104,11 +111,17 @@ CONTACT: Final = one_of(
 DEADLINE: Final = text(
     MOMENT, description="without a zone: the client's", examples=["2024-12-31T23:59:59Z"]
 )
-CALLER_ID: Final = text(
-    in_bytes(MAX_CALLER_ID, start=f"(?! ){_UNEVALUATED}"),
-    description=f"{MAX_CALLER_ID} bytes at most; no blank at its beginning",
-    examples=["Your Company <1001>"],
-)
+
+
+def _caller_id(least: int) -> Schema:
+    return text(
+        in_bytes(MAX_CALLER_ID, least=least, start=f"(?! ){_UNEVALUATED}"),
+        description=f"{MAX_CALLER_ID} bytes at most; no blank at its beginning",
+        examples=["Your Company <1001>"],
+    )
+
+
+CALLER_ID: Final = _caller_id(0)
 ACCOUNT: Final = r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,78}"
 """An accountcode. It is sent as Account, of which Asterisk keeps 79 bytes, and stands in URLs and
 file names."""
@@ -138,7 +151,7 @@ CALLBACK_URL: Final = text(
     examples=["https://client.com/callback"],
 )
 DIGITS: Final = {"type": "integer", "minimum": 0, "maximum": 10**18 - 1}
-DID: Final = one_of({**CALLER_ID, "minLength": 1}, DIGITS)
+DID: Final = one_of(_caller_id(1), DIGITS)
 DID_OR_NONE: Final = one_of(CALLER_ID, DIGITS)
 PHONE: Final = one_of({**PLAIN, "maxLength": 80}, DIGITS)
 
@@ -162,8 +175,7 @@ STATES: Final = {
 }
 RECORDING_FORMAT: Final = words(FORMATS, default="wav")
 RECORDING_PATH: Final = text(
-    r"(?:(?!(?:.*/)?\.{1,2}(?:/|$))[A-Za-z0-9_.\-]+(?:/[A-Za-z0-9_.\-]+)*/?)?",
-    maxLength=255,
+    within(255, r"(?:(?!(?:.*/)?\.{1,2}(?:/|$))[A-Za-z0-9_.\-]+(?:/[A-Za-z0-9_.\-]+)*/?)?"),
     description="relative, inside your folder, without . and ..",
     examples=["campaign_2024/monday"],
 )
@@ -177,21 +189,20 @@ GOSUB: Final[Schema] = {
     "enum": [""],
     "description": "refused, unless the operator gave you a context",
 }
-CODECS: Final = text("(?:[A-Za-z0-9_]+(?:,[A-Za-z0-9_]+)*)?", maxLength=255, examples=["ulaw,alaw"])
-OTHER_CHANNEL_ID: Final = text(rf"{_UNEVALUATED}[^&|`;{_CONTROL}]*", maxLength=255)
+CODECS: Final = text(within(255, "(?:[A-Za-z0-9_]+(?:,[A-Za-z0-9_]+)*)?"), examples=["ulaw,alaw"])
+OTHER_CHANNEL_ID: Final = text(within(255, rf"{_UNEVALUATED}[^&|`;{_CONTROL}]*"))
 
 _TECHNOLOGY: Final = f"(?:{in_any_case(sorted(DEFAULT_POLICY.technologies))})"
 _TARGET: Final = f"{_TECHNOLOGY}/{NUMBER}+(?:[@/]{NUMBER}+)?"
 CHANNEL: Final = text(
-    _TARGET,
-    maxLength=MAX_CHANNEL,
+    within(MAX_CHANNEL, _TARGET),
     description="TECH/number@endpoint, TECH/trunk/number or TECH/device",
     examples=["PJSIP/1234567890@endpoint1"],
 )
 _TOLD: Final = rf'(?:[^,"()\[\]\\{_CONTROL}]|"[^"\\{_CONTROL}]*"|\\[^{_CONTROL}])*'
+_ASSIGNED: Final = f"[A-Za-z_][A-Za-z0-9_]*={_TOLD}"
 VARIABLE: Final = text(
-    rf"(?:{_SHORT}{_UNEVALUATED}[A-Za-z_][A-Za-z0-9_]*={_TOLD}(?:,[A-Za-z_][A-Za-z0-9_]*={_TOLD}){{0,63}})?",
-    maxLength=1011,
+    within(1011, f"(?:{_SHORT}{_UNEVALUATED}{_ASSIGNED}(?:,{_ASSIGNED}){{0,63}})?"),
     description="1011 bytes at most; no name that begins with DIALER_, or that Asterisk acts on"
     " (docs/walls.md); parentheses and brackets may stand in pairs",
     examples=["NAME=value,OTHER=value"],
@@ -228,8 +239,8 @@ _EXAMPLES: Final = {
 
 
 def _data(application: str) -> Schema:
-    pattern = f"{_SHORT}{_WORDS}{DATA[application]}"
-    return or_null(text(pattern, maxLength=1016, examples=[_EXAMPLES[application]]))
+    pattern = within(1016, f"{_SHORT}{_WORDS}{DATA[application]}")
+    return or_null(text(pattern, examples=[_EXAMPLES[application]]))
 
 
 def _applications() -> list[Schema]:

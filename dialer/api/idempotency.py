@@ -18,6 +18,7 @@ from dialer.api.deps import deps_of
 from dialer.store.contract import Client, IdempotentAnswer, KeptAnswer
 
 REPLAYED: Final = "Idempotent-Replayed"
+_HEADERS: Final = ("idempotency-key", "x-idempotency-key")  # the first counts
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _SECRETS: Final = ("api_key",)  # null in an answer that is given again
 
@@ -91,12 +92,10 @@ async def _answer_keyed(
 
 
 def _read_key(request: Request) -> str | None:
-    key = request.headers.get("idempotency-key") or request.headers.get("x-idempotency-key")
-    if not key:
-        return None
-    if not _KEY.fullmatch(key):
+    given = [request.headers[name] for name in _HEADERS if name in request.headers]
+    if not all(map(_KEY.fullmatch, given)):
         raise ApiError(400, "Idempotency-Key must be 1 to 255 printable characters")
-    return key
+    return given[0] if given else None
 
 
 def _digest(request: Request, body: bytes) -> str:
