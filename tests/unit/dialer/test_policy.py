@@ -160,6 +160,8 @@ def test_destinations_are_an_allow_list_when_there_is_one() -> None:
         "Local/1@out", "Local/1@98",
     ):  # fmt: skip
         refused(lambda: check_dial_string(text, policy), "action.Channel")  # noqa: B023
+    lower = Policy(technologies=frozenset({"iax2"}), prefixes=frozenset({"98"}))
+    refused(lambda: check_dial_string("IAX2/98@t", lower), "action.Channel", "IAX2/trunk/number")
     nowhere = Policy(prefixes=frozenset())
     refused(lambda: check_dial_string("PJSIP/98100@t", nowhere), "action.Channel", "prefixes")
     assert check_dial_string("PJSIP/9@t", Policy(prefixes=frozenset({""}))).number == "9"

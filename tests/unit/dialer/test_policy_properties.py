@@ -2,6 +2,7 @@
 Asterisk's; and what ingest says of an item is what is said before each of its attempts."""
 
 import json
+import re
 from collections import Counter
 from dataclasses import fields, replace
 from functools import cache
@@ -176,6 +177,17 @@ def make_action(random: Random, wild: bool) -> dict[str, Any]:
     return action
 
 
+def make_sibling(random: Random, action: dict[str, Any]) -> dict[str, Any]:
+    """The same call to other numbers."""
+    numbers = iter(random.choices(NUMBERS[:9], k=2))
+    others: dict[str, Any] = {
+        name: re.sub(r"(?<=/)[^/@]+(?=@)", next(numbers), action[name])
+        for name in ("Channel", "Data")
+        if name in action
+    }
+    return {**action, **others}
+
+
 def make_batch(random: Random) -> dict[str, Any]:
     """Some items that share what is not their own; they go one way together through ingest."""
     shared: dict[str, Any] = {"asterisk_server_code": "server1"}
@@ -188,11 +200,14 @@ def make_batch(random: Random) -> dict[str, Any]:
         shared_action["CallerID"] = random.choice(CALLERS)
     elif where < 0.6:
         dids = [random.choice(CALLERS)]
-    if random.random() < 0.1:
-        shared["mix_monitor_command"] = random.choice(("stereo", "long", "default", "rm -rf /"))
+    if random.random() < 0.2:
+        profiles = ("stereo", "long", "default", "stereo", "rm -rf /")
+        shared["mix_monitor_command"] = random.choice(profiles)
     if random.random() < 0.2:
         shared["create_recording"] = True
     actions = [make_action(random, wild) for _ in range(random.choice((1, 2, 4)))]
+    if random.random() < 0.5:
+        actions = [actions[0], *(make_sibling(random, actions[0]) for _ in range(3))]
     items = [{**shared, "action": {**shared_action, **action}} for action in actions]
     return {"batch_id": 1, "dids": dids, "data": items}
 
