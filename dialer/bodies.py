@@ -58,9 +58,13 @@ def check_whole(value: object) -> object:
 
 def write_number(value: object) -> object:
     """A validator that runs before the one for texts: an integer becomes its digits."""
-    if type(value) is int and 0 <= value <= _MOST_DIGITS:
-        return str(value)
-    return value
+    number = read_whole_float(value)
+    return str(number) if type(number) is int and 0 <= number <= _MOST_DIGITS else value
+
+
+def read_whole_float(value: object) -> object:
+    """A validator that runs before the one for integers: 7.0 is one in JSON Schema."""
+    return int(value) if type(value) is float and value.is_integer() else value
 
 
 # An integer, or its digits as text: strictly first, which costs no Python call.
@@ -90,6 +94,11 @@ class _Moment:
 
 
 Moment = Annotated[datetime, _Moment()]
+Contact = (
+    StrictInt
+    | Annotated[str, Field(max_length=32)]
+    | Annotated[StrictInt, BeforeValidator(read_whole_float)]
+)
 
 
 def say(schema: fields.Schema, description: str = "") -> WithJsonSchema:
@@ -169,9 +178,7 @@ class QueueItem(TypedDict, total=False):
     recording_path: Annotated[Text | None, say(fields.RECORDING_PATH)]
     mix_monitor_command: Annotated[Text | None, say(fields.PROFILE)]
     disposition: Annotated[Text | None, say(fields.STATES["disposition"])]
-    contact_number: Annotated[
-        StrictInt | Annotated[str, Field(max_length=32)] | None, say(fields.CONTACT)
-    ]
+    contact_number: Annotated[Contact | None, say(fields.CONTACT)]
     project: Annotated[Text | None, say(fields.PLAIN)]
     deadline: Annotated[Moment | None, say(fields.DEADLINE)]
 
@@ -210,9 +217,7 @@ class QuickCallRequest(TypedDict, total=False):
     recording_path: Annotated[Text | None, say(fields.RECORDING_PATH)]
     mix_monitor_command: Annotated[Text | None, say(fields.PROFILE)]
     call_timeout: Annotated[Whole | None, say({**fields.SECONDS, "default": 30})]
-    contact_number: Annotated[
-        StrictInt | Annotated[str, Field(max_length=32)] | None, say(fields.CONTACT)
-    ]
+    contact_number: Annotated[Contact | None, say(fields.CONTACT)]
     project: Annotated[Text | None, say(fields.PLAIN)]
     accountcode: Annotated[Text | None, say(fields.PLAIN, WHOM)]
     client_code: Annotated[Text | None, say(fields.PLAIN, WHOM)]
