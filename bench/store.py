@@ -58,8 +58,9 @@ BODY = dump_json({"event_type": "call_completed", "custom_data": PAYLOAD})
 
 
 def make_batch(number: int, queue_id: int | None) -> NewBatch:
+    payload = dump_json(PAYLOAD)
     items = [
-        NewItem(1, f"0192d3c4-{number:06d}-{i:06d}", "1234567890", "1001", PAYLOAD, retry=3)
+        NewItem(1, f"0192d3c4-{number:06d}-{i:06d}", "1234567890", "1001", payload, retry=3)
         for i in range(BATCH)
     ]
     return NewBatch(1, number, f"digest-{number}", queue_id, "bench", (), items, 1.75e9)

@@ -28,6 +28,7 @@ from dialer.policy import (
     has_control,
     refusal,
 )
+from dialer.recording import check_recorded_data, choose_format
 from dialer.siblings import Family
 from dialer.states import ItemEnd, ItemStatus, QueueStatus
 from dialer.store.contract import Client, NewItem, Server
@@ -134,7 +135,7 @@ class ItemMaker:
         where = "action.Channel" if index is not None else "endpoint"  # a quick call has no Channel
         target = channel and self.check(index, check_dial_string, channel, self._policy, where)
         timeout = self.check(index, _find_timeout, item, action)
-        self._check_call(action, index)
+        self._check_call(item, action, index)
         self._check_ids(action, target, index)
         self._check_rest(item, action, index)
         deadline, deadline_text = self._find_deadline(item.get("deadline"), index)
@@ -184,7 +185,7 @@ class ItemMaker:
         if not action.get("Channel") and index is not None:
             self.note(FieldError("action.Channel", REQUIRED, index))
 
-    def _check_call(self, action: dict[str, Any], index: int | None) -> None:
+    def _check_call(self, item: dict[str, Any], action: dict[str, Any], index: int | None) -> None:
         application = action.get("Application")
         if application:
             name = self.check(index, check_application, application, self._policy)
@@ -192,6 +193,8 @@ class ItemMaker:
                 self.check(index, check_data, name, action.get("Data") or "", self._policy)
         elif action.get("Data"):
             self.check(index, check_data, "", action["Data"], self._policy)
+        if action.get("Data") and item.get("create_recording"):
+            self.check(index, check_recorded_data, action["Data"])
         if action.get("Variable"):
             self.check(index, check_variables, action["Variable"], self._policy)
         if action.get("Codecs"):
@@ -333,7 +336,7 @@ def _spell_out(
         "call_status": "pending",
         "connected": False,
         "create_recording": get("create_recording") or False,
-        "recording_format": get("recording_format") or "wav",
+        "recording_format": choose_format(item),
         "queue_type": "outbound",
         "queue_status": "pending",
         "call_timeout": timeout[1],

@@ -51,7 +51,13 @@ def check_recorded(payload: dict[str, Any], data: str, policy: Policy) -> None:
         payload.get("mix_monitor_command"),
         policy,
     )
-    check_line("action.Data", "Variable", assign("DIALER_DATA", data))
+    check_recorded_data(data, added="")
+
+
+def check_recorded_data(data: str, added: str = ",120,") -> None:
+    """Refuse Data that would be too long for the line that tells the dialplan, with its escapes and
+    what a Dial without a timeout gets `added`."""
+    check_line("action.Data", "Variable", assign("DIALER_DATA", data + added))
 
 
 def write_variables(

@@ -52,6 +52,8 @@ class Family:
         self._caller_id = action.get("CallerID") or item.get("caller_id")
         named: str = action.get("Application") or ""
         self._application = check_application(named, policy) if named else ""
+        # Longer Data may be too long for the line that a recorded call's goes in.
+        self._longest = _SHORT if item.get("create_recording") else 10_000
         self._targets: set[tuple[str, str]] = set()
         self._right: dict[str, set[str]] = {"Data": set(), "Variable": set(), "rest": set()}
         self._texts = _cut(made.payload)
@@ -68,6 +70,7 @@ class Family:
         if (
             number is None
             or (data and data not in self._right["Data"] and not self._takes_data(data))
+            or (data and len(data) > self._longest)
             or (variable and not self._takes_variable(variable))
             or not (contact is None or type(contact) is int or _DIGITS.fullmatch(contact))
             or (type(contact) is int and not 0 <= contact < 10**15)

@@ -314,3 +314,18 @@ def test_policies_are_per_client() -> None:
 def test_times_are_written_as_in_the_documents() -> None:
     assert format_time(1704103200) == "2024-01-01T10:00:00Z"
     assert format_time(1704103200.25) == "2024-01-01T10:00:00.250Z"
+
+
+def test_data_that_a_recorded_calls_line_could_not_hold() -> None:
+    data = "PJSIP/1@t,30," + "r" * 985
+    assert act(Application="Dial", Data=data).payload["action"]["Data"] == data
+    recorded = {
+        **ITEM,
+        "create_recording": True,
+        "action": {**ACTION, "Application": "Dial", "Data": data},
+    }
+    assert error_of(recorded).field == "action.Data"
+
+
+def test_a_recordings_format_is_echoed_in_lower_case() -> None:
+    assert make(recording_format="WAV").payload["recording_format"] == "wav"

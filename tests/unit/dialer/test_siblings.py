@@ -31,8 +31,8 @@ CHANNELS = [
 DATA = [
     "PJSIP/9812@t,30", "PJSIP/9814@t,30", "PJSIP/9812@t", "PJSIP/9812@t,0", "PJSIP/9812@t,30,G(x)",
     "PJSIP/9812@t,30,r", "PJSIP/DB12@t,30", "PJSIP/7@t,30", "PJSIP/9812@v,30", "Local/1@out,3", "1",
-    "beep", "PJSIP/9812@t&PJSIP/1@t,30", ",30", "${X}", " x", "PJSIP/1" + "2" * 1000 + "@t,30", "",
-    None,
+    "beep", "PJSIP/9812@t,30," + "r" * 985, "PJSIP/9812@t&PJSIP/1@t,30", ",30", "${X}", " x",
+    "PJSIP/1" + "2" * 1000 + "@t,30", "", None,
 ]  # fmt: skip
 VARIABLES = [None, "", "A=1", "A=1,B=2", "DIALER_X=1", "FILE(/x)=1", "PJSIP_HEADER(add,X-A)=v", "A"]
 IDS = [None, "", "call-0001", "call-0002", "short", "a b", "x" * 200]
@@ -57,6 +57,8 @@ shared = st.fixed_dictionaries(
 around = st.fixed_dictionaries(
     {"asterisk_server_code": st.just("server1")},
     optional={
+        "create_recording": st.booleans(),
+        "recording_format": st.sampled_from(["wav", "WAV", "mp3"]),
         "retry": st.sampled_from([0, 3, "3"]),
         "project": st.sampled_from(["p", "ñ", "a\x01b", 'q"']),
         "deadline": st.just("2027-01-01T00:00:00"),
