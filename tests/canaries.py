@@ -72,6 +72,24 @@ class Canaries:
         return found + [name for name, number in NUMBERS.items() if number[:-4] in bare]
 
 
+def make_item(server: str, **action: Any) -> dict[str, Any]:
+    """A call with numbers wherever one can stand; `action` replaces fields of its action."""
+    return {
+        "asterisk_server_code": server,
+        "caller_id": f'"+98 (912) 504-0400" <{NUMBERS["caller_id"]}>',
+        "contact_number": int(NUMBERS["contact_number"]),
+        "action": {
+            "Action": "Originate",
+            "Channel": f"PJSIP/{NUMBERS['Channel']}@carrier",
+            "ChannelId": f"call-{NUMBERS['ChannelId']}-{len(action)}",
+            "CallerID": NUMBERS["CallerID"],
+            "Application": "Dial",
+            "Data": f"PJSIP/{NUMBERS['Data']}@carrier,5",
+            **action,
+        },
+    }
+
+
 def dump_texts(database: Path, table: str, column: str) -> list[str]:
     with closing(sqlite3.connect(database)) as connection:
         rows = connection.execute(f"SELECT {column} FROM {table}").fetchall()

@@ -9,7 +9,6 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from sqlalchemy import Connection
@@ -36,6 +35,7 @@ from tests.canaries import (
     Parrots,
     dump_all,
     dump_texts,
+    make_item,
 )
 
 INSERT = "/queues/insertdataincallqueue/"
@@ -90,22 +90,6 @@ class Run:
         key: str = answer.json()["api_key"]
         self.keys.append(key)
         return key
-
-    def item(self, server: str, **action: Any) -> dict[str, Any]:
-        return {
-            "asterisk_server_code": server,
-            "caller_id": f'"+98 (912) 504-0400" <{NUMBERS["caller_id"]}>',
-            "contact_number": int(NUMBERS["contact_number"]),
-            "action": {
-                "Action": "Originate",
-                "Channel": f"PJSIP/{NUMBERS['Channel']}@carrier",
-                "ChannelId": f"call-{NUMBERS['ChannelId']}-{len(action)}",
-                "CallerID": NUMBERS["CallerID"],
-                "Application": "Dial",
-                "Data": f"PJSIP/{NUMBERS['Data']}@carrier,5",
-                **action,
-            },
-        }
 
     async def post(self, key: str, body: object, path: str = INSERT, status: int = 200) -> None:
         async with self.plant.http(key) as http:
@@ -176,11 +160,11 @@ async def call_everywhere(run: Run) -> None:
     manners = ("gone", "broken", "moved", "garbled", "paused")
     for number, manner in enumerate(manners):
         key = await run.add_client(manner, run.parrots.url(manner))
-        body = {"batch_id": number, "dids": [NUMBERS["dids"]], "data": [run.item("good")]}
+        body = {"batch_id": number, "dids": [NUMBERS["dids"]], "data": [make_item("good")]}
         await run.post(key, body)
     dead = await run.add_client("dead", f"http://127.0.0.1:1/x?token={URL_TOKEN}")
-    await run.post(dead, {"batch_id": 1, "data": [run.item("good")]})
-    item = run.item("refusing", Channel=f"PJSIP/{NUMBERS['refused']}@carrier")
+    await run.post(dead, {"batch_id": 1, "data": [make_item("good")]})
+    item = make_item("refusing", Channel=f"PJSIP/{NUMBERS['refused']}@carrier")
     await run.post(dead, {"batch_id": 2, "data": [item]})
     quick = {
         "asterisk_server_code": "good",
@@ -203,7 +187,7 @@ async def forbid_what_waits(run: Run) -> None:
     key = await run.add_client("late", run.parrots.url("gone"))
     await store.change_client("late", {"paused": True}, time.time())
     signals.clients_changed()
-    item = run.item("good", Channel=f"PJSIP/{NUMBERS['forbidden']}@carrier")
+    item = make_item("good", Channel=f"PJSIP/{NUMBERS['forbidden']}@carrier")
     await run.post(key, {"batch_id": 1, "data": [item]})
     policy = replace(DEFAULT_POLICY, endpoints=frozenset({"nowhere"}))
     known = len(dump_texts(run.database, "cdrs", "id"))
@@ -216,7 +200,7 @@ async def forbid_addresses(run: Run) -> None:
     """The same receivers, of a product that lets callbacks go to public addresses only."""
     run.plant.settings["callback_allow_private"] = False
     await restart(run.plant)
-    await run.post(run.keys[0], {"batch_id": 50, "data": [run.item("good")]})
+    await run.post(run.keys[0], {"batch_id": 50, "data": [make_item("good")]})
     await run.until_stored("deliveries", "error", 1, "forbidden address (127.0.0.1: loopback)")
 
 
@@ -233,7 +217,7 @@ async def send_nonsense(run: Run) -> None:
         assert (await http.post(INSERT, json={}, headers=headers)).status_code == 400
     await run.post(FORGED_KEY, {}, status=401)
     await run.post(f"{SUPERUSER}x", {}, status=401)
-    await run.post(key, {"batch_id": 9, "data": [run.item("good", Channel=number)]}, status=400)
+    await run.post(key, {"batch_id": 9, "data": [make_item("good", Channel=number)]}, status=400)
     reader, writer = await asyncio.open_connection("127.0.0.1", run.plant.product.http_port)
     writer.write(f"{number} {URL_TOKEN}\r\n\r\n".encode())
     await reader.read()
@@ -245,7 +229,7 @@ async def fail_inside(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     store = run.plant.product.store
     assert isinstance(store, SqliteStore)
     await set_pragma(store, "max_page_count = 1")
-    items = [run.item("good") for _ in range(500)]
+    items = [make_item("good") for _ in range(500)]
     await run.post(run.keys[0], {"batch_id": 77, "data": items}, status=503)
     await set_pragma(store, "max_page_count = 1000000")
     said = f"{NUMBERS['surprise']} {run.keys[0]} {AMI_SECRET}"

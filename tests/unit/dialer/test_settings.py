@@ -55,3 +55,18 @@ def test_secrets_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "canary-key" not in repr(settings)
     assert settings.superuser_api_key is not None
     assert settings.superuser_api_key.get_secret_value() == "canary-key"
+
+
+def test_secrets_are_known_to_what_masks_them() -> None:
+    settings = load_settings(
+        env_file=None,
+        superuser_api_key="canary-key",
+        sgapi_token="canary-token",
+        sgapi_url="https://us:canary%2Fgate@host/",
+        redis_url="redis://:canary-redis@host",
+    )
+    assert set(settings.secrets) == {
+        *("canary-key", "canary-token", "canary/gate", "canary-redis"),
+    }
+    assert load_settings(env_file=None).secrets == ()
+    assert load_settings(env_file=None, redis_url="http://[").secrets == ()

@@ -254,3 +254,50 @@ def test_clean_text() -> None:
     assert clean_text("  a\r\nb\x00\u2028c  ") == "a  b  c"
     assert len(clean_text("é" * 3000).encode()) == KEPT_TEXT
     assert clean_text("\ud800x") == "x"
+
+
+TOKEN = "canary-url-token"
+
+
+@pytest.mark.parametrize("status", [400, 410, 500])
+async def test_what_is_kept_of_an_errors_body_has_no_token_of_the_url(
+    receiver: Receiver, sender: Sender, status: int
+) -> None:
+    async def echo(request: web.Request) -> web.StreamResponse:
+        # The token stands across the end of what is kept.
+        filler = "x" * (KEPT_TEXT - 8)
+        return web.Response(status=status, text=f"{filler}{TOKEN} {request.url} {TOKEN}")
+
+    receiver.handle = echo
+    delivery = replace(to(receiver), url=f"{receiver.url}/hook?key={TOKEN}#part")
+    answer = await sender.send(delivery)
+    assert answer.status == status
+    assert answer.text.startswith("x" * (KEPT_TEXT - 8) + "***")
+    assert TOKEN[:9] not in answer.text
+
+
+async def test_an_answer_that_is_no_http_shows_no_token(sender: Sender) -> None:
+    async def babble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write((await reader.readline()) + b"\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(babble, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server:
+        url = f"http://127.0.0.1:{port}/T0AAAAAAA0123456789/hook?key={TOKEN}"
+        answer = await sender.send(replace(make_delivery(1), url=url))
+    assert answer.error is not None
+    assert f"http://127.0.0.1:{port}/***/hook?***" in answer.error
+    assert "T0AAAAAAA" not in answer.error
+    assert TOKEN not in answer.error
+
+
+async def test_the_gateway_cannot_give_our_token_back(receiver: Receiver) -> None:
+    async def echo(request: web.Request) -> web.StreamResponse:
+        return web.Response(status=401, text=f"no: {request.headers['Authorization'][7:]}")
+
+    receiver.handle = echo
+    settings = SenderSettings(sgapi_address=f"{receiver.url}/cdrtosgapi", sgapi_token="s3cret")
+    async with Sender(FixedClock(), settings) as sender:
+        answer = await sender.send(make_delivery(1, "sgapi"))
+    assert answer == Answer(401, text="no: ***")
