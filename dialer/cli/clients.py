@@ -98,6 +98,9 @@ def set_(
         str | None, typer.Option(help="App or App(arguments), for items without one.")
     ] = None,
     time_zone: Annotated[str | None, typer.Option(help="Like Asia/Tehran.")] = None,
+    rate_limit: Annotated[
+        int | None, typer.Option(min=0, help="Most HTTP requests in a minute (0: no limit).")
+    ] = None,
     policy: Annotated[
         list[str] | None,
         typer.Option(
@@ -122,10 +125,11 @@ def set_(
         prefix=prefix,
         default_application=default_application,
         timezone=time_zone,
+        rate_limit=rate_limit,
     )
     need_something(changes | given(policy=policy))
     none_when_empty(changes, "callback_url", "did", "endpoint", "prefix", "default_application")
-    no_limit_at_zero(changes, "max_cps")
+    no_limit_at_zero(changes, "max_cps", "rate_limit")
     check_changes(changes, settings.callback_allow_private)
 
     async def work(store: Store) -> None:

@@ -14,6 +14,7 @@ from ami import AmiError, ServerReport, inspect_server
 from dialer.cli.workspace import (
     given,
     make_console,
+    name_operator,
     need_something,
     no_limit_at_zero,
     show_limit,
@@ -96,7 +97,7 @@ def add(
         0, code, host, port, username, secret_env, secret_file, bool(tls),
         recording_url=recording_url or None, **limits,
     )  # fmt: skip
-    with_store(lambda store: store.add_server(server, time.time()))
+    with_store(lambda store: store.add_server(server, time.time(), name_operator()))
     typer.echo(f"server {code} is added; try it with: dialer servers check {code}")
 
 
@@ -135,7 +136,7 @@ def set_(
     no_limit_at_zero(changes, "max_channels", "max_cps")
     if recording_url == "":
         changes["recording_url"] = None
-    with_store(lambda store: store.change_server(code, changes, time.time()))
+    with_store(lambda store: store.change_server(code, changes, time.time(), name_operator()))
     typer.echo(f"server {code} is changed")
 
 
@@ -195,7 +196,8 @@ def remove(code: Code) -> None:
 
     Example: dialer servers remove pbx1
     """
-    with_store(lambda store: store.change_server(code, {"removed": True}, time.time()))
+    gone = {"removed": True}
+    with_store(lambda store: store.change_server(code, gone, time.time(), name_operator()))
     typer.echo(f"server {code} is removed")
 
 

@@ -214,3 +214,10 @@ def test_every_change_is_noted_with_who_made_it(
         for action in ("client.add", *["client.change"] * 2, "client.key", "client.change")
     ]
     assert entries[-2].details == {"policy": [{}, {"prefixes": ["98"]}]}
+
+
+def test_requests_a_minute_are_limited_and_freed(dialer: Terminal) -> None:
+    dialer(*ADD_CLIENT)
+    for given, kept in (("600", 600), ("0", None)):
+        assert dialer("clients", "set", "acme", "--rate-limit", given).code == 0
+        assert dialer.store(lambda store: store.client("acme")).rate_limit == kept

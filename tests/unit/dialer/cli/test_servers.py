@@ -178,3 +178,12 @@ def test_limits_that_could_never_hold_are_refused(
 ) -> None:
     dialer(*ADD_SERVER)
     dialer.refuses("servers", "set", "pbx1", option, value, saying=option.rpartition("-")[2])
+
+
+def test_changes_of_servers_are_in_the_audit_log(dialer: Terminal) -> None:
+    dialer(*ADD_SERVER)
+    dialer("servers", "set", "pbx1", "--max-channels", "7")
+    dialer("servers", "remove", "pbx1")
+    entries = dialer.store(lambda store: store.audit(10))
+    assert [entry.action for entry in entries] == ["server.remove", "server.change", "server.add"]
+    assert all(entry.actor.startswith("operator ") for entry in entries)
