@@ -9,8 +9,7 @@ Channel.
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from dialer.dial_options import DATA, check_dial_options
 from dialer.policy import (
@@ -57,12 +56,12 @@ _TECHNOLOGIES: Final = frozenset(
     | {"unicastrtp", "unistim", "usbradio", "ustm", "vpb", "websocket", "woomera", "zap"}
 )
 _WITH_ARGUMENTS = re.compile(r"([A-Za-z][A-Za-z0-9_]*)(?:\((.*)\))?")
+_KNOWN = DEFAULT_POLICY.applications
 _BUILT_IN = ("Wait", "1")
 _LONGEST_TIMEOUT = 120  # seconds; call_timeout's, which a Dial without a timeout gets
 
 
-@dataclass(frozen=True, slots=True)
-class DialData:
+class DialData(NamedTuple):
     """Dial's arguments; `timeout` and `options` are '' when not given."""
 
     target: DialTarget
@@ -79,7 +78,7 @@ def check_application(name: str, policy: Policy) -> str:
     """The application in Asterisk's spelling. Refuses what is not on the allow-list; an exact
     name is found at once, another case by looking."""
     if name in policy.applications:
-        return name if name in DEFAULT_POLICY.applications else spell_application(name)
+        return name if name in _KNOWN else spell_application(name)
     check_text("action.Application", name)
     folded = name.casefold()
     for allowed in policy.applications:
@@ -105,7 +104,7 @@ def check_data(application: str, data: str, policy: Policy) -> DialData | None:
     if grammar is not None:
         if data:
             grammar(data)
-    elif application and application not in DEFAULT_POLICY.applications:
+    elif application and application not in _KNOWN:
         _check_added(application, data, policy)
     return None
 

@@ -7,7 +7,7 @@ raises `Refused` with the field and the rule; nothing is repaired.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from ami import find_evaluated
 from dialer.caller_id import find_number
@@ -87,12 +87,12 @@ def dump_policy(policy: Policy) -> dict[str, list[str] | None]:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class DialTarget:
+class DialTarget(NamedTuple):
     """A dial string. `number` is the number dialed (the extension of a Local channel, the device
     of TECH/device), `endpoint` the endpoint, trunk, device or context, `text` what the wire gets:
     the technology in its own spelling, and `/n` on Local, without which the channel with our
-    ChannelId would optimize itself away while the call goes on."""
+    ChannelId would optimize itself away while the call goes on. There is one for every leg of
+    every item: a tuple is made in half the time of a dataclass."""
 
     tech: str
     number: str
