@@ -6,10 +6,12 @@ from typing import Any, Final
 from sqlalchemy import Connection, Select, insert, select
 
 from dialer.policy import dump_policy
+from dialer.redaction import Redactor
 from dialer.store import tables as t
 from dialer.store.contract import AuditEntry, Client, Server
 from dialer.store.rows import Raw, to_micros, to_seconds
 
+_redactor: Final = Redactor()
 _UNTOLD: Final = frozenset({"id", "created_at", "updated_at"})
 
 
@@ -21,12 +23,14 @@ def note(
     details: dict[str, Any],
     now: float,
 ) -> None:
-    """Add an entry; nothing where nobody is named."""
+    """Add an entry; nothing where nobody is named. It is kept for good and read by many: tokens of
+    URLs and full phone numbers are masked in it."""
     if by is None:
         return
+    told = _redactor.redact_field("details", details)
     connection.execute(
         insert(t.audit).values(
-            at=to_micros(now), actor=by, action=action, subject=str(subject), details=details
+            at=to_micros(now), actor=by, action=action, subject=str(subject), details=told
         )
     )
 

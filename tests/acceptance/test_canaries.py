@@ -267,7 +267,7 @@ async def ask_as_operator(run: Run, capsys: pytest.CaptureFixture[str]) -> str:
                 (await http.get(f"http://127.0.0.1:{run.plant.product.http_port}{path}")).text
             )
     for words in (
-        *(("status",), ("db", "upgrade"), ("servers", "list")),
+        *(("status",), ("db", "upgrade"), ("servers", "list"), ("audit",)),
         *(("servers", "check", code) for code in ("good", "wrong", "closed")),
         ("pause", "--client", "late"),
         ("nonsense", run.keys[0], f"--api-key={run.keys[0]}"),
@@ -324,7 +324,9 @@ def check_records(run: Run) -> None:
     errors = dump_texts(run.database, "deliveries", "error")
     assert len(errors) >= 8
     assert [e for e in errors for secret in canaries.secrets if secret in e] == []
-    for text in dump_texts(run.database, "runtime", "value"):
+    audit = dump_texts(run.database, "audit", "details")
+    assert len(audit) >= len(run.keys)
+    for text in (*audit, *dump_texts(run.database, "runtime", "value")):
         assert canaries.find(text) == []
     everything = dump_all(run.database)
     assert NUMBERS["Channel"] in everything  # the dump does see

@@ -32,3 +32,23 @@ def test_a_policy_is_told_by_its_lists() -> None:
 
 def test_times_and_ids_are_not_told() -> None:
     assert not {"id", "created_at", "updated_at"} & audit_rows.show_values(make.CLIENT).keys()
+
+
+def test_tokens_and_numbers_are_masked_but_that_they_changed_is_told(
+    connection: Connection,
+) -> None:
+    before = replace(make.CLIENT, did="989121234567", callback_url="https://h/x?token=old")
+    after = replace(
+        before,
+        did="989127654321",
+        callback_url="https://h/x?token=new",
+        policy=Policy(caller_ids=frozenset({"989121234567"})),
+    )
+    details = audit_rows.compare(before, after)
+    audit_rows.note(connection, "operator", "client.change", "acme", details, make.NOW)
+    (kept,) = connection.execute(select(t.audit.c.details)).scalars()
+    assert kept == {
+        "did": ["***4567", "***4321"],
+        "callback_url": ["https://h/x?***", "https://h/x?***"],
+        "policy": [{}, {"caller_ids": ["***4567"]}],
+    }
