@@ -5,12 +5,21 @@ from dataclasses import dataclass
 from typing import Final
 
 from ami import assign, is_reserved
-from dialer.policy import Policy, check_evaluated, check_line, check_text, refusal
+from dialer.policy import (
+    Policy,
+    check_caller_number,
+    check_evaluated,
+    check_line,
+    check_text,
+    refusal,
+)
 
 FIELD: Final = "action.Variable"
 MAX_ASSIGNMENTS: Final = 64  # AST_APP_ARG(vars)[64] in manager.c; the rest would be lost
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 OURS: Final = "DIALER_"
+# Functions that an operator may have listed, and that set who calls; not those of its name alone.
+_SETS_NUMBER = re.compile(r"_*(?:CALLERID|CONNECTEDLINE|REDIRECTING)\((?![^)]*name)", re.IGNORECASE)
 _OPENING = {"(": "paren", "[": "bracket"}
 _CLOSING = {")": "paren", "]": "bracket"}
 _ENDS_ESCAPED = re.compile(r"(?<!\\)(?:\\\\)*\\\Z")
@@ -58,6 +67,8 @@ def check_variables(text: str, policy: Policy) -> list[Assignment]:
         if "=" not in assignment.raw:
             raise refusal(FIELD, f"'{assignment.raw}' is no NAME=value")
         _check_name(assignment.name, policy)
+        if policy.caller_ids is not None and _SETS_NUMBER.match(assignment.name):
+            check_caller_number(assignment.value, policy, None, FIELD)
         check_line(FIELD, "Variable", assignment.text)  # escapes make it longer
     return assignments
 

@@ -117,3 +117,21 @@ def test_such_a_name_is_allowed_by_exact_name() -> None:
 def test_sixty_four_assignments_pass() -> None:
     text = ",".join(f"A{n}=1" for n in range(64))
     assert len(check_variables(text, DEFAULT_POLICY)) == 64
+
+
+def test_a_function_that_sets_the_caller_id_obeys_its_list() -> None:
+    names = (
+        *("CALLERID(num)", "CALLERID(all)", "callerid(ANI)", "CALLERID(name)", "CALLERID(num-x)"),
+        *("CONNECTEDLINE(num)", "REDIRECTING(from-num)", "REDIRECTING(from-name)", "CALLERIDX"),
+    )
+    policy = Policy(functions=frozenset(names), caller_ids=frozenset({"100"}))
+    for text in ("CALLERID(num)=100", "CALLERID(all)=A <100>", "callerid(ANI)=1-00"):
+        assert len(check_variables(text, policy)) == 1
+    for text in ("CALLERID(name)=200", "REDIRECTING(from-name)=200", "CALLERIDX=200"):
+        assert len(check_variables(text, policy)) == 1
+    for name in names:
+        if "name" not in name and "(" in name:
+            refused(lambda: check_variables(f"A=1,{name}=200", policy), FIELD, "caller ID")  # noqa: B023
+    refused(lambda: check_variables("CALLERID(all)=A", policy), FIELD, "NUMBER")
+    free = Policy(functions=frozenset(names))
+    assert len(check_variables("CALLERID(num)=200", free)) == 1
