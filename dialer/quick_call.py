@@ -3,7 +3,6 @@ target of its own (docs/client-api.md). Pure.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from dialer.bodies import REQUIRED, Parsed
@@ -35,7 +34,7 @@ def build_quick_call(
         "endpoint": _find_endpoint(body, client)
     }
     payload = {**made.payload, **extra, "deadline": format_time(expires_at)}
-    return replace(made, payload_json=dump(payload), deadline=expires_at, retry=0)
+    return made._replace(payload_json=dump(payload), deadline=expires_at, retry=0)
 
 
 def _no_did() -> None:

@@ -40,13 +40,11 @@ class Family:
         self, item: dict[str, Any], made: NewItem, policy: Policy, new_id: Callable[[], str]
     ) -> None:
         action = item["action"]
-        shared = [name for name in item if name not in OWN_ITEM]
-        shared_action = [name for name in action if name not in OWN_ACTION]
-        self._item = itemgetter(*shared)
-        self._action = itemgetter(*shared_action)
+        self._keys, self._action_keys = tuple(item), tuple(action)
+        self._item = itemgetter(*(name for name in item if name not in OWN_ITEM))
+        self._action = itemgetter(*(name for name in action if name not in OWN_ACTION))
         self._values = self._item(item)
         self._action_values = self._action(action)
-        self._size, self._action_size = len(shared), len(shared_action)
         self._policy, self._new_id = policy, new_id
         self._server_id, self._retry, self._deadline = made.server_id, made.retry, made.deadline
         self._caller_id = action.get("CallerID") or item.get("caller_id")
@@ -61,7 +59,14 @@ class Family:
     def make(self, item: dict[str, Any], fallback: Fallback, did: str | None) -> NewItem | None:
         """The item, or None where it is no sibling, or not plainly right."""
         action = item.get("action")
-        if action is None or not self._is_sibling(item, action):
+        # Parsed bodies have their keys in the documented order.
+        if (
+            action is None
+            or tuple(item) != self._keys
+            or tuple(action) != self._action_keys
+            or self._item(item) != self._values
+            or self._action(action) != self._action_values
+        ):
             return None
         get = action.get
         channel, data, variable = get("Channel"), get("Data"), get("Variable")
@@ -90,17 +95,6 @@ class Family:
             None,
             channel_id if channel_id and fits_wire(channel_id) else None,
         )
-
-    def _is_sibling(self, item: dict[str, Any], action: dict[str, Any]) -> bool:
-        try:
-            if self._item(item) != self._values or self._action(action) != self._action_values:
-                return False
-        except KeyError:
-            return False
-        own = 1 + ("contact_number" in item)
-        if len(item) != self._size + own:
-            return False
-        return len(action) - self._action_size == sum(map(action.__contains__, OWN_ACTION))
 
     def _find_number(self, text: str | None) -> str | None:
         """The number that a dial string dials, where the policy lets it pass."""

@@ -53,7 +53,7 @@ def item(**changes: Any) -> NewItem:
     made = NewItem(
         1, f"call-{number}", f"98{number:08}", None, json.dumps({"project": "p", "n": number})
     )
-    return replace(made, **changes)
+    return made._replace(**changes)
 
 
 def batch(*items: NewItem, **changes: Any) -> NewBatch:

@@ -10,7 +10,7 @@ Raised by any method: `StoreUnavailable` (nothing of the write was stored).
 import json
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from dialer.cdr import Cdr
 from dialer.policy import DEFAULT_POLICY, Policy
@@ -100,11 +100,10 @@ class Queue:
         return not self.paused and self.status in (QueueStatus.PENDING, QueueStatus.IN_PROGRESS)
 
 
-@dataclass(frozen=True, slots=True)
-class NewItem:
-    """An accepted item, ready to be stored. `payload` is the QueueItem in its documented spelling,
-    with all defaults: what `getqueues` echoes and what the Originate is built from. It is made,
-    kept and stored as JSON text."""
+class NewItem(NamedTuple):
+    """An accepted item, ready to be stored (a tuple, for they are made by the thousand). `payload`
+    is the QueueItem in its documented spelling, with all defaults: what `getqueues` echoes and what
+    the Originate is built from. It is made, kept and stored as JSON text."""
 
     server_id: int
     call_id: str  # the client's ActionID, else ours

@@ -46,11 +46,21 @@ def test_an_exhausted_counter_borrows_a_millisecond() -> None:
     assert UUID(second).int >> 80 == 5001
 
 
+def test_the_counters_high_part_follows_its_low_part() -> None:
+    ids = _entropy(1)
+    ids.new(5.0)
+    ids._counter = (7 << 30) - 2
+    ids._head = uuid7(5000, ids._counter, 0)[:19]
+    made = [UUID(ids.new(5.0)).int for _ in range(3)]
+    highs = [value >> 64 & 0xFFF for value in made]
+    assert (highs, made) == ([6, 7, 7], sorted(made))
+
+
 def test_two_generators_differ_at_the_same_moment() -> None:
     assert _entropy(1).new(1.0) != _entropy(2).new(1.0)
 
 
 def test_no_random_bytes_are_used_twice() -> None:
     ids = _entropy(3)
-    tails = [UUID(ids.new(1.0)).int & 0xFFFFFFFF for _ in range(350)]
-    assert len(set(tails)) == 350
+    tails = [UUID(ids.new(1.0)).int & 0xFFFFFFFF for _ in range(5000)]
+    assert len(set(tails)) == 5000

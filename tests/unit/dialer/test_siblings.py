@@ -108,7 +108,7 @@ def test_together_as_alone(policy: Policy, data: list[dict[str, Any]]) -> None:
         (index, field, message)
         for index, found in enumerate(alone)
         for fault in found
-        if isinstance(fault, tuple)
+        if not isinstance(fault, NewItem)
         for _, field, message in [fault]
     ]
     together = build(data, policy)
