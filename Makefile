@@ -30,7 +30,7 @@ test: $(STAMP)
 	$(BIN)/python -m pytest -q tests/laws
 	$(BIN)/python -m pytest -q -m "not io" tests/unit
 	$(BIN)/python -m pytest -q -m io tests/unit
-	$(BIN)/python -m pytest -q tests/conformance tests/acceptance tests/properties tests/lab
+	$(BIN)/python -m pytest -q tests/conformance tests/acceptance tests/properties tests/openapi tests/lab
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .

@@ -54,7 +54,7 @@ def create_api(deps: ApiDeps) -> FastAPI:
         title="Centralized Calling",
         description=DESCRIPTION,
         redirect_slashes=False,
-        docs_url="/docs",
+        docs_url=None,  # its page loads scripts from a CDN: of no use without the internet
         redoc_url=None,
     )
     app.state.deps = deps

@@ -8,10 +8,30 @@ from typing import Final
 
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from dialer.api.answers import ApiError, answer_error
 
 GRACE: Final = 5  # seconds that requests get to end after `stop`
 _BACKLOG: Final = 512
 _IDLE: Final = 65  # seconds a connection may wait for its next request; above usual proxies' 60
+
+
+_NO_HTTP: Final = bytes(answer_error(ApiError(400, "Not a valid HTTP request")).body)
+_NO_HTTP_HEAD: Final = (
+    b"HTTP/1.1 400 Bad Request\r\n"
+    b"content-type: application/json\r\n"
+    b"content-length: %d\r\n"
+    b"connection: close\r\n\r\n" % len(_NO_HTTP)
+)
+
+
+class _Protocol(HttpToolsProtocol):
+    """Answers what cannot be read as HTTP in the documented format too."""
+
+    def send_400_response(self, msg: str) -> None:
+        self.transport.write(_NO_HTTP_HEAD + _NO_HTTP)
+        self.transport.close()
 
 
 class _Server(uvicorn.Server):
@@ -39,7 +59,7 @@ async def serve(
     bound: int = listener.getsockname()[1]
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=_Protocol,
         ws="none",
         lifespan="off",
         access_log=False,

@@ -47,6 +47,7 @@ CORE = (
     "dialer/clients.py",
     "dialer/dial_options.py",
     "dialer/errors.py",
+    "dialer/fields.py",
     "dialer/fairness.py",
     "dialer/ids.py",
     "dialer/items.py",

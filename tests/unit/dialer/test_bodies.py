@@ -12,6 +12,7 @@ from dialer.bodies import (
     Parsed,
     parse_batch,
     parse_quick_call,
+    read_account,
     read_object,
 )
 from dialer.errors import FieldError, Refused
@@ -285,3 +286,39 @@ def test_the_schema_says_what_is_required() -> None:
     assert schema["required"] == ["batch_id", "data"]
     assert schema["$defs"]["QueueItem"]["required"] == ["asterisk_server_code", "action"]
     assert schema["$defs"]["Action"]["required"] == ["Action", "Channel"]
+
+
+@pytest.mark.parametrize("number", [b"NaN", b"Infinity", b"-Infinity"])
+def test_what_json_does_not_know_as_a_number_is_refused_wherever_it_stands(number: bytes) -> None:
+    body = b'{"batch_id": 1, "data": [{"elsewhere": %s}]}' % number
+    for parse in (parse_batch, parse_quick_call, read_object):
+        with pytest.raises(Refused, match="not valid JSON"):
+            parse(body)
+    parse_batch(b'{"batch_id": 1, "data": [{"project": "NaN and Infinity"}]}')
+
+
+@pytest.mark.parametrize("text", ["1_000", " 5", "+5", "5.0", "-0", ""])
+def test_texts_that_are_no_plain_digits_are_no_numbers(text: str) -> None:
+    parsed = parse_batch(json.dumps({"batch_id": text, "data": [{"retry": text}]}).encode())
+    assert {error.field for error in parsed.errors} == {"batch_id", "retry"}
+
+
+def test_whole_numbers_may_be_written_with_a_fraction_of_zero() -> None:
+    body = {"batch_id": 7.0, "dids": [5.0], "data": [{"contact_number": 12.0, "retry": 1.0}]}
+    content = parse_batch(json.dumps(body).encode()).content
+    assert (content["batch_id"], content["dids"]) == (7, ["5"])
+    assert content["data"] == [{"retry": 1, "contact_number": 12}]
+
+
+@pytest.mark.parametrize("deadline", [1704103200, "1704103200", "2024-12-31", "2023-02-29T10:00Z"])
+def test_a_deadline_is_a_date_and_a_time(deadline: object) -> None:
+    body = {"batch_id": 1, "data": [{"deadline": deadline}]}
+    parsed = parse_batch(json.dumps(body).encode())
+    assert [error.field for error in parsed.errors] == ["deadline"]
+
+
+def test_whom_a_superuser_acts_for_is_text_or_nothing() -> None:
+    assert read_account(b" ") == {}
+    assert read_account(b'{"client_code": "acme", "more": 1}') == {"client_code": "acme"}
+    with pytest.raises(Refused, match="accountcode"):
+        read_account(b'{"accountcode": 5}')

@@ -32,3 +32,18 @@ async def test_both_bases_show_the_same(api: Api) -> None:
 )
 async def test_other_paths_are_404(api: Api, path: str) -> None:
     assert (await api.send("POST", path, "root", json={})).status_code == 404
+
+
+@pytest.mark.parametrize("method", ["HEAD", "OPTIONS", "TRACE", "PATCH", "DELETE", "POST"])
+async def test_other_methods_are_405_and_told_which_there_are(api: Api, method: str) -> None:
+    answer = await api.send(method, "/calling/api/queues/getqueues/", None)
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET")
+    expected = {"message": "Method not allowed", "status": "error"}
+    assert method == "HEAD" or answer.json() == expected
+
+
+@pytest.mark.parametrize("path", ["/docs", "/redoc", "/", "/calling/%ff%00/", "/calling/%zz"])
+async def test_what_is_not_there_is_404_in_the_documented_format(api: Api, path: str) -> None:
+    answer = await api.send("GET", path, None)
+    assert answer.status_code == 404
+    assert answer.json() == {"message": "Not found", "status": "error"}

@@ -1,6 +1,7 @@
 """Serving on a socket."""
 
 import asyncio
+import json
 import signal
 import socket
 
@@ -37,6 +38,31 @@ async def test_serves_until_told_to_stop_and_leaves_signals_alone(api: Api) -> N
     await asyncio.wait_for(task, 5)
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+@pytest.mark.parametrize(
+    "request_line",
+    [
+        b"GET /\xff HTTP/1.1\r\n\r\n",
+        b"FOO /healthz HTTP/1.1\r\n\r\n",
+        b"POST /calling/api/clients/ HTTP/1.1\r\nContent-Length: x\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00",
+    ],
+)
+async def test_what_is_no_http_is_answered_in_the_same_format(
+    api: Api, request_line: bytes
+) -> None:
+    stop = asyncio.Event()
+    task, port = await _start(api.app, stop)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(request_line)
+    head, _, body = (await asyncio.wait_for(reader.read(), 5)).partition(b"\r\n\r\n")
+    writer.close()
+    assert head.startswith(b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\n")
+    assert f"content-length: {len(body)}".encode() in head
+    assert json.loads(body) == {"message": "Not a valid HTTP request", "status": "error"}
+    stop.set()
+    await asyncio.wait_for(task, 5)
 
 
 async def test_an_address_in_use_is_an_os_error(api: Api) -> None:
