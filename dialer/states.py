@@ -51,9 +51,11 @@ class AttemptState(StrEnum):
 
 
 class DeliveryState(StrEnum):
-    """A delivery waits (`pending`) until it is acknowledged or given up (`dead`)."""
+    """A delivery waits (`pending`) until it is acknowledged or given up (`dead`). A CDR that SGAPI
+    took is `accepted` until its task there has ended."""
 
     PENDING = "pending"
+    ACCEPTED = "accepted"
     DELIVERED = "delivered"
     DEAD = "dead"
 
@@ -79,7 +81,9 @@ ATTEMPT_TRANSITIONS: Final = {
 }
 
 DELIVERY_TRANSITIONS: Final = {
-    DeliveryState.PENDING: {DeliveryState.PENDING, DeliveryState.DELIVERED, DeliveryState.DEAD},
+    DeliveryState.PENDING: set(DeliveryState),
+    # Sent again (`pending`) where the gateway knows nothing of it any more.
+    DeliveryState.ACCEPTED: set(DeliveryState),
     DeliveryState.DEAD: {DeliveryState.PENDING},  # replayed by an operator
     DeliveryState.DELIVERED: set(),
 }

@@ -14,6 +14,7 @@ from dialer.store import tables as t
 from dialer.store.audit_rows import compare, note, show_values
 from dialer.store.contract import Client, Server, StoredKey
 from dialer.store.reading import read_all
+from dialer.store.receivers import welcome_back
 from dialer.store.rows import (
     CLIENT_COLUMNS,
     SERVER_COLUMNS,
@@ -136,6 +137,8 @@ def change_client(
         raise Conflict("there is another client with this accountcode or username") from error
     if servers is not None:
         _set_servers(connection, client.id, sorted(servers))
+    if values.get("callback_url") is not None:
+        welcome_back(connection, client.id)
     changed = _load_client(connection, _c.id == client.id, accountcode)
     note(connection, by, "client.change", accountcode, compare(client, changed), now)
     return changed

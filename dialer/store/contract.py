@@ -14,7 +14,7 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from dialer.cdr import Cdr
 from dialer.policy import DEFAULT_POLICY, Policy
-from dialer.states import ItemEnd, ItemStatus, QueueKind, QueueStatus
+from dialer.states import DeliveryState, ItemEnd, ItemStatus, QueueKind, QueueStatus
 
 T = TypeVar("T")
 
@@ -228,17 +228,35 @@ class NewDelivery:
 
 
 @dataclass(frozen=True, slots=True)
+class Task:
+    """An accepted CDR's task at the Disposition Gateway, as its last answer told of it (words and
+    numbers of the gateway's own), and how it was followed."""
+
+    since: float  # when the CDR was accepted
+    looks: int = 0  # how often it was asked for since then
+    lost: int = 0  # how often the gateway knew nothing of it any more
+    state: str | None = None
+    sgapi_status: str | None = None
+    reference: str | None = None
+    error: str | None = None
+    retry_count: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Delivery(NewDelivery):
     """A stored outbox row."""
 
     id: int = 0
     tries: int = 0
     created_at: float = 0.0
+    state: DeliveryState = DeliveryState.PENDING
+    task: Task | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryOutcome:
-    """What one try did: delivered, dead, or (neither) pending again at `due_at`."""
+    """What one try did: delivered, dead, or to be tried again at `due_at`: pending, or `accepted`
+    and to be asked for. It holds for a delivery that is still in the state it `leaves`."""
 
     id: int
     delivered: bool
@@ -248,6 +266,52 @@ class DeliveryOutcome:
     error: str | None
     now: float
     counts: bool = True  # False: a try that does not count toward giving up (429)
+    accepted: bool = False
+    leaves: DeliveryState = DeliveryState.PENDING
+    endpoint: str | None = None  # the line it stands in from now on; None: the same
+    task: Task | None = None  # None: as before
+    gone: bool = False  # the receiver wants nothing more at this URL (410)
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryFilter:
+    """Which deliveries; None: whatever. Times are those of creation, `until` itself is outside."""
+
+    ids: tuple[int, ...] | None = None
+    state: DeliveryState | None = None
+    client_id: int | None = None
+    kind: str | None = None
+    endpoint: str | None = None
+    since: float | None = None
+    until: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryRecord:
+    """A delivery with what its last try came to."""
+
+    delivery: Delivery
+    accountcode: str
+    status: int | None
+    error: str | None
+    ended_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Signing:
+    """Which signing secret of a client is live; the one before is too, until `grace_until`."""
+
+    version: int = 1
+    grace_until: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Receivers:
+    """What is known of clients as receivers of callbacks: their signing secrets' versions where
+    they were ever changed, and (client_id, url) of those that want nothing more (410)."""
+
+    signing: dict[int, Signing] = field(default_factory=dict)
+    gone: frozenset[tuple[int, str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -442,6 +506,16 @@ class Store(Protocol):
     ) -> tuple[Delivery, ...]: ...
     async def due_endpoints(self, now: float) -> tuple[str, ...]: ...
     async def next_delivery_at(self, after: float = 0.0) -> float | None: ...  # earliest > after
+    async def deliveries(  # the latest first
+        self, wanted: DeliveryFilter, limit: int
+    ) -> tuple[DeliveryRecord, ...]: ...
+    # Send dead ones again, at once and with a schedule of their own, whatever `state` says; their
+    # URLs are gone no more. How many those were.
+    async def retry_deliveries(self, wanted: DeliveryFilter, now: float, by: str) -> int: ...
+    async def receivers(self) -> Receivers: ...
+    async def rotate_signing(  # the new secret's version
+        self, client_id: int, grace_until: float | None, now: float, by: str
+    ) -> Signing: ...
 
     # Reading back.
     async def cdrs(

@@ -17,21 +17,27 @@ from dialer.store.rows import (
     dump_json,
     to_micros,
     to_micros_or_none,
-    word,
 )
 
 _COLUMNS: Final = (
     "kind", "client_id", "endpoint", "url", "method", "event_id", "body", "due_at", "created_at",
 )  # fmt: skip
-OUTCOME: Final = ("id", "state", "tries", "status", "error", "due_at", "ended_at")
-_PENDING: Final = """
-SELECT json_group_array(json_array(id, kind)) FROM deliveries
-WHERE state = 'pending' AND id IN (SELECT value FROM json_each(?))
+OUTCOME: Final = (
+    "id", "leaves", "state", "tries", "status", "error", "due_at", "ended_at", "endpoint", "task",
+)  # fmt: skip
+_OPEN: Final = """
+SELECT json_group_array(json_array(id, kind, state)) FROM deliveries
+WHERE ended_at IS NULL AND id IN (SELECT value FROM json_each(?))
 """
 RECORD: Final = """
 UPDATE deliveries SET state = r.state, tries = deliveries.tries + r.tries, status = r.status,
-  error = r.error, due_at = coalesce(r.due_at, deliveries.due_at), ended_at = r.ended_at
-FROM {rows} WHERE deliveries.id = r.id AND deliveries.state = 'pending'
+  error = r.error, due_at = coalesce(r.due_at, deliveries.due_at), ended_at = r.ended_at,
+  endpoint = coalesce(r.endpoint, deliveries.endpoint), task = coalesce(r.task, deliveries.task)
+FROM {rows} WHERE deliveries.id = r.id AND deliveries.state = r.leaves
+"""
+_NOTE_GONE: Final = """
+INSERT OR IGNORE INTO gone_callbacks (client_id, url, at)
+SELECT client_id, url, ? FROM deliveries WHERE id = ?
 """
 
 
@@ -61,75 +67,88 @@ def insert_deliveries(
 def record_outcomes(
     cursor: sqlite3.Cursor, outcomes: Sequence[DeliveryOutcome], deltas: Deltas
 ) -> list[bool]:
-    """True for each that found its delivery pending."""
+    """True for each that found its delivery in the state that it leaves."""
     results = [False] * len(outcomes)
     left = list(range(len(outcomes)))
     while left:  # outcomes of one delivery take one round each
         names = dump_json([outcomes[place].id for place in left])
-        pending = dict(json.loads(cursor.execute(_PENDING, (names,)).fetchone()[0]))
+        found = json.loads(cursor.execute(_OPEN, (names,)).fetchone()[0])
+        states = {id_: (kind, state) for id_, kind, state in found}
         rows: dict[int, Row] = {}
         later: list[int] = []
         for place in left:
             outcome = outcomes[place]
             if outcome.id in rows:
                 later.append(place)
-            elif outcome.id in pending:
-                rows[outcome.id] = row = _outcome_row(outcome)
+            elif (known := states.get(outcome.id)) is not None and known[1] == outcome.leaves:
+                state = name_state(outcome)
+                rows[outcome.id] = _outcome_row(outcome, state)
                 results[place] = True
-                deltas.tally(f"{pending[outcome.id]}/{DeliveryState.PENDING}", -1)
-                deltas.tally(f"{pending[outcome.id]}/{row[1]}")
+                deltas.tally(f"{known[0]}/{outcome.leaves}", -1)
+                deltas.tally(f"{known[0]}/{state}")
+                if outcome.gone:
+                    cursor.execute(_NOTE_GONE, (to_micros(outcome.now), outcome.id))
         run_with_rows(cursor, RECORD, OUTCOME, list(rows.values()))
         left = later
     return results
 
 
-def _outcome_row(outcome: DeliveryOutcome) -> Row:
-    state = DeliveryState.PENDING
-    if outcome.delivered or outcome.dead:
-        state = DeliveryState.DELIVERED if outcome.delivered else DeliveryState.DEAD
-    ended = state is not DeliveryState.PENDING
+def name_state(outcome: DeliveryOutcome) -> DeliveryState:
+    """The state in which an outcome leaves its delivery."""
+    if outcome.delivered:
+        return DeliveryState.DELIVERED
+    if outcome.dead:
+        return DeliveryState.DEAD
+    return DeliveryState.ACCEPTED if outcome.accepted else DeliveryState.PENDING
+
+
+def _outcome_row(outcome: DeliveryOutcome, state: DeliveryState) -> Row:
+    ended = outcome.delivered or outcome.dead
     return (
         outcome.id,
+        outcome.leaves.value,
         state.value,
         outcome.counts,
         outcome.status,
         outcome.error,
         None if ended else to_micros_or_none(outcome.due_at),
         to_micros(outcome.now) if ended else None,
+        outcome.endpoint,
+        None if outcome.task is None else dump_json(outcome.task),
     )
 
 
 _d = t.deliveries.c
-_pending = _d.state == word(DeliveryState.PENDING)
+_open = _d.ended_at.is_(None)
 
 
 def due_deliveries(endpoint: str, now: int, after_id: int, limit: int) -> Select[Any]:
     """Those of an endpoint that are due, by id. Times are microseconds."""
     return (
         select(*DELIVERY_COLUMNS)
-        .where(_pending, _d.endpoint == endpoint, _d.due_at <= now, _d.id > after_id)
+        .where(_open, _d.endpoint == endpoint, _d.due_at <= now, _d.id > after_id)
         .order_by(_d.id)
         .limit(limit)
     )
 
 
 def _endpoints() -> CTE:
-    """Endpoints with something pending. Steps from one to the next in the index: a scan over the
+    """Endpoints with something open. Steps from one to the next in the index: a scan over the
     million rows of a dead endpoint would be paid at every look."""
-    first = select(func.min(_d.endpoint).label("endpoint")).where(_pending)
+    first = select(func.min(_d.endpoint).label("endpoint")).where(_open)
     endpoints = first.cte("endpoints", recursive=True)
-    following = select(func.min(_d.endpoint)).where(_pending, _d.endpoint > endpoints.c.endpoint)
+    following = select(func.min(_d.endpoint)).where(_open, _d.endpoint > endpoints.c.endpoint)
     step = select(following.scalar_subquery()).where(endpoints.c.endpoint.is_not(None))
     return endpoints.union_all(step)
 
 
 def due_endpoints(now: int) -> Select[Any]:
     endpoint = _endpoints().c.endpoint
-    due = select(_d.id).where(_pending, _d.endpoint == endpoint, _d.due_at <= now)
+    due = select(_d.id).where(_open, _d.endpoint == endpoint, _d.due_at <= now)
     return select(endpoint).where(endpoint.is_not(None), due.exists())
 
 
 def next_delivery_at(after: int) -> Select[Any]:
     endpoint = _endpoints().c.endpoint
-    later = select(func.min(_d.due_at)).where(_pending, _d.endpoint == endpoint, _d.due_at > after)
+    later = select(func.min(_d.due_at)).where(_open, _d.endpoint == endpoint, _d.due_at > after)
     return select(func.min(later.scalar_subquery())).select_from(endpoint.table)

@@ -24,17 +24,19 @@ from sqlalchemy import (
 from ami import LegB
 from dialer.cdr import Cdr
 from dialer.policy import read_policy
-from dialer.states import ItemStatus, QueueKind, QueueStatus
+from dialer.states import DeliveryState, ItemStatus, QueueKind, QueueStatus
 from dialer.store import tables as t
 from dialer.store.contract import (
     Candidate,
     Client,
     Delivery,
+    DeliveryRecord,
     Item,
     NewDelivery,
     OpenAttempt,
     Queue,
     Server,
+    Task,
 )
 
 Raw = Sequence[Any]
@@ -98,9 +100,9 @@ CLIENT_COLUMNS: Final = (
 QUEUE_COLUMNS: Final = tuple(c for c in t.queues.c if not c.name.startswith("ending"))
 ITEM_COLUMNS: Final = tuple(t.items.c[f.name] for f in fields(Item))
 CANDIDATE_COLUMNS: Final = tuple(t.items.c[f.name] for f in fields(Candidate))
+_KEPT_OF_DELIVERY: Final = ("id", "tries", "created_at", "state", "task")
 DELIVERY_COLUMNS: Final = tuple(
-    t.deliveries.c[name]
-    for name in (*(f.name for f in fields(NewDelivery)), "id", "tries", "created_at")
+    t.deliveries.c[name] for name in (*(f.name for f in fields(NewDelivery)), *_KEPT_OF_DELIVERY)
 )
 OPEN_ATTEMPT_COLUMNS: Final = (
     t.attempts.c.number.label("attempt_number"),
@@ -176,7 +178,15 @@ def read_delivery(raw: Raw) -> Delivery:
     values = list(raw)
     values[7] = to_seconds(values[7])
     values[10] = to_seconds(values[10])
+    values[11] = DeliveryState(values[11])
+    values[12] = None if values[12] is None else Task(**values[12])
     return Delivery(*values)
+
+
+def read_delivery_record(raw: Raw) -> DeliveryRecord:
+    *delivery, accountcode, status, error, ended_at = raw
+    ended = to_seconds_or_none(ended_at)
+    return DeliveryRecord(read_delivery(delivery), accountcode, status, error, ended)
 
 
 def dump_cdr(cdr: Cdr) -> str:

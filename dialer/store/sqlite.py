@@ -21,10 +21,12 @@ from dialer.store import (
     attempts,
     audit_rows,
     config_rows,
+    dead_letters,
     ingest,
     outbox,
     queue_rows,
     reading,
+    receivers,
     rows,
 )
 from dialer.store import contract as c
@@ -49,6 +51,8 @@ _NEXT_DEADLINE: Final = reading.prepare(reading.next_deadline)
 _DUE_DELIVERIES: Final = reading.prepare(outbox.due_deliveries)
 _DUE_ENDPOINTS: Final = reading.prepare(outbox.due_endpoints)
 _NEXT_DELIVERY_AT: Final = reading.prepare(outbox.next_delivery_at)
+_CHANGED_SIGNING: Final = reading.prepare(receivers.changed_signing)
+_GONE_CALLBACKS: Final = reading.prepare(receivers.gone_callbacks)
 
 # How long a write may wait for company. A reservation never does: its Originate waits for it.
 SETTLE_LINGER: Final = 0.002
@@ -374,6 +378,33 @@ class SqliteStore:
 
     async def next_delivery_at(self, after: float = 0.0) -> float | None:
         return await self._read_moment(_NEXT_DELIVERY_AT, rows.to_micros(after))
+
+    async def deliveries(
+        self, wanted: c.DeliveryFilter, limit: int
+    ) -> tuple[c.DeliveryRecord, ...]:
+        found = await self._fetch(dead_letters.list_deliveries(wanted, limit))
+        return tuple(map(rows.read_delivery_record, found))
+
+    async def retry_deliveries(self, wanted: c.DeliveryFilter, now: float, by: str) -> int:
+        ids = await self._run(lambda conn: dead_letters.find_dead(conn, wanted, now, by))
+        count = 0
+        for piece in dead_letters.cut_ids(ids):
+            count += await self._send_again(piece, now)
+        return count
+
+    async def _send_again(self, ids: list[int], now: float) -> int:
+        return await self._run(lambda conn: dead_letters.send_again(conn, ids, now))
+
+    async def receivers(self) -> c.Receivers:
+        signing = await self._read(_CHANGED_SIGNING)
+        return receivers.read_receivers(signing, await self._read(_GONE_CALLBACKS))
+
+    async def rotate_signing(
+        self, client_id: int, grace_until: float | None, now: float, by: str
+    ) -> c.Signing:
+        return await self._run(
+            lambda conn: receivers.rotate_signing(conn, client_id, grace_until, now, by)
+        )
 
     # Reading back.
 

@@ -311,12 +311,33 @@ deliveries = Table(
     Column("due_at", _Moment, nullable=False),
     Column("created_at", _Moment, nullable=False),
     Column("ended_at", _Moment),
+    Column("task", JSON),  # dialer.store.contract.Task
     _within("kind", "callback", "sgapi"),
     _within("method", "POST", "PUT"),
-    _within("state", "pending", "delivered", "dead"),
+    _within("state", "pending", "accepted", "delivered", "dead"),
+    CheckConstraint("(ended_at IS NULL) = (state IN ('pending', 'accepted'))", name="ended"),
     # What an endpoint's turn reads, and when the next one is due.
-    Index("ix_deliveries_line", "endpoint", "id", "due_at", sqlite_where=text("state = 'pending'")),
-    Index("ix_deliveries_due", "endpoint", "due_at", sqlite_where=text("state = 'pending'")),
+    Index("ix_deliveries_line", "endpoint", "id", "due_at", sqlite_where=text("ended_at IS NULL")),
+    Index("ix_deliveries_due", "endpoint", "due_at", sqlite_where=text("ended_at IS NULL")),
+    Index("ix_deliveries_dead", "id", sqlite_where=text("state = 'dead'")),
+)
+
+# Callback URLs that answered 410: nothing is sent there until somebody says so.
+gone_callbacks = Table(
+    "gone_callbacks",
+    metadata,
+    Column("client_id", ForeignKey("clients.id"), primary_key=True),
+    Column("url", String, primary_key=True),
+    Column("at", _Moment, nullable=False),
+)
+
+# Clients whose signing secret is not their first one any more. The secrets are derived.
+signing = Table(
+    "signing",
+    metadata,
+    Column("client_id", ForeignKey("clients.id"), primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("grace_until", _Moment),
 )
 
 # Who changed what: operators, superusers, and clients their keys.
