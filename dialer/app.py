@@ -20,6 +20,7 @@ from dialer.delivery.sender import Sender, SenderSettings
 from dialer.delivery.sgapi import SgapiTarget
 from dialer.engine import Engine, EngineParts
 from dialer.errors import Conflict, SettingsError
+from dialer.failpoints import failpoints
 from dialer.ids import Ids
 from dialer.settings import Settings
 from dialer.store import open_store
@@ -134,11 +135,15 @@ class Product:
     async def run(self) -> None:
         """Run until `request_stop`, or until a part fails, which ends all others."""
         await self.store.open()
+        if failpoints.armed:
+            failpoints.reach("start.opened")
         try:
             await self.store.claim()
         except Conflict as error:
             await self.store.close()
             raise SettingsError(f"{error} ({self.settings.database_url})") from None
+        if failpoints.armed:
+            failpoints.reach("start.claimed")
         gc.collect()
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)
@@ -155,6 +160,8 @@ class Product:
                 await self._dialing.wait()
                 await self._listening.wait()
                 self.ready.set()
+                if failpoints.armed:
+                    failpoints.reach("start.ready")
                 await self._stop.wait()
                 self.ready.clear()
                 await self._wind_down()

@@ -13,6 +13,7 @@ from dialer.clock import Clock
 from dialer.coordination.contract import Signals
 from dialer.delivery.sgapi import SgapiTarget
 from dialer.errors import SettingsError, StoreUnavailable
+from dialer.failpoints import failpoints
 from dialer.feeding import Feeder
 from dialer.planner import Planner
 from dialer.reporting import Reporter
@@ -125,7 +126,11 @@ class Engine:
                 self._left = Left(
                     await self._store.open_attempts(), await self._store.recent_starts(since)
                 )
+                if failpoints.armed:
+                    failpoints.reach("start.left")
                 await self._upkeep.refresh()
+                if failpoints.armed:
+                    failpoints.reach("start.resumed")
                 tasks.create_task(self.worker.run())
                 tasks.create_task(self._upkeep.keep_fresh())
                 tasks.create_task(self._upkeep.expire())

@@ -25,6 +25,7 @@ from ami import (
     translate,
 )
 from dialer.clock import Clock
+from dialer.failpoints import failpoints
 from dialer.reconcile import SETTLING, OpenCall, Reconciler
 from dialer.store.contract import Server
 
@@ -141,7 +142,11 @@ class ServerLink:
     def _on_event(self, message: Message) -> None:
         event = translate(message, self._clock.now())
         if event is not None:
+            if failpoints.armed:
+                failpoints.reach(f"event.{type(event).__name__}")
             self._emit(self.tracker.apply(event, self._clock.monotonic()))
+            if failpoints.armed:
+                failpoints.reach("event.handled")
 
     def _emit(self, effects: Sequence[CallEffect]) -> None:
         if effects:
@@ -174,11 +179,15 @@ class ServerLink:
             log.log(level, "AMI link", extra={**fields, "why": change.reason})
         self.state = change.state.value
         if self.up:
+            if failpoints.armed:
+                failpoints.reach("link.up")
             if self._startup is not None and change.startup not in (None, self._startup):
                 self._restarted_at = self._clock.monotonic()
             self._startup = change.startup or self._startup
             self._look.set()
         else:
+            if failpoints.armed:
+                failpoints.reach("link.down")
             self._reconciler.link_lost()
         self._listener.on_up(self, self.up)
 
@@ -197,6 +206,8 @@ class ServerLink:
 
     async def _compare(self) -> float:
         """Compare the open calls with Asterisk's channels; seconds until the next look."""
+        if failpoints.armed:
+            failpoints.reach("reconcile.before")
         asked_at = self._clock.monotonic()
         restarted_at, self._restarted_at = self._restarted_at, None
         try:
@@ -207,6 +218,8 @@ class ServerLink:
                 "no list of channels", extra={"server": self.server.code, "why": str(error)}
             )
             return LIST_RETRY
+        if failpoints.armed:
+            failpoints.reach("reconcile.listed")
         present = frozenset(
             name for channel in listed for name in (channel.uniqueid, channel.linkedid) if name
         )
@@ -217,6 +230,8 @@ class ServerLink:
         for channel_id in found.live:
             own = [c for c in listed if channel_id in (c.uniqueid, c.linkedid)]
             self.tracker.adopt(channel_id, channel_id, own, at, now)
+            if failpoints.armed:
+                failpoints.reach("reconcile.adopted")
             if now - self._sent_at[channel_id] > self._max_call_duration + OVERLONG_GRACE:
                 overlong += [channel_id, *(c.uniqueid for c in own if c.uniqueid != channel_id)]
         why = "nothing was left of it when Asterisk was asked"
@@ -224,6 +239,8 @@ class ServerLink:
             why = "Asterisk was restarted"
         for channel_id in found.gone:
             self._emit(self.tracker.settle_absent(channel_id, at, now, why))
+            if failpoints.armed:
+                failpoints.reach("reconcile.gone")
         # Last: while these are awaited calls may end.
         for channel_id in overlong:
             await self.hang_up(channel_id)

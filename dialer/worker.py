@@ -22,6 +22,7 @@ from dialer.attempts import (
 )
 from dialer.clock import Clock
 from dialer.errors import Conflict, Refused, StoreUnavailable
+from dialer.failpoints import failpoints
 from dialer.originate import build_originate, find_application
 from dialer.pacing import RateGate
 from dialer.planner import Placement, Planner
@@ -158,6 +159,8 @@ class Worker:
         self._idle.clear()
         self._reserving += 1
         item = placement.candidate
+        if failpoints.armed:
+            failpoints.reach("worker.reserve.before")
         reserved: asyncio.Future[bool] = asyncio.ensure_future(
             self._store.reserve(
                 Reservation(
@@ -182,6 +185,8 @@ class Worker:
         self._conclude_soon()
         error = done.exception()
         if error is None and done.result():
+            if failpoints.armed:
+                failpoints.reach("worker.reserve.granted")
             self._move(attempt, Stage.CLEARED)
             self._send(attempt)
             return
@@ -258,7 +263,11 @@ class Worker:
             attempt.application, attempt.data = find_application(
                 placement.candidate.payload, client, client.policy
             )
+        if failpoints.armed:
+            failpoints.reach("worker.originate.before")
         answer = link.originate(originate)
+        if failpoints.armed:
+            failpoints.reach("worker.originate.after")
         self._move(attempt, Stage.SENT)
         attempt.sent_at = self._clock.now()
         answer.add_done_callback(lambda done: self._safely(self._answered, attempt, link, done))
@@ -267,6 +276,8 @@ class Worker:
         self, attempt: LiveAttempt, link: ServerLink, done: "asyncio.Future[Message]"
     ) -> None:
         """Asterisk's Response. Lost links and missing answers are left to reconciliation."""
+        if failpoints.armed:
+            failpoints.reach("worker.originate.answered")
         error = None if done.cancelled() else done.exception()
         if isinstance(error, ActionRejected):
             attempt.repeats = not any(text in error.message for text in TRANSIENT)
@@ -354,6 +365,8 @@ class Worker:
         self._settle(attempt, settlement)
 
     def _settle(self, attempt: LiveAttempt, settlement: Settlement) -> None:
+        if failpoints.armed:
+            failpoints.reach("worker.settle.before")
         written: asyncio.Future[tuple[Delivery, ...]] = asyncio.ensure_future(
             self._store.settle(settlement)
         )
@@ -375,6 +388,8 @@ class Worker:
             loop = asyncio.get_running_loop()
             loop.call_later(SETTLE_RETRY, self._safely, self._settle, attempt, settlement)
             return
+        if failpoints.armed:
+            failpoints.reach("worker.settle.after")
         self._parts.reporter.offer(done.result())
         next_at = self._next_attempt_at(settlement)
         self._planner.settled(attempt.placement, next_at, self._clock.now())

@@ -15,6 +15,7 @@ from dialer.api.reading import read_body
 from dialer.batch import BatchBuilder
 from dialer.bodies import Parsed, parse_batch, parse_quick_call
 from dialer.errors import Refused
+from dialer.failpoints import failpoints
 from dialer.items import reachable_servers
 from dialer.quick_call import build_quick_call
 from dialer.store.contract import BatchStored, Client, NewBatch, NewItem
@@ -42,6 +43,8 @@ async def insert_batch(request: Request) -> Response:
             "inserted_count": stored.inserted_count,
             "batch_id": stored.batch_id,
         }
+        if failpoints.armed:
+            failpoints.reach("ingest.answer.before")
         return success("Queue data inserted successfully", data), stored.replayed
 
     return await answer_once(request, caller, body, work)
@@ -91,7 +94,12 @@ async def _store_batch(parsed: Parsed, client: Client, deps: ApiDeps) -> BatchSt
         if stored is None:
             raise
         return stored
-    return await deps.store.insert_batch(make_batch(parsed, client, items, deps.clock.now()))
+    if failpoints.armed:
+        failpoints.reach("ingest.batch.before")
+    stored = await deps.store.insert_batch(make_batch(parsed, client, items, deps.clock.now()))
+    if failpoints.armed:
+        failpoints.reach("ingest.batch.stored")
+    return stored
 
 
 async def _parse(body: bytes) -> Parsed:

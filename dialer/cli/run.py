@@ -2,12 +2,14 @@
 
 import asyncio
 import logging
+import os
 import signal
 
 import typer
 
 from dialer.app import Product
 from dialer.errors import SettingsError
+from dialer.failpoints import arm_from
 from dialer.settings import Settings, load_settings
 from dialer.telemetry import configure_logging
 
@@ -26,6 +28,7 @@ def run() -> None:
     if not settings.database_url.startswith("sqlite"):
         raise SettingsError("DIALER_DATABASE_URL: this version runs on SQLite only")
     configure_logging(settings.log_format)
+    arm_from(os.environ, settings.database_url)
     asyncio.run(_run(settings))
 
 

@@ -19,6 +19,7 @@ from dialer.delivery.backlog import Backlog, Limits, Page
 from dialer.delivery.schedule import Chance
 from dialer.delivery.verdict import Answer, Finding, Verdict, record_verdict
 from dialer.errors import StoreUnavailable
+from dialer.failpoints import failpoints
 from dialer.store.contract import Delivery, DeliveryOutcome
 
 log = logging.getLogger(__name__)
@@ -140,7 +141,11 @@ class Deliverer:
             self._woken.set()
 
     async def _deliver(self, delivery: Delivery) -> None:
+        if failpoints.armed:
+            failpoints.reach(f"delivery.{delivery.kind}.before")
         answer = await self._sender.send(delivery)
+        if failpoints.armed:
+            failpoints.reach(f"delivery.{delivery.kind}.after")
         now = self._clock.now()
         verdict = JUDGES[delivery.kind](answer, delivery.tries, self._chance)
         self._backlog.answered(delivery, verdict, now)
@@ -148,6 +153,8 @@ class Deliverer:
         self._send_more()
         outcome = record_verdict(delivery, answer, verdict, now)
         await self._record(outcome)
+        if failpoints.armed:
+            failpoints.reach("delivery.recorded")
         self._backlog.recorded(delivery)
         self._settled.set()
         self._expect(outcome.due_at)

@@ -19,6 +19,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 
 from dialer.errors import Conflict, StoreUnavailable
+from dialer.failpoints import failpoints
 from dialer.store.deltas import Deltas
 
 R = TypeVar("R")
@@ -96,11 +97,11 @@ class Session:
         outcomes: Sequence[Outcome] = ()
         try:
             if work.groups:
-                outcomes = self._transact(self._write_groups, work)
+                outcomes = self._transact("writes", self._write_groups, work)
             if work.runs:
                 if outcomes:  # Originates do not wait for a batch that is being inserted
                     self._tell(outcomes, None)
-                outcomes = self._transact(self._run_some, work)
+                outcomes = self._transact("runs", self._run_some, work)
             if work.look:
                 version = self._data_version()
                 foreign, self._version = version != self._version, version
@@ -117,14 +118,18 @@ class Session:
         self._loop.call_soon_threadsafe(self._report, outcomes, idle, foreign)
 
     def _transact(
-        self, body: Callable[[Work, list[Future]], list[Outcome]], work: Work
+        self, kind: str, body: Callable[[Work, list[Future]], list[Outcome]], work: Work
     ) -> list[Outcome]:
         """`body`, which begins a transaction and notes the futures of the writes that it takes,
         then COMMIT. If anything fails, nothing was stored and each of them is told so."""
         taken: list[Future] = []
         try:
             outcomes = body(work, taken)
+            if failpoints.armed:
+                failpoints.reach(f"store.{kind}.commit.before")
             self._cursor.execute("COMMIT")
+            if failpoints.armed:
+                failpoints.reach(f"store.{kind}.commit.after")
         except Exception as error:
             if self._raw.in_transaction:
                 self._raw.rollback()
