@@ -16,6 +16,7 @@ from dialer.api.server import serve
 from dialer.clock import Clock, SystemClock
 from dialer.coordination.local import LocalSignals
 from dialer.delivery.outbox import Deliverer
+from dialer.delivery.receivers import ReceiverBook
 from dialer.delivery.sender import Sender, SenderSettings
 from dialer.delivery.sgapi import SgapiTarget
 from dialer.engine import Engine, EngineParts
@@ -23,6 +24,7 @@ from dialer.errors import Conflict, SettingsError
 from dialer.failpoints import failpoints
 from dialer.ids import Ids
 from dialer.settings import Settings
+from dialer.signing_key import load_signing_key
 from dialer.store import open_store
 from dialer.telemetry import conceal
 
@@ -63,6 +65,7 @@ class Product:
         )
         self.store = open_store(settings.database_url)
         self.signals = LocalSignals()
+        self._receivers = ReceiverBook(self.store, lambda: load_signing_key(settings))
         self._deliverer = Deliverer(
             self.store,
             self._clock,
@@ -75,7 +78,9 @@ class Product:
                     if settings.sgapi_token
                     else None,
                 ),
+                self._receivers.secrets_of,
             ),
+            self._receivers,
             random.SystemRandom(),
         )
         self.engine = Engine(
@@ -147,8 +152,11 @@ class Product:
         gc.collect()
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)
-        import sys; sys.setswitchinterval(0.005)
+        import sys
+
+        sys.setswitchinterval(0.005)
         try:
+            await self._receivers.refresh()  # a signing key that cannot be had is told at once
             async with asyncio.TaskGroup() as tasks:
                 api_stop = asyncio.Event()
                 serving = tasks.create_task(self._serve(api_stop))

@@ -277,7 +277,7 @@ def read_progress(totals: Totals) -> Progress:
         ended=sum(totals.items.get(status, 0) for status in ended),
         attempts=totals.cdrs,
         delivered=count(DeliveryState.DELIVERED),
-        undelivered=count(DeliveryState.PENDING),
+        undelivered=count(DeliveryState.PENDING) + count(DeliveryState.ACCEPTED),
     )
 
 

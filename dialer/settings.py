@@ -50,6 +50,9 @@ class Settings(BaseSettings):
     """Bearer token for the Disposition Gateway."""
     sgapi_entity: str | None = None
     """Path element behind /cdrtosgapi."""
+    signing_key: Annotated[SecretStr | None, Field(min_length=32)] = None
+    """Key from which clients' signing secrets are derived, 32 characters or more; none: the file
+    DATABASE.signing-key, which is made."""
     callback_allow_private: bool = False
     """Whether callbacks may go to private and loopback addresses."""
     log_format: LogFormat = LogFormat.CONSOLE
@@ -68,7 +71,7 @@ class Settings(BaseSettings):
     @property
     def secrets(self) -> tuple[str, ...]:
         """Every secret value, to be kept out of what this process says."""
-        keys = (self.superuser_api_key, self.sgapi_token)
+        keys = (self.superuser_api_key, self.sgapi_token, self.signing_key)
         urls = (self.database_url, self.redis_url, self.sgapi_url)
         values = [key.get_secret_value() for key in keys if key is not None]
         values += [unquote(password) for url in urls if url and (password := _password(url))]

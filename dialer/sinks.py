@@ -6,7 +6,7 @@ the gateway answers as its document says (docs/client-api.md).
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from time import time
 from typing import Any, Final, Self
@@ -18,6 +18,18 @@ from dialer.delivery.timestamps import format_seconds
 Body = dict[str, Any]
 Script = Callable[[Body], web.Response | None]
 """Looks at a body and may answer in the sink's place; what it answers is not taken."""
+
+TaskScript = Callable[[str, int], Awaitable[web.Response | None]]
+"""Answers in the gateway's place when a task is asked for: its uuid, and the how manieth time."""
+
+SYNC_STATUS: Final[Mapping[str, str]] = {
+    "pending": "pending",
+    "processing": "syncing",
+    "retrying": "error",
+    "completed": "synced",
+    "failed": "error",
+}
+"""What a task's state says of SGAPI."""
 
 LARGEST_BODY: Final = 1024 * 1024
 
@@ -120,27 +132,77 @@ class CallbackSink(Sink):
 
 
 class SgapiSink(Sink):
-    """`PUT /cdrtosgapi[/{entity}]` of the Disposition Gateway. `token`: what must be presented as
-    Bearer, None: anything goes. CDRs are kept by uuid; a second one is 409 and counted."""
+    """`PUT /cdrtosgapi[/{entity}]` and `GET /cdrtosgapi/{uuid}` of the Disposition Gateway.
+    `token`: what must be presented as Bearer, None: anything goes. CDRs are kept by uuid; a second
+    one is 409 and counted. A task is completed when it is asked for, unless `tasks` answers in its
+    place; `looks` counts how often each was."""
 
-    def __init__(self, script: Script | None = None, token: str | None = None) -> None:
+    def __init__(
+        self,
+        script: Script | None = None,
+        token: str | None = None,
+        tasks: TaskScript | None = None,
+    ) -> None:
         super().__init__(script)
         self.token = token
+        self.tasks = tasks
+        self.looks: Counter[str] = Counter()
         self.cdrs: dict[str, Body] = {}
+        self.numbers: dict[str, int] = {}
         self.entities: dict[str, str | None] = {}
         self.duplicates: Counter[str] = Counter()
         self.refused: list[tuple[str, Body | None]] = []
 
     def routes(self) -> list[web.RouteDef]:
         paths = ("/cdrtosgapi", "/cdrtosgapi/{entity}")
-        return [web.put(path, self._take) for path in paths]
+        task = web.get("/cdrtosgapi/{uuid}", self._tell, allow_head=False)
+        return [*(web.put(path, self._take) for path in paths), task]
+
+    def _refuses(self, request: web.Request) -> web.Response | None:
+        if self.token in (None, request.headers.get("Authorization", "").removeprefix("Bearer ")):
+            return None
+        return _refuse(401, "UNAUTHORIZED", "Missing or invalid authentication token")
+
+    async def _tell(self, request: web.Request) -> web.StreamResponse:
+        """What became of a CDR."""
+        refusal = self._refuses(request)
+        if refusal is not None:
+            return refusal
+        uuid = request.match_info["uuid"]
+        self.looks[uuid] += 1
+        scripted = await self.tasks(uuid, self.looks[uuid]) if self.tasks else None
+        if scripted is None and uuid not in self.cdrs:
+            scripted = _refuse(404, "NOT_FOUND", "No CDR task found with the specified UUID")
+        answer = scripted or web.json_response(self.describe_task(uuid))
+        self._notify()
+        return answer
+
+    def describe_task(self, uuid: str, state: str = "completed", **changes: object) -> Body:
+        """The answer for a task in `state`; `changes` go into its data."""
+        body = self.cdrs.get(uuid, {})
+        number = self.numbers.get(uuid, 0)
+        now = format_seconds(time())
+        done = state == "completed"
+        data: Body = {
+            "uuid": uuid,
+            "task_id": f"task_{number}",
+            "cdr_id": f"cdr_{number}",
+            "state": state,
+            **{name: body.get(name) for name in ("caller_id", "called_number")},
+            **{name: body.get(name) for name in ("disposition", "duration")},
+            "sgapi_status": SYNC_STATUS.get(state),
+            "sgapi_reference": f"sgapi_ref_{number}" if done else None,
+            "created_at": now,
+            "updated_at": now,
+            "completed_at": now if done else None,
+        }
+        return {"status": "success", "data": data | changes}
 
     async def _take(self, request: web.Request) -> web.StreamResponse:
         body = await self._read(request)
-        if self.token is not None and request.headers.get("Authorization") != (
-            f"Bearer {self.token}"
-        ):
-            return _refuse(401, "UNAUTHORIZED", "Missing or invalid authentication token")
+        refusal = self._refuses(request)
+        if refusal is not None:
+            return refusal
         scripted = self.script(body) if self.script and body is not None else None
         if scripted is not None:
             return scripted
@@ -154,6 +216,7 @@ class SgapiSink(Sink):
             self.duplicates[uuid] += 1
             return _refuse(409, "DUPLICATE_CDR", "A CDR with this UUID already exists")
         self.cdrs[uuid] = body
+        self.numbers[uuid] = len(self.cdrs)
         self.entities[uuid] = entity = request.match_info.get("entity")
         self._notify()
         return web.json_response(_accept(uuid, entity, len(self.cdrs)))

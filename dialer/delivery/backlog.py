@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import Final
 
+from dialer.delivery import following
 from dialer.delivery.verdict import Finding, Verdict
 from dialer.store.contract import Delivery
 
@@ -31,12 +32,19 @@ LONGEST_REST: Final = 30.0
 is noticed within half a minute."""
 
 
+PERIOD: Final = 0.1
+"""Seconds: what a slow line may start in them starts together, so that the loop wakes ten times a
+second for it, not two hundred times."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Bounds of the backlog. In flight: being sent. In memory: waiting or being sent."""
 
     callback_in_flight: int = 8  # to one endpoint
     sgapi_in_flight: int = 16
+    tasks_in_flight: int = 4  # looks at SGAPI's tasks
+    tasks_a_second: float = 200.0
     total_in_flight: int = 256
     line_in_memory: int = 1000  # waiting for one endpoint, some 1 kB each
     total_in_memory: int = 20_000  # a line may always have two rounds of its own beside
@@ -54,10 +62,14 @@ class Page:
 
 @dataclass(slots=True)
 class Line:
-    """One endpoint's part. `rest_until` is wall-clock seconds."""
+    """One endpoint's part. `rest_until` is wall-clock seconds. Where it is kept slow, `burst` may
+    start in every `PERIOD`."""
 
     endpoint: str
     cap: int
+    burst: int | None = None
+    started: int = 0  # in the period
+    period_ends: float = 0.0
     waiting: deque[Delivery] = field(default_factory=deque)
     in_flight: int = 0
     in_round: bool = False
@@ -182,6 +194,8 @@ class Backlog:
             self._in_flight += 1
             self._waiting -= 1
             delivery = line.waiting.popleft()
+            if line.burst is not None:
+                _count_start(line, line.burst, now)
             self._enroll(line)
             return delivery
         return None
@@ -239,10 +253,17 @@ class Backlog:
     def _line(self, endpoint: str) -> Line:
         line = self._lines.get(endpoint)
         if line is None:
-            limits = self._limits
-            cap = limits.sgapi_in_flight if endpoint == "sgapi" else limits.callback_in_flight
-            line = self._lines[endpoint] = Line(endpoint, cap)
+            line = self._lines[endpoint] = self._open_line(endpoint)
         return line
+
+    def _open_line(self, endpoint: str) -> Line:
+        limits = self._limits
+        if endpoint == following.LINE:
+            burst = max(1, round(limits.tasks_a_second * PERIOD))
+            return Line(endpoint, limits.tasks_in_flight, burst)
+        if endpoint == following.HOME:
+            return Line(endpoint, limits.sgapi_in_flight)
+        return Line(endpoint, limits.callback_in_flight)
 
     def _room(self, line: Line) -> int:
         own = len(line.waiting)
@@ -286,6 +307,14 @@ class Backlog:
     def _park(self, line: Line) -> None:
         line.parked = True
         heappush(self._rests, (line.rest_until, line.endpoint))
+
+
+def _count_start(line: Line, burst: int, now: float) -> None:
+    if now >= line.period_ends:
+        line.started, line.period_ends = 0, now + PERIOD
+    line.started += 1
+    if line.started >= burst:
+        line.rest_until = max(line.rest_until, line.period_ends)
 
 
 def _count_failure(line: Line, now: float) -> None:

@@ -107,15 +107,16 @@ def build_closing(
 
 
 def judge_callback(answer: Answer, tries: int, chance: Chance) -> Verdict:
-    """2xx: delivered. 410: the receiver wants no more of it. 429: paced, not counted. All else,
-    redirects too (never followed), is tried again by the schedule: endpoints get repaired."""
+    """2xx: delivered. 410: the receiver wants no more, of this or any other. 429: paced, not
+    counted. All else, redirects too (never followed), is tried again by the schedule: endpoints get
+    repaired."""
     status = answer.status
     if status is None:
         return judge_failure(answer, tries, chance)
     if 200 <= status < 300:
         return Verdict(Finding.DELIVERED)
     if status == GONE:
-        return Verdict(Finding.DEAD, error=describe(answer))
+        return Verdict(Finding.DEAD, error=describe(answer), gone=True)
     if status == 429:
         return judge_pace(answer, PACE, chance)
     return judge_failure(answer, tries, chance)

@@ -31,23 +31,46 @@ AddressInfo = tuple[int, int, int, str, tuple[Any, ...]]
 Lookup = Callable[[str, int, int], Sequence[AddressInfo]]
 
 
-def open_connector(*, guarded: bool, lookup: Lookup | None = None) -> TCPConnector:
+def open_connector(
+    *, guarded: bool, write_timeout: float, lookup: Lookup | None = None
+) -> TCPConnector:
     """A connector without limits of its own (the backlog has them). `guarded`: for callbacks,
-    which may lead to public addresses only. Call inside the event loop."""
+    which may lead to public addresses only. `write_timeout`: seconds after which a connection ends
+    whose other side does not take what is sent. Call inside the event loop."""
+    make = make_guarded_socket if guarded else make_socket
+
+    def make_limited(info: AddressInfo) -> socket.socket:
+        made = make(info)
+        limit_writes(made, write_timeout)
+        return made
+
     return TCPConnector(
         limit=0,
         ttl_dns_cache=DNS_TTL,
         keepalive_timeout=KEEP_ALIVE,
         resolver=DaemonResolver(lookup or look_up),
-        socket_factory=make_guarded_socket if guarded else None,
+        socket_factory=make_limited,
     )
 
 
 def make_guarded_socket(info: AddressInfo) -> socket.socket:
     """The socket for a connection to `info`'s address. Raises `ForbiddenAddress`."""
-    family, kind, protocol, _, address = info
-    check_address(str(address[0]))
-    return socket.socket(family, kind, protocol)
+    check_address(str(info[4][0]))
+    return make_socket(info)
+
+
+def make_socket(info: AddressInfo) -> socket.socket:
+    """The socket for a connection to `info`'s address."""
+    return socket.socket(*info[:3])
+
+
+def limit_writes(made: socket.socket, seconds: float) -> None:
+    """Have the system end a connection whose other side leaves what was sent without
+    acknowledgement, or takes nothing, for so long (tcp(7), TCP_USER_TIMEOUT). aiohttp has no
+    timeout for writing. Where the system does not know this, the whole try's timeout remains."""
+    option = getattr(socket, "TCP_USER_TIMEOUT", None)
+    if option is not None:
+        made.setsockopt(socket.IPPROTO_TCP, option, int(seconds * 1000))
 
 
 def look_up(host: str, port: int, family: int) -> Sequence[AddressInfo]:

@@ -14,13 +14,14 @@ from math import inf
 from typing import Any, Final, Protocol
 
 from dialer.clock import Clock
-from dialer.delivery import callback, sgapi
+from dialer.delivery import callback, following, sgapi
 from dialer.delivery.backlog import Backlog, Limits, Page
 from dialer.delivery.schedule import Chance
 from dialer.delivery.verdict import Answer, Finding, Verdict, record_verdict
 from dialer.errors import StoreUnavailable
 from dialer.failpoints import failpoints
-from dialer.store.contract import Delivery, DeliveryOutcome
+from dialer.states import DeliveryState
+from dialer.store.contract import Delivery, DeliveryOutcome, Task
 
 log = logging.getLogger(__name__)
 
@@ -35,10 +36,21 @@ STORE_PAUSE: Final = 0.1
 LONGEST_STORE_PAUSE: Final = 5.0
 """Seconds before a write or read that the store could not take is repeated, doubling."""
 
-JUDGES: Final[dict[str, Callable[[Answer, int, Chance], Verdict]]] = {
-    callback.KIND: callback.judge_callback,
-    sgapi.KIND: sgapi.judge_sgapi,
-}
+TAKEN: Final = frozenset({Finding.DELIVERED, Finding.ACCEPTED})
+
+NOT_SENT: Final = Verdict(
+    Finding.UNSENT, error="not sent: this callback URL answered 410 (gone) before"
+)
+
+
+def judge(delivery: Delivery, answer: Answer, chance: Chance, now: float) -> Verdict:
+    """What a try's answer means for its delivery and for its endpoint."""
+    if delivery.kind == callback.KIND:
+        return callback.judge_callback(answer, delivery.tries, chance)
+    if delivery.state is DeliveryState.ACCEPTED:
+        task = delivery.task or Task(since=delivery.created_at)
+        return following.judge_look(answer, task, chance, now)
+    return sgapi.judge_sgapi(answer, delivery.tries, chance, now, delivery.task)
 
 
 class OutboxStore(Protocol):
@@ -58,6 +70,14 @@ class DeliverySender(AbstractAsyncContextManager[Any], Protocol):
     async def send(self, delivery: Delivery) -> Answer: ...
 
 
+class Receivers(Protocol):
+    """What is needed of `dialer.delivery.receivers.ReceiverBook`."""
+
+    async def refresh(self) -> None: ...
+    def is_gone(self, client_id: int, url: str) -> bool: ...
+    def note_gone(self, client_id: int, url: str) -> bool: ...
+
+
 class Deliverer:
     """One deliverer of one process; all methods are called in its event loop. `run` is supervised:
     it ends by being cancelled, or raises what is our own bug."""
@@ -67,6 +87,7 @@ class Deliverer:
         store: OutboxStore,
         clock: Clock,
         sender: DeliverySender,
+        receivers: Receivers,
         chance: Chance,
         limits: Limits | None = None,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -74,12 +95,14 @@ class Deliverer:
         self._store = store
         self._clock = clock
         self._sender = sender
+        self._receivers = receivers
         self._chance = chance
         self._pause = pause
         self._backlog = Backlog(limits or Limits())
         self._tasks: asyncio.TaskGroup | None = None
         self._due_at = 0.0  # when to look for due deliveries on disk
         self._looking = False  # a look at the disk is under way
+        self._unsure = True  # receivers may have changed
         self._nap_until = -inf  # when the main loop wakes by itself, while it naps
         self._woken = asyncio.Event()
         self._settled = asyncio.Event()
@@ -91,13 +114,17 @@ class Deliverer:
         self._send_more()
 
     def wake(self) -> None:
-        """Look at the disk: something may be due that was not offered."""
+        """Look at the disk: something may be due that was not offered, and what is known of
+        receivers may have changed."""
+        self._unsure = True
         self._due_at = 0.0
         self._woken.set()
 
     async def run(self) -> None:
         """Deliver until cancelled. What is in flight then stays in the outbox."""
         async with self._sender, asyncio.TaskGroup() as tasks:
+            while not await self._learn_receivers():
+                await self._pause(LONGEST_STORE_PAUSE)
             self._tasks = tasks
             try:
                 while True:
@@ -141,13 +168,16 @@ class Deliverer:
             self._woken.set()
 
     async def _deliver(self, delivery: Delivery) -> None:
-        if failpoints.armed:
-            failpoints.reach(f"delivery.{delivery.kind}.before")
-        answer = await self._sender.send(delivery)
-        if failpoints.armed:
-            failpoints.reach(f"delivery.{delivery.kind}.after")
-        now = self._clock.now()
-        verdict = JUDGES[delivery.kind](answer, delivery.tries, self._chance)
+        if self._receivers.is_gone(delivery.client_id, delivery.url):
+            answer, verdict, now = Answer(None), NOT_SENT, self._clock.now()
+        else:
+            if failpoints.armed:
+                failpoints.reach(f"delivery.{delivery.kind}.before")
+            answer = await self._sender.send(delivery)
+            if failpoints.armed:
+                failpoints.reach(f"delivery.{delivery.kind}.after")
+            now = self._clock.now()
+            verdict = judge(delivery, answer, self._chance, now)
         self._backlog.answered(delivery, verdict, now)
         self._report(delivery, verdict)
         self._send_more()
@@ -180,9 +210,23 @@ class Deliverer:
             if due_at < self._nap_until:
                 self._woken.set()
 
+    async def _learn_receivers(self) -> bool:
+        """Read what is known of receivers, where it may have changed; whether it is read."""
+        if not self._unsure:
+            return True
+        self._unsure = False
+        try:
+            await self._receivers.refresh()
+        except StoreUnavailable as error:
+            log.error("receivers cannot be read", extra={"error": str(error)})
+            self._unsure = True
+        return not self._unsure
+
     async def _load(self) -> None:
         pages: deque[Page] = deque()
         try:
+            # First: what was sent again by an operator may be for one that is gone no more.
+            await self._learn_receivers()
             await self._find_due()
             while pages or (pages := deque(self._backlog.pages())):
                 page = pages[0]
@@ -233,9 +277,15 @@ class Deliverer:
                     "our credentials are refused: deliveries wait, one is tried now and then",
                     extra={"endpoint": endpoint, "error": verdict.error, "seconds": verdict.hold},
                 )
-        elif verdict.finding is Finding.DELIVERED and endpoint in self._stopped:
+        elif verdict.finding in TAKEN and endpoint in self._stopped:
             self._stopped.discard(endpoint)
             log.warning("our credentials are accepted again", extra={"endpoint": endpoint})
-        if verdict.finding is not Finding.DELIVERED and verdict.delay is None:
+        if verdict.gone and self._receivers.note_gone(delivery.client_id, delivery.url):
+            log.error(
+                "a callback URL is gone: what is for it becomes dead letters",
+                extra={"client": delivery.client_id, "endpoint": endpoint},
+            )
+        silent = verdict.finding in TAKEN or verdict.finding is Finding.UNSENT
+        if verdict.delay is None and not silent:
             fields = {"delivery": delivery.id, "endpoint": endpoint, "error": verdict.error}
             log.error("a delivery is dead", extra=fields)

@@ -4,11 +4,12 @@ bounded body, bounded time, and no proxy taken from the environment.
 """
 
 import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import version
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 from aiohttp import (
     ClientConnectorError,
@@ -25,14 +26,20 @@ from yarl import URL
 
 from dialer.clock import Clock
 from dialer.delivery.connector import Lookup, open_connector
+from dialer.delivery.following import name_task
 from dialer.delivery.schedule import parse_retry_after
 from dialer.delivery.sgapi import KIND as SGAPI
-from dialer.delivery.verdict import KEPT_TEXT, Answer
-from dialer.redaction import Redactor, find_url_secrets
+from dialer.delivery.signing import sign
+from dialer.delivery.verdict import KEPT_TEXT, Answer, clean_text
+from dialer.redaction import MASK, Redactor, find_url_secrets
+from dialer.states import DeliveryState
 from dialer.store.contract import Delivery
 
 CONNECT_TIMEOUT: Final = 5.0
 """Seconds for name lookup, TCP and TLS together."""
+
+WRITE_TIMEOUT: Final = 10.0
+"""Seconds in which the other side must take what is sent."""
 
 TOTAL_TIMEOUT: Final = 15.0
 """Seconds for the whole try."""
@@ -41,12 +48,32 @@ MOST_READ: Final = 64 * 1024
 """Bytes of a response that are read; a longer one costs the connection, not the delivery."""
 
 MOST_LOOKED_AT: Final = 4 * KEPT_TEXT
-"""Bytes of an error's body that are searched for secrets before it is cut: one that began in what
-is kept would else be kept in part."""
+"""Bytes of a body that are searched for secrets before it is cut (one that began in what is kept
+would else be kept in part), and that are read of what SGAPI says."""
 
 _WELL_FORMED: Final = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+")
 
 USER_AGENT: Final = f"ami-dialer/{version('ami-dialer')}"
+
+
+SecretsOf = Callable[[int, float], Iterable[bytes]]
+"""The live signing secrets of a client at a time (epoch seconds)."""
+
+_JSON: Final = {"Content-Type": "application/json"}
+
+
+def unsigned(client_id: int, now: float) -> tuple[bytes, ...]:
+    """Nobody has a signing secret."""
+    return ()
+
+
+class Request(NamedTuple):
+    """What one try says."""
+
+    method: str
+    url: str
+    headers: dict[str, str]
+    body: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +85,7 @@ class SenderSettings:
     sgapi_address: str | None = None
     sgapi_token: str | None = None
     connect_timeout: float = CONNECT_TIMEOUT
+    write_timeout: float = WRITE_TIMEOUT
     total_timeout: float = TOTAL_TIMEOUT
 
 
@@ -67,10 +95,15 @@ class Sender:
     connection of one is never used by the other. An async context manager."""
 
     def __init__(
-        self, clock: Clock, settings: SenderSettings, lookup: Lookup | None = None
+        self,
+        clock: Clock,
+        settings: SenderSettings,
+        secrets_of: SecretsOf = unsigned,
+        lookup: Lookup | None = None,
     ) -> None:
         self._clock = clock
         self._settings = settings
+        self._secrets_of = secrets_of
         self._lookup = lookup
         self._callbacks: ClientSession | None = None
         self._sgapi: ClientSession | None = None
@@ -94,40 +127,57 @@ class Sender:
                 await session.close()
 
     async def send(self, delivery: Delivery) -> Answer:
-        """One try: the stored bytes, under the same event id every time. Never raises for what
-        the network or the receiver does."""
-        session, url, headers = self._address(delivery)
-        redactor = _make_redactor(url, self._settings.sgapi_token)
-        headers["Content-Type"] = "application/json"
-        headers["Idempotency-Key"] = delivery.event_id
+        """One try: the stored bytes, under the same event id every time; of what SGAPI has
+        accepted, one look at its task. Never raises for what the network or the receiver does."""
+        session = self._sgapi if delivery.kind == SGAPI else self._callbacks
+        if session is None:
+            raise RuntimeError("the sender is not open")
+        request = self._make_request(delivery)
+        redactor = _make_redactor(request.url, self._settings.sgapi_token)
         try:
             async with session.request(
-                delivery.method,
-                _parse_url(url),
-                data=delivery.body.encode(),
-                headers=headers,
+                request.method,
+                _parse_url(request.url),
+                data=request.body,
+                headers=request.headers,
                 allow_redirects=False,
             ) as response:
-                text = await _read_text(response, redactor)
+                content = await _read_start(response)
                 retry_after = parse_retry_after(
                     response.headers.get("Retry-After"), self._clock.now()
                 )
-                return Answer(response.status, retry_after, text)
+                text = "" if response.ok else _read_text(content, redactor)
+                told = self._hide_token(content) if delivery.kind == SGAPI else b""
+                return Answer(response.status, retry_after, text, content=told)
         except (ClientError, OSError, TimeoutError, ValueError) as error:
             return Answer(None, error=redactor.hide_secrets(self._explain(error)))
 
-    def _address(self, delivery: Delivery) -> tuple[ClientSession, str, dict[str, str]]:
-        sgapi = delivery.kind == SGAPI
-        session = self._sgapi if sgapi else self._callbacks
-        if session is None:
-            raise RuntimeError("the sender is not open")
-        if sgapi:
-            return session, self._settings.sgapi_address or delivery.url, {**self._authorization}
-        return session, delivery.url, {}
+    def _make_request(self, delivery: Delivery) -> Request:
+        if delivery.kind != SGAPI:
+            body = delivery.body.encode()
+            now = self._clock.now()
+            secrets = self._secrets_of(delivery.client_id, now)
+            headers = _JSON | sign(secrets, delivery.event_id, now, body)
+            headers["Idempotency-Key"] = delivery.event_id
+            return Request(delivery.method, delivery.url, headers, body)
+        url = self._settings.sgapi_address or delivery.url
+        if delivery.state is DeliveryState.ACCEPTED:
+            return Request("GET", name_task(url, delivery.event_id), self._authorization, None)
+        headers = _JSON | self._authorization
+        headers["Idempotency-Key"] = delivery.event_id
+        return Request(delivery.method, url, headers, delivery.body.encode())
+
+    def _hide_token(self, content: bytes) -> bytes:
+        token = self._settings.sgapi_token
+        return content.replace(token.encode(), MASK.encode()) if token else content
 
     def _open_session(self, *, guarded: bool) -> ClientSession:
         return ClientSession(
-            connector=open_connector(guarded=guarded, lookup=self._lookup),
+            connector=open_connector(
+                guarded=guarded,
+                write_timeout=self._settings.write_timeout,
+                lookup=self._lookup,
+            ),
             timeout=ClientTimeout(
                 total=self._settings.total_timeout, connect=self._settings.connect_timeout
             ),
@@ -151,12 +201,6 @@ class Sender:
         return clean_text(f"{type(error).__name__}: {error}")
 
 
-def clean_text(text: str) -> str:
-    """One printable line of at most 1 KiB."""
-    line = "".join(c if c.isprintable() else " " for c in text[:KEPT_TEXT])
-    return line.strip().encode(errors="replace")[:KEPT_TEXT].decode(errors="ignore")
-
-
 @lru_cache(maxsize=256)
 def _make_redactor(url: str, token: str | None) -> Redactor:
     """Knows what a receiver may give back in an error's text: our token, and those of its URL."""
@@ -165,10 +209,9 @@ def _make_redactor(url: str, token: str | None) -> Redactor:
     return redactor
 
 
-async def _read_text(response: ClientResponse, redactor: Redactor) -> str:
-    """Read the body to its end, for the connection's next use, and return the start of an error's,
-    without secrets. The status is the answer: a body that is cut off, slow or too long changes
-    nothing."""
+async def _read_start(response: ClientResponse) -> bytes:
+    """Read the body to its end, for the connection's next use, and return its start. The status is
+    the answer: a body that is cut off, slow or too long changes nothing."""
     kept = b""
     size = 0
     try:
@@ -180,9 +223,14 @@ async def _read_text(response: ClientResponse, redactor: Redactor) -> str:
                 break
     except (ClientError, OSError, TimeoutError):
         response.close()
-    if response.ok or not kept:
+    return kept
+
+
+def _read_text(content: bytes, redactor: Redactor) -> str:
+    """The start of an error's body, without secrets."""
+    if not content:
         return ""
-    return clean_text(redactor.hide_secrets(kept.decode(errors="replace")))
+    return clean_text(redactor.hide_secrets(content.decode(errors="replace")))
 
 
 @lru_cache(maxsize=4096)

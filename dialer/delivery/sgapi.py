@@ -13,13 +13,14 @@ from urllib.parse import quote
 
 from dialer.cdr import Cdr
 from dialer.delivery.callback import choose_channel_id, show_number
+from dialer.delivery.following import HOME, PACE, PROBE, judge_accepted
 from dialer.delivery.schedule import Chance
 from dialer.delivery.timestamps import format_seconds
 from dialer.delivery.verdict import Answer, Finding, Verdict, describe, judge_failure, judge_pace
-from dialer.store.contract import NewDelivery
+from dialer.store.contract import NewDelivery, Task
 
 KIND: Final = "sgapi"
-ENDPOINT: Final = "sgapi"
+ENDPOINT: Final = HOME
 
 WORDS: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -40,12 +41,6 @@ WORDS: Final[Mapping[str, str]] = MappingProxyType(
 Our own word stands in custom_data."""
 
 OTHER_WORD: Final = "FAILED"
-
-PACE: Final = 5.0
-"""Seconds of rest after a 429 without Retry-After."""
-
-PROBE: Final = 300.0
-"""Seconds between two tries while the gateway refuses our credentials."""
 
 _encode = JSONEncoder(separators=(",", ":")).encode
 
@@ -95,15 +90,18 @@ def build_sgapi(cdr: Cdr, target: SgapiTarget | None, now: float) -> NewDelivery
     )
 
 
-def judge_sgapi(answer: Answer, tries: int, chance: Chance) -> Verdict:
-    """200 and 409 (DUPLICATE_CDR: an earlier try arrived): delivered. 429: paced, not counted.
+def judge_sgapi(
+    answer: Answer, tries: int, chance: Chance, now: float, task: Task | None = None
+) -> Verdict:
+    """200 and 409 (DUPLICATE_CDR: an earlier try arrived): accepted, and followed
+    (`dialer.delivery.following`; `task` is what was known before). 429: paced, not counted.
     401, 403: our credentials are refused, the target stops and is probed, not counted. 400, 422:
     the same body would be refused again. All else is tried again by the schedule."""
     status = answer.status
     if status is None:
         return judge_failure(answer, tries, chance)
     if 200 <= status < 300 or status == 409:
-        return Verdict(Finding.DELIVERED)
+        return judge_accepted(answer, task, now)
     if status in (400, 422):
         return Verdict(Finding.DEAD, error=describe(answer))
     if status == 429:

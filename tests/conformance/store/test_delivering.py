@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, suppress
 
 from dialer.delivery.backlog import Limits
 from dialer.delivery.outbox import Deliverer
+from dialer.delivery.receivers import ReceiverBook
 from dialer.delivery.schedule import DELAYS
 from dialer.delivery.sender import Sender, SenderSettings
 from dialer.delivery.verdict import Answer
@@ -17,6 +18,7 @@ from tests import store_records as make
 from tests.conformance.store.conftest import Stored
 from tests.unit.dialer.delivery.fakes import FakeClock, soon
 
+KEY = b"a signing key of thirty-two bytes"
 SMALL = Limits(callback_in_flight=2, line_in_memory=3, total_in_memory=6, page=2)
 CDR = (
     '{"uuid":"%s","caller_id":"","called_number":"1","start_time":"2024-01-15T10:30:00Z",'
@@ -26,8 +28,9 @@ CDR = (
 
 @asynccontextmanager
 async def delivering(store: Store, clock: FakeClock) -> AsyncIterator[Deliverer]:
-    sender = Sender(clock, SenderSettings(allow_private=True))
-    deliverer = Deliverer(store, clock, sender, random.Random(1), SMALL)
+    book = ReceiverBook(store, lambda: KEY)
+    sender = Sender(clock, SenderSettings(allow_private=True), book.secrets_of)
+    deliverer = Deliverer(store, clock, sender, book, random.Random(1), SMALL)
     task = asyncio.create_task(deliverer.run())
     try:
         yield deliverer
@@ -62,7 +65,7 @@ async def test_more_than_memory_holds_arrives_once_at_both_ends(stored: Stored) 
     assert callbacks.requests == gateway.requests == len(names)
     assert (await stored.store.totals()).deliveries == {
         "callback/delivered": 40,
-        "sgapi/delivered": 40,
+        "sgapi/accepted": 40,
     }
 
 
@@ -105,7 +108,9 @@ async def test_what_was_in_flight_when_it_was_killed_is_sent_by_the_next_life(
                 return answer
 
         sender = Dying(clock, SenderSettings(allow_private=True))
-        task = asyncio.create_task(Deliverer(stored.store, clock, sender, random.Random(1)).run())
+        book = ReceiverBook(stored.store, lambda: KEY)
+        deliverer = Deliverer(stored.store, clock, sender, book, random.Random(1))
+        task = asyncio.create_task(deliverer.run())
         await soon(reached.wait())
         task.cancel()
         with suppress(asyncio.CancelledError):

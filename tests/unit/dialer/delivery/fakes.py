@@ -8,6 +8,7 @@ from typing import Self
 
 from dialer.delivery.verdict import Answer
 from dialer.errors import StoreUnavailable
+from dialer.states import DeliveryState
 from dialer.store.contract import Delivery, DeliveryOutcome
 from tests.unit.dialer.delivery.samples import NOW
 
@@ -70,18 +71,47 @@ class MemoryOutbox:
     async def _record(self, outcome: DeliveryOutcome) -> bool:
         self._check()
         row = self.pending.pop(outcome.id, None)
+        assert row is None or row.state is outcome.leaves
         self.outcomes.append(outcome)
         self.recorded.put_nowait(outcome)
         if row is None:
             return False
         if outcome.due_at is not None:
-            tries = row.tries + outcome.counts
-            self.pending[row.id] = replace(row, due_at=outcome.due_at, tries=tries)
+            self.pending[row.id] = replace(
+                row,
+                due_at=outcome.due_at,
+                tries=row.tries + outcome.counts,
+                state=DeliveryState.ACCEPTED if outcome.accepted else DeliveryState.PENDING,
+                endpoint=outcome.endpoint or row.endpoint,
+                task=outcome.task or row.task,
+            )
         return True
 
     def _check(self) -> None:
         if self.down:
             raise StoreUnavailable("disk full")
+
+
+class FakeReceivers:
+    """`dialer.delivery.outbox.Receivers`: `gone` holds (client_id, url)."""
+
+    def __init__(self) -> None:
+        self.gone: set[tuple[int, str]] = set()
+        self.refreshed = 0
+        self.down = False
+
+    async def refresh(self) -> None:
+        if self.down:
+            raise StoreUnavailable("locked")
+        self.refreshed += 1
+
+    def is_gone(self, client_id: int, url: str) -> bool:
+        return (client_id, url) in self.gone
+
+    def note_gone(self, client_id: int, url: str) -> bool:
+        news = not self.is_gone(client_id, url)
+        self.gone.add((client_id, url))
+        return news
 
 
 class FakeSender:

@@ -6,7 +6,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from dialer.delivery.backlog import BREAK_AFTER, LONGEST_REST, Backlog, Limits, Page
+from dialer.delivery.backlog import BREAK_AFTER, LONGEST_REST, PERIOD, Backlog, Limits, Page
+from dialer.delivery.following import LINE
 from dialer.delivery.verdict import Finding, Verdict
 from dialer.store.contract import Delivery
 from tests.unit.dialer.delivery.samples import NOW, make_delivery
@@ -328,3 +329,28 @@ class Outbox(RuleBasedStateMachine):
 
 TestOutbox = Outbox.TestCase
 TestOutbox.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+
+
+def test_looks_at_tasks_are_kept_slow() -> None:
+    backlog = Backlog(Limits(tasks_in_flight=100, tasks_a_second=50.0))
+    backlog.offer([make_delivery(n, LINE, kind="sgapi") for n in range(40)])
+    started = []
+    for tick in range(10):
+        now = NOW + tick * PERIOD / 2
+        for delivery in take_all(backlog, now):
+            started.append((tick, delivery.id))
+            finish(backlog, delivery, now=now)
+    assert [tick for tick, _ in started] == [tick for tick in (0, 2, 4, 6, 8) for _ in range(5)]
+    assert [number for _, number in started] == list(range(25))
+    backlog.offer([make_delivery(100, "sgapi")])
+    assert numbers(take_all(backlog, NOW + 4 * PERIOD)) == [100]
+
+
+def test_nobody_waits_for_looks_that_are_kept_slow() -> None:
+    backlog = Backlog(Limits(tasks_a_second=10.0))
+    backlog.offer([make_delivery(n, LINE, kind="sgapi") for n in range(3)])
+    (first,) = take_all(backlog)
+    finish(backlog, first)
+    assert take_all(backlog, NOW + PERIOD / 2) == []
+    assert backlog.wakes_at() == NOW + PERIOD
+    assert backlog.is_quiet(NOW + PERIOD / 2)

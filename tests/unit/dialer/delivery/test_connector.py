@@ -41,7 +41,7 @@ async def port() -> AsyncIterator[int]:
 
 
 async def fetch(url: str, *, guarded: bool, lookup: Lookup | None = None) -> str:
-    connector = open_connector(guarded=guarded, lookup=lookup)
+    connector = open_connector(guarded=guarded, write_timeout=5.0, lookup=lookup)
     async with ClientSession(connector=connector) as session, session.get(url) as response:
         return await response.text()
 

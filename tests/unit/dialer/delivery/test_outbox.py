@@ -7,11 +7,20 @@ from contextlib import asynccontextmanager, suppress
 import pytest
 
 from dialer.delivery.backlog import Limits
+from dialer.delivery.following import LINE, LOOKS
 from dialer.delivery.outbox import LONGEST_STORE_PAUSE, STORE_PAUSE, Deliverer
 from dialer.delivery.schedule import DELAYS
 from dialer.delivery.verdict import Answer
-from dialer.store.contract import Delivery
-from tests.unit.dialer.delivery.fakes import FakeClock, FakeSender, MemoryOutbox, Pauses, soon
+from dialer.states import DeliveryState
+from dialer.store.contract import Delivery, Task
+from tests.unit.dialer.delivery.fakes import (
+    FakeClock,
+    FakeReceivers,
+    FakeSender,
+    MemoryOutbox,
+    Pauses,
+    soon,
+)
 from tests.unit.dialer.delivery.samples import NOW, make_delivery
 
 OK = Answer(200)
@@ -26,8 +35,9 @@ class Stage:
         self.sender = sender
         self.clock = FakeClock()
         self.pauses = Pauses()
+        self.receivers = FakeReceivers()
         self.deliverer = Deliverer(
-            store, self.clock, sender, random.Random(1), limits, pause=self.pauses
+            store, self.clock, sender, self.receivers, random.Random(1), limits, pause=self.pauses
         )
 
     async def outcomes(self, count: int) -> None:
@@ -66,8 +76,10 @@ async def test_what_waits_on_disk_is_delivered_at_start() -> None:
     rows = [make_delivery(n, endpoint) for n, endpoint in ((1, A), (2, B), (3, "sgapi"))]
     async with running(FakeSender(lambda d: OK), *rows) as stage:
         await stage.outcomes(3)
-    assert all(outcome.delivered for outcome in stage.store.outcomes)
-    assert stage.store.pending == {}
+    outcomes = sorted(stage.store.outcomes, key=lambda outcome: outcome.id)
+    assert [outcome.delivered for outcome in outcomes] == [True, True, False]
+    assert outcomes[2].accepted
+    assert set(stage.store.pending) == {3}
 
 
 async def test_what_is_offered_is_sent_without_a_read() -> None:
@@ -238,7 +250,7 @@ async def test_refused_credentials_stop_sgapi_loudly_and_probe(
     assert [outcome.counts for outcome in stage.store.outcomes] == [False] * 3 + [True] * 6
     assert caplog.text.count("our credentials are refused") == 1
     assert "our credentials are accepted again" in caplog.text
-    assert stage.store.pending == {}
+    assert {row.endpoint for row in stage.store.pending.values()} == {LINE}
 
 
 async def test_a_delivery_that_was_no_longer_pending_is_only_noted(
@@ -313,3 +325,77 @@ async def test_our_own_bug_ends_run_instead_of_hiding() -> None:
     with pytest.raises(ExceptionGroup) as caught:
         await asyncio.wait_for(stage.deliverer.run(), 10)
     assert caught.group_contains(LookupError)
+
+
+async def test_what_sgapi_took_is_followed_to_its_end() -> None:
+    states = iter(["pending", "processing", "completed"])
+    sender = FakeSender(
+        lambda d: Answer(200, content=b'{"data":{"state":"%b"}}' % next(states).encode())
+    )
+    async with running(sender) as stage:
+        await soon(stage.store.looked.get())
+        stage.deliverer.offer(stage.store.commit(make_delivery(1, "sgapi")))
+        await stage.outcomes(1)
+        for wait in LOOKS[:2]:
+            stage.advance(wait * 1.2)
+            await stage.outcomes(1)
+    assert [d.state.value for d in sender.sent] == ["pending", "accepted", "accepted"]
+    assert [outcome.delivered for outcome in stage.store.outcomes] == [False, False, True]
+    assert [outcome.counts for outcome in stage.store.outcomes] == [True, False, False]
+    assert stage.store.outcomes[-1].task == Task(NOW, 2, 0, "completed")
+    assert stage.store.pending == {}
+
+
+async def test_looks_that_hang_hold_up_no_cdr() -> None:
+    accepted = [
+        make_delivery(n, LINE, kind="sgapi", state=DeliveryState.ACCEPTED, task=Task(NOW))
+        for n in range(1, 50)
+    ]
+    sender = FakeSender(lambda d: None if d.state is DeliveryState.ACCEPTED else OK)
+    limits = Limits(tasks_in_flight=3, total_in_flight=8)
+    async with running(sender, *accepted, limits=limits) as stage:
+        await stage.started(3)
+        rows = [make_delivery(n, "sgapi") for n in range(101, 151)]
+        stage.deliverer.offer(stage.store.commit(*rows))
+        await stage.outcomes(50)
+        assert sender.most_at_once == 3
+    assert {outcome.id for outcome in stage.store.outcomes} == set(range(101, 151))
+
+
+async def test_a_callback_url_that_is_gone_is_left_alone(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    sender = FakeSender(lambda d: Answer(410) if d.url == "https://a/gone" else OK)
+    async with running(sender, limits=Limits(callback_in_flight=1)) as stage:
+        await soon(stage.store.looked.get())
+        gone = [make_delivery(n, A, url="https://a/gone") for n in range(1, 6)]
+        others = [make_delivery(6, A, url="https://a/other"), make_delivery(7, A, client_id=8)]
+        stage.deliverer.offer(stage.store.commit(*gone, *others))
+        await stage.outcomes(7)
+    assert [d.id for d in sender.sent] == [1, 6, 7]
+    first, *rest = stage.store.outcomes[:5]
+    assert (first.dead, first.gone, first.status, first.counts) == (True, True, 410, True)
+    assert all(o.dead and not o.gone and not o.counts and "410" in (o.error or "") for o in rest)
+    assert caplog.text.count("a callback URL is gone") == 1
+    assert caplog.text.count("a delivery is dead") == 1
+
+
+async def test_receivers_are_read_before_anything_is_sent_and_after_every_change() -> None:
+    sender = FakeSender(lambda d: OK)
+    stage = Stage(MemoryOutbox(make_delivery(1)), sender, Limits())
+    stage.receivers.down = True
+    task = asyncio.create_task(stage.deliverer.run())
+    await soon(stage.pauses.begun.get())
+    stage.deliverer.offer(stage.store.commit(make_delivery(2)))
+    assert sender.sent == []
+    stage.receivers.down = False
+    stage.pauses.end()
+    await stage.outcomes(2)
+    assert stage.receivers.refreshed == 1
+    stage.store.commit(make_delivery(3))
+    stage.deliverer.wake()
+    await stage.outcomes(1)
+    assert stage.receivers.refreshed == 2
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task

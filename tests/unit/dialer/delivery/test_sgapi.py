@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from ami import Disposition
+from dialer.delivery.following import LINE, PROBE
 from dialer.delivery.schedule import DELAYS
 from dialer.delivery.sgapi import (
-    PROBE,
     WORDS,
     SgapiTarget,
     build_sgapi,
@@ -16,6 +16,7 @@ from dialer.delivery.sgapi import (
     judge_sgapi,
 )
 from dialer.delivery.verdict import Answer, Finding
+from dialer.states import DeliveryState
 from tests.unit.dialer.delivery.samples import NOW, make_cdr
 
 TARGET = SgapiTarget("https://gw.example/base/", "outbound sales/1")
@@ -145,20 +146,22 @@ def test_number_of_a_caller_id(caller_id: str | None, number: str) -> None:
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 409])
-def test_taken_or_already_there_is_delivered(status: int) -> None:
-    assert judge_sgapi(Answer(status), 0, random.Random(1)).finding is Finding.DELIVERED
+def test_taken_or_already_there_is_followed(status: int) -> None:
+    verdict = judge_sgapi(Answer(status), 0, random.Random(1), NOW)
+    assert (verdict.finding, verdict.state) == (Finding.ACCEPTED, DeliveryState.ACCEPTED)
+    assert verdict.line == LINE
 
 
 @pytest.mark.parametrize("status", [400, 422])
 def test_a_body_that_would_be_refused_again_is_dead(status: int) -> None:
-    verdict = judge_sgapi(Answer(status, text="INVALID_DISPOSITION"), 0, random.Random(1))
+    verdict = judge_sgapi(Answer(status, text="INVALID_DISPOSITION"), 0, random.Random(1), NOW)
     assert (verdict.finding, verdict.delay) == (Finding.DEAD, None)
     assert verdict.error == f"HTTP {status}: INVALID_DISPOSITION"
 
 
 @pytest.mark.parametrize("status", [401, 403])
 def test_refused_credentials_stop_the_target(status: int) -> None:
-    verdict = judge_sgapi(Answer(status), 10, random.Random(1))
+    verdict = judge_sgapi(Answer(status), 10, random.Random(1), NOW)
     assert verdict.finding is Finding.STOPPED
     assert not verdict.counts
     assert verdict.hold == verdict.delay == PROBE == 300
@@ -166,7 +169,7 @@ def test_refused_credentials_stop_the_target(status: int) -> None:
 
 def test_429_never_counts_toward_giving_up() -> None:
     for retry_after in (None, 0.0, 3600.0):
-        verdict = judge_sgapi(Answer(429, retry_after), len(DELAYS) + 5, random.Random(1))
+        verdict = judge_sgapi(Answer(429, retry_after), len(DELAYS) + 5, random.Random(1), NOW)
         assert verdict.finding is Finding.PACED
         assert not verdict.counts
         assert verdict.delay is not None
@@ -175,7 +178,7 @@ def test_429_never_counts_toward_giving_up() -> None:
 
 @pytest.mark.parametrize("status", [None, 302, 404, 405, 408, 500, 502, 503, 504])
 def test_all_else_is_tried_by_schedule(status: int | None) -> None:
-    verdict = judge_sgapi(Answer(status, error="lost"), 0, random.Random(1))
+    verdict = judge_sgapi(Answer(status, error="lost"), 0, random.Random(1), NOW)
     assert verdict.finding is Finding.FAILED
     assert verdict.delay is not None
-    assert judge_sgapi(Answer(status), len(DELAYS), random.Random(1)).delay is None
+    assert judge_sgapi(Answer(status), len(DELAYS), random.Random(1), NOW).delay is None

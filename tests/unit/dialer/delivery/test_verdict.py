@@ -2,6 +2,7 @@ import random
 
 import pytest
 
+from dialer.delivery.following import HOME, LINE
 from dialer.delivery.verdict import (
     KEPT_TEXT,
     Answer,
@@ -12,6 +13,8 @@ from dialer.delivery.verdict import (
     judge_pace,
     record_verdict,
 )
+from dialer.states import DeliveryState
+from dialer.store.contract import Task
 from tests.unit.dialer.delivery.samples import NOW, make_delivery
 
 
@@ -60,3 +63,19 @@ def test_a_paced_try_does_not_count() -> None:
     assert not outcome.dead
     assert outcome.due_at is not None
     assert NOW + 3.0 <= outcome.due_at <= NOW + 4.0
+
+
+def test_a_look_counts_as_no_try_and_leaves_the_state_it_found() -> None:
+    delivery = make_delivery(1, LINE, kind="sgapi", state=DeliveryState.ACCEPTED)
+    task = Task(NOW, 1, state="processing")
+    again = Verdict(Finding.FAILED, delay=5.0, error="HTTP 500", line=LINE, task=task)
+    outcome = record_verdict(delivery, Answer(500), again, NOW)
+    assert (outcome.counts, outcome.accepted, outcome.leaves) == (
+        False,
+        True,
+        DeliveryState.ACCEPTED,
+    )
+    assert (outcome.endpoint, outcome.task, outcome.due_at) == (LINE, task, NOW + 5.0)
+    lost = Verdict(Finding.ACCEPTED, delay=5.0, state=DeliveryState.PENDING, line=HOME)
+    outcome = record_verdict(delivery, Answer(404), lost, NOW)
+    assert (outcome.accepted, outcome.endpoint, outcome.error) == (False, HOME, None)
