@@ -28,6 +28,15 @@ class Conflict(DialerError):
     """What was asked contradicts what is there: a duplicate name, another body for a batch_id."""
 
 
+class OwnershipLost(DialerError):
+    """Another worker owns this Asterisk server now: nothing was written, and this process must not
+    dial there any more."""
+
+    def __init__(self, server_id: int) -> None:
+        super().__init__(f"another worker owns server {server_id} now")
+        self.server_id = server_id
+
+
 class StoreUnavailable(DialerError):
     """The database could not take a write (disk full, locked, gone). Nothing of it was stored."""
 

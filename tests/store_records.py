@@ -73,6 +73,7 @@ def reservation(candidate: Candidate, now: float = NOW, **changes: Any) -> Reser
         f"action-{number}",
         f"cdr-{number}",
         now,
+        0,  # of a server that nobody owned yet
     )
     return replace(made, **changes)
 
@@ -135,6 +136,7 @@ def settlement(
         False,
         (),
         attempt.now + 4,
+        attempt.fence,
     )
     return replace(made, **changes)
 

@@ -1,4 +1,5 @@
-"""Attempts, in bulk: the intent on disk before the Originate (`reserve`), the end (`settle`)."""
+"""Attempts, in bulk: the intent on disk before the Originate (`reserve`), the end (`settle`), and
+taking back what never left (`withdraw`). Each names the state it leaves and its owner's token."""
 
 import json
 import sqlite3
@@ -6,15 +7,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from dialer.errors import NotFound
+from dialer.errors import NotFound, OwnershipLost
 from dialer.states import ItemEnd, ItemStatus
 from dialer.store.bulk import Row, insert_rows, run_with_rows
-from dialer.store.contract import Delivery, NewDelivery, Reservation, Settlement
+from dialer.store.contract import Delivery, NewDelivery, Reservation, Settlement, Withdrawal
 from dialer.store.deltas import Deltas
 from dialer.store.outbox import insert_deliveries
 from dialer.store.rows import dump_cdr, dump_json, to_micros
 
-RESERVATION: Final = ("item_id", "queue_id", "number", "channel_id", "action_id", "cdr_id", "at")
+RESERVATION: Final = (
+    "item_id", "queue_id", "number", "channel_id", "action_id", "cdr_id", "at", "fence",
+)  # fmt: skip
 
 # Everything that can forbid a new attempt and lives in the database, looked at as it is now.
 RESERVE: Final = """
@@ -32,47 +35,53 @@ WHERE i.status = 'pending' AND i.queue_id = r.queue_id
   AND q.status IN ('pending', 'in-progress') AND NOT q.paused
   AND NOT (q.ending IS 'pending' AND i.id <= coalesce(q.ending_upto, i.id))
   AND c.is_active AND c.status = 'active' AND NOT c.paused
-  AND NOT s.paused AND NOT s.removed
+  AND NOT s.paused AND NOT s.removed AND s.fence = r.fence
   AND EXISTS (SELECT 1 FROM api_keys k WHERE k.client_id = c.id AND k.revoked_at IS NULL)
 """
 _QUEUE_ITEMS: Final = """
-UPDATE items SET status = 'queued'
+UPDATE items SET status = 'queued', kept_ids = NULL
 WHERE status = 'pending' AND id IN (SELECT item_id FROM attempts WHERE id > ?)
 """
 _GRANTED: Final = "SELECT json_group_array(cdr_id) FROM attempts WHERE id > ?"
+_FENCES: Final = "SELECT json_group_object(id, fence) FROM servers"
 
 
 def reserve(
     cursor: sqlite3.Cursor, reservations: Sequence[Reservation], deltas: Deltas
-) -> list[bool]:
+) -> list[bool | OwnershipLost]:
     """True for each that was granted. Raises IntegrityError where a channel id was used before,
     or where an item is named twice."""
     newest = cursor.execute("SELECT coalesce(max(id), 0) FROM attempts").fetchone()[0]
     rows = [
-        (r.item_id, r.queue_id, r.number, r.channel_id, r.action_id, r.cdr_id, to_micros(r.now))
+        (r.item_id, r.queue_id, r.number, r.channel_id, r.action_id, r.cdr_id, to_micros(r.now),
+         r.fence)
         for r in reservations
-    ]
+    ]  # fmt: skip
     inserted = run_with_rows(cursor, RESERVE, RESERVATION, rows)
-    if not inserted:
-        return [False] * len(reservations)
-    cursor.execute(_QUEUE_ITEMS, (newest,))
-    if inserted == len(reservations):
-        granted = [True] * len(reservations)
-    else:
+    if inserted:
+        cursor.execute(_QUEUE_ITEMS, (newest,))
+    outcomes: list[bool | OwnershipLost] = [True] * len(reservations)
+    if inserted < len(reservations):
         ids = set(json.loads(cursor.execute(_GRANTED, (newest,)).fetchone()[0]))
-        granted = [r.cdr_id in ids for r in reservations]
-    for reservation, given in zip(reservations, granted, strict=True):
-        if given:
+        fences = json.loads(cursor.execute(_FENCES).fetchone()[0])
+        outcomes = [r.cdr_id in ids or _refusal(r, fences) for r in reservations]
+    for reservation, outcome in zip(reservations, outcomes, strict=True):
+        if outcome is True:
             at = to_micros(reservation.now)
             deltas.move(reservation.queue_id, ItemStatus.PENDING, ItemStatus.QUEUED, at)
-    return granted
+    return outcomes
 
 
-# An open attempt, with what its queue says of further ones.
+def _refusal(reservation: Reservation, fences: dict[str, int]) -> bool | OwnershipLost:
+    stale = fences.get(str(reservation.server_id), reservation.fence) != reservation.fence
+    return OwnershipLost(reservation.server_id) if stale else False
+
+
+# An open attempt, with its server's fence and what its queue says of further ones.
 _OPEN: Final = """
-SELECT json_group_array(json_array(a.channel_id, a.id, a.item_id, a.queue_id, q.closed, q.retry,
-  q.retry_gap))
-FROM attempts a JOIN queues q ON q.id = a.queue_id
+SELECT json_group_array(json_array(a.channel_id, a.id, a.item_id, a.queue_id, a.server_id, s.fence,
+  q.closed, q.retry, q.retry_gap))
+FROM attempts a JOIN queues q ON q.id = a.queue_id JOIN servers s ON s.id = a.server_id
 WHERE a.state = 'open' AND a.channel_id IN (SELECT value FROM json_each(?))
 """
 _KNOWN: Final = """
@@ -113,11 +122,18 @@ class _Ending:
     due_at: float | None
 
 
+Stored = tuple[Delivery, ...] | NotFound | OwnershipLost
+
+
 def settle(
     cursor: sqlite3.Cursor, settlements: Sequence[Settlement], deltas: Deltas
-) -> list[tuple[Delivery, ...] | NotFound]:
+) -> list[Stored]:
     """The stored deliveries of each; () for an attempt that had ended before."""
-    endings = _find_open(cursor, settlements)
+    results: list[Stored] = [()] * len(settlements)
+    endings = {
+        place: _ending(settlements[place], found)
+        for place, found in _find_open(cursor, settlements, results).items()
+    }
     run_with_rows(
         cursor,
         END_ATTEMPTS,
@@ -131,42 +147,72 @@ def settle(
         [(d, e.settlement.now) for e in endings.values() for d in e.deliveries],
         deltas,
     )
-    results: list[tuple[Delivery, ...] | NotFound] = [()] * len(settlements)
     for place, ending in endings.items():
         at = to_micros(ending.settlement.now)
         deltas.move(ending.queue_id, ItemStatus.QUEUED, ending.status, at)
         deltas.tally(f"cdr/{ending.settlement.cdr.disposition}")
         results[place] = tuple(stored[: len(ending.deliveries)])
         stored = stored[len(ending.deliveries) :]
-    _refuse_unknown(cursor, settlements, endings, results)
     return results
 
 
-def _find_open(cursor: sqlite3.Cursor, settlements: Sequence[Settlement]) -> dict[int, _Ending]:
-    """By place in `settlements`; of several for one attempt the first."""
-    names = dump_json([s.channel_id for s in settlements])
-    open_ = {
-        raw[0].lower(): raw[1:] for raw in json.loads(cursor.execute(_OPEN, (names,)).fetchone()[0])
-    }
-    endings: dict[int, _Ending] = {}
-    for place, settlement in enumerate(settlements):
-        raw = open_.pop(settlement.channel_id.lower(), None)
-        if raw is None:
-            continue
-        attempt_id, item_id, queue_id, closed, retry, gap = raw
-        deliveries = settlement.deliveries
-        if settlement.final:
-            status = ItemStatus.PROCESSED
-        elif closed or not retry:
-            # The queue was completed, or lost its retries, while this was being decided.
-            status, deliveries = ItemStatus.TERMINATED, deliveries + settlement.closing
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """An open attempt, and what its queue says of further ones now."""
+
+    id: int
+    item_id: int
+    queue_id: int
+    server_id: int
+    fence: int
+    closed: bool
+    retry: bool
+    gap: float
+
+
+def _find_open(
+    cursor: sqlite3.Cursor,
+    writes: Sequence[Settlement | Withdrawal],
+    results: list[Stored],
+) -> dict[int, _Open]:
+    """The open attempts that these writes may leave, by place in `writes`; of several for one
+    attempt the first. In `results`: `OwnershipLost` for an attempt that is another worker's,
+    `NotFound` for one that never was, which is our own mistake, unlike one that has ended."""
+    names = dump_json([write.channel_id for write in writes])
+    rows = json.loads(cursor.execute(_OPEN, (names,)).fetchone()[0])
+    open_ = {raw[0].lower(): _Open(*raw[1:]) for raw in rows}
+    found: dict[int, _Open] = {}
+    left: list[int] = []
+    for place, write in enumerate(writes):
+        attempt = open_.get(write.channel_id.lower())
+        if attempt is None:
+            left.append(place)
+        elif attempt.fence != write.fence:
+            results[place] = OwnershipLost(attempt.server_id)
         else:
-            status = ItemStatus.PENDING
-        due_at = _due_at(settlement, gap) if status is ItemStatus.PENDING else None
-        endings[place] = _Ending(
-            settlement, attempt_id, item_id, queue_id, status, deliveries, due_at
-        )
-    return endings
+            found[place] = attempt
+            del open_[write.channel_id.lower()]
+    if left:
+        names = dump_json([writes[place].channel_id for place in left])
+        ended = json.loads(cursor.execute(_KNOWN, (names,)).fetchone()[0])
+        known = {name.lower() for name in ended}
+        for place in left:
+            if writes[place].channel_id.lower() not in known:
+                results[place] = NotFound(f"there is no attempt {writes[place].channel_id}")
+    return found
+
+
+def _ending(settlement: Settlement, found: _Open) -> _Ending:
+    deliveries = settlement.deliveries
+    if settlement.final:
+        status = ItemStatus.PROCESSED
+    elif found.closed or not found.retry:
+        # The queue was completed, or lost its retries, while this was being decided.
+        status, deliveries = ItemStatus.TERMINATED, deliveries + settlement.closing
+    else:
+        status = ItemStatus.PENDING
+    due_at = _due_at(settlement, found.gap) if status is ItemStatus.PENDING else None
+    return _Ending(settlement, found.id, found.item_id, found.queue_id, status, deliveries, due_at)
 
 
 def _due_at(settlement: Settlement, gap: float) -> float:
@@ -214,19 +260,45 @@ def _cdr_row(ending: _Ending) -> Row:
     )
 
 
-def _refuse_unknown(
-    cursor: sqlite3.Cursor,
-    settlements: Sequence[Settlement],
-    endings: dict[int, _Ending],
-    results: list[tuple[Delivery, ...] | NotFound],
-) -> None:
-    """An attempt that never was is our own mistake, unlike one that has ended."""
-    left = [place for place in range(len(settlements)) if place not in endings]
-    if not left:
-        return
-    names = dump_json([settlements[place].channel_id for place in left])
-    known = {name.lower() for name in json.loads(cursor.execute(_KNOWN, (names,)).fetchone()[0])}
-    for place in left:
-        channel_id = settlements[place].channel_id
-        if channel_id.lower() not in known:
-            results[place] = NotFound(f"there is no attempt {channel_id}")
+# Its ids go to the item before the row goes; `{rows}` are attempts and what becomes of their items.
+_WITHDRAWAL: Final = ("id", "status", "disposition", "ended_at")
+GIVE_BACK: Final = """
+UPDATE items SET status = r.status, disposition = coalesce(r.disposition, items.disposition),
+  ended_at = r.ended_at, kept_ids = json_array(a.channel_id, a.action_id, a.cdr_id)
+FROM {rows} JOIN attempts a ON a.id = r.id AND a.state = 'open'
+WHERE items.id = a.item_id AND items.status = 'queued'
+"""
+_TAKE_BACK: Final = """
+DELETE FROM attempts WHERE state = 'open' AND id IN (SELECT value FROM json_each(?))
+"""
+_TRIED: Final = """
+SELECT json_group_array(id) FROM items
+WHERE attempts + unplaced > 0 AND id IN (SELECT value FROM json_each(?))
+"""
+
+
+def withdraw(
+    cursor: sqlite3.Cursor, withdrawals: Sequence[Withdrawal], deltas: Deltas
+) -> list[Stored]:
+    """The stored deliveries of each; () for an attempt that had ended before. A queue that was
+    completed, or lost its retries, takes no (further) attempt of the item: it ends."""
+    results: list[Stored] = [()] * len(withdrawals)
+    found = _find_open(cursor, withdrawals, results)
+    items = dump_json([attempt.item_id for attempt in found.values()])
+    tried = set(json.loads(cursor.execute(_TRIED, (items,)).fetchone()[0]))
+    rows: list[Row] = []
+    for place, attempt in found.items():
+        withdrawal = withdrawals[place]
+        at = to_micros(withdrawal.now)
+        if attempt.closed or (not attempt.retry and attempt.item_id in tried):
+            status = ItemStatus.TERMINATED
+            rows.append((attempt.id, status.value, ItemEnd.TERMINATED.value, at))
+            closing = [(delivery, withdrawal.now) for delivery in withdrawal.closing]
+            results[place] = tuple(insert_deliveries(cursor, closing, deltas))
+        else:
+            status = ItemStatus.PENDING
+            rows.append((attempt.id, status.value, None, None))
+        deltas.move(attempt.queue_id, ItemStatus.QUEUED, status, at)
+    run_with_rows(cursor, GIVE_BACK, _WITHDRAWAL, rows)
+    cursor.execute(_TAKE_BACK, (dump_json([attempt.id for attempt in found.values()]),))
+    return results

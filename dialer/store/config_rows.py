@@ -83,6 +83,14 @@ def change_server(
     return changed
 
 
+def own_servers(connection: Connection, server_ids: Sequence[int]) -> dict[int, int]:
+    """A larger fencing token for each of these servers."""
+    these = _s.id.in_(server_ids)
+    connection.execute(update(t.servers).where(these).values(fence=_s.fence + 1))
+    rows = read_all(connection, select(_s.id, _s.fence).where(these))
+    return dict(rows)
+
+
 def _load_server(connection: Connection, code: str) -> Server:
     query = select(*SERVER_COLUMNS).where(_s.code == code, ~_s.removed)
     for raw in read_all(connection, query):

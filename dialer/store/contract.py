@@ -14,7 +14,59 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from dialer.cdr import Cdr
 from dialer.policy import DEFAULT_POLICY, Policy
-from dialer.states import DeliveryState, ItemEnd, ItemStatus, QueueKind, QueueStatus
+from dialer.states import ItemEnd, ItemStatus, QueueKind, QueueStatus
+from dialer.store.records import (
+    Candidate,
+    Delivery,
+    DeliveryFilter,
+    DeliveryOutcome,
+    DeliveryRecord,
+    NewDelivery,
+    OpenAttempt,
+    Receivers,
+    RecentStart,
+    Reservation,
+    Settlement,
+    Signing,
+    Task,
+    Withdrawal,
+)
+
+__all__ = [
+    "Activity",
+    "AuditEntry",
+    "BatchStored",
+    "Candidate",
+    "Client",
+    "CloseItem",
+    "Delivery",
+    "DeliveryFilter",
+    "DeliveryOutcome",
+    "DeliveryRecord",
+    "EndedItem",
+    "IdempotentAnswer",
+    "Item",
+    "KeptAnswer",
+    "NewBatch",
+    "NewDelivery",
+    "NewItem",
+    "OpenAttempt",
+    "Page",
+    "Queue",
+    "Receivers",
+    "RecentStart",
+    "Reservation",
+    "RuntimeNote",
+    "Server",
+    "Settlement",
+    "Signing",
+    "Snapshot",
+    "Store",
+    "StoredKey",
+    "Task",
+    "Totals",
+    "Withdrawal",
+]
 
 T = TypeVar("T")
 
@@ -94,6 +146,7 @@ class Queue:
     terminated_count: int = 0
     created_at: float = 0.0
     updated_at: float = 0.0
+    redial_unknown: bool = False  # an attempt of which nothing can be known is retried as a failed
 
     @property
     def may_dial(self) -> bool:
@@ -173,191 +226,6 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
-    """A waiting item as the worker plans it. `attempts` counts those that became a channel or may
-    have; `unplaced` those that certainly never did (a budget of their own)."""
-
-    id: int
-    client_id: int
-    queue_id: int
-    server_id: int
-    quick: bool
-    call_id: str
-    number: str
-    caller_id: str | None
-    payload: dict[str, Any]
-    retry: int
-    attempts: int
-    unplaced: int
-    due_at: float | None
-    deadline: float | None
-    channel_base: str | None  # the client's ChannelId, when it is free and fit for the wire
-    batch_id: int | None
-    created_at: float
-
-
-@dataclass(frozen=True, slots=True)
-class Reservation:
-    """The intent to dial: item pending → queued and the attempt row with its wire ids, on disk
-    before the Originate's first byte. Granted only while item, queue and client allow it."""
-
-    item_id: int
-    client_id: int
-    queue_id: int
-    server_id: int
-    number: int  # attempts + unplaced + 1: 1, 2, 3 …
-    channel_id: str
-    action_id: str
-    cdr_id: str
-    now: float
-
-
-@dataclass(frozen=True, slots=True)
-class NewDelivery:
-    """An outbox row. `endpoint` groups deliveries that share limits ("sgapi" or a callback's
-    origin); `body` is sent byte for byte at every try."""
-
-    kind: str  # "callback" or "sgapi"
-    client_id: int
-    endpoint: str
-    url: str
-    method: str  # "POST" or "PUT"
-    event_id: str  # stable over repetitions: cdr_id, or item-<id> for a closing callback
-    body: str
-    due_at: float
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """An accepted CDR's task at the Disposition Gateway, as its last answer told of it (words and
-    numbers of the gateway's own), and how it was followed."""
-
-    since: float  # when the CDR was accepted
-    looks: int = 0  # how often it was asked for since then
-    lost: int = 0  # how often the gateway knew nothing of it any more
-    state: str | None = None
-    sgapi_status: str | None = None
-    reference: str | None = None
-    error: str | None = None
-    retry_count: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery(NewDelivery):
-    """A stored outbox row."""
-
-    id: int = 0
-    tries: int = 0
-    created_at: float = 0.0
-    state: DeliveryState = DeliveryState.PENDING
-    task: Task | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class DeliveryOutcome:
-    """What one try did: delivered, dead, or to be tried again at `due_at`: pending, or `accepted`
-    and to be asked for. It holds for a delivery that is still in the state it `leaves`."""
-
-    id: int
-    delivered: bool
-    dead: bool
-    due_at: float | None
-    status: int | None  # HTTP status, None when there was no answer
-    error: str | None
-    now: float
-    counts: bool = True  # False: a try that does not count toward giving up (429)
-    accepted: bool = False
-    leaves: DeliveryState = DeliveryState.PENDING
-    endpoint: str | None = None  # the line it stands in from now on; None: the same
-    task: Task | None = None  # None: as before
-    gone: bool = False  # the receiver wants nothing more at this URL (410)
-
-
-@dataclass(frozen=True, slots=True)
-class DeliveryFilter:
-    """Which deliveries; None: whatever. Times are those of creation, `until` itself is outside."""
-
-    ids: tuple[int, ...] | None = None
-    state: DeliveryState | None = None
-    client_id: int | None = None
-    kind: str | None = None
-    endpoint: str | None = None
-    since: float | None = None
-    until: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class DeliveryRecord:
-    """A delivery with what its last try came to."""
-
-    delivery: Delivery
-    accountcode: str
-    status: int | None
-    error: str | None
-    ended_at: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Signing:
-    """Which signing secret of a client is live; the one before is too, until `grace_until`."""
-
-    version: int = 1
-    grace_until: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Receivers:
-    """What is known of clients as receivers of callbacks: their signing secrets' versions where
-    they were ever changed, and (client_id, url) of those that want nothing more (410)."""
-
-    signing: dict[int, Signing] = field(default_factory=dict)
-    gone: frozenset[tuple[int, str]] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class Settlement:
-    """The end of an attempt: attempt open → ended with its CDR, item queued → processed (final) or
-    pending with `next_attempt_at`, and the outbox rows: one transaction."""
-
-    channel_id: str
-    item_id: int
-    queue_id: int
-    cdr: Cdr
-    final: bool
-    next_attempt_at: float | None
-    unplaced: bool  # it certainly never became a channel
-    deliveries: tuple[NewDelivery, ...]
-    now: float
-    # Stored as well where a further attempt is due and the queue takes none any more (completed
-    # by its client, or its retries switched off, meanwhile): the item then ends as terminated.
-    closing: tuple[NewDelivery, ...] = ()
-    # The queue's gap, in seconds, where that decided `next_attempt_at`: another one set meanwhile
-    # moves it by the difference.
-    retry_gap: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class OpenAttempt:
-    """An attempt without an end, as found at start or after a lost link."""
-
-    candidate: Candidate
-    number: int
-    channel_id: str
-    action_id: str
-    cdr_id: str
-    opened_at: float
-
-
-@dataclass(frozen=True, slots=True)
-class RecentStart:
-    """An attempt that was reserved a moment ago, for limits of calls per second."""
-
-    server_id: int
-    client_id: int
-    at: float
-
-
-@dataclass(frozen=True, slots=True)
 class EndedItem:
     """An item that ended without a further attempt, with all that its closing callback needs: the
     one who makes that may know less of clients and servers than the database does."""
@@ -409,6 +277,11 @@ class Store(Protocol):
     async def open(self) -> None: ...
     async def close(self) -> None: ...
     async def claim(self) -> None: ...  # for dialing; `Conflict`: another process has it
+
+    # Become the owner of these servers: a fencing token for each, larger than any before. From
+    # then on writes of attempts there with an earlier token raise `OwnershipLost`, and write
+    # nothing. Whom they were taken from learns it by that.
+    async def own(self, server_ids: Sequence[int]) -> dict[int, int]: ...
 
     # Configuration (servers, clients, keys). `Conflict` for a taken code, accountcode, username;
     # `NotFound` for an unknown one.
@@ -491,11 +364,20 @@ class Store(Protocol):
     async def next_deadline(self) -> float | None: ...
     async def expire_items(self, now: float, limit: int, close: CloseItem) -> int: ...
 
+    # Writes of attempts; all of them raise `OwnershipLost` (see `own`).
     # Granted: true. `Conflict`: the channel or CDR id was used before, by any attempt.
     def reserve(self, reservation: Reservation) -> Awaitable[bool]: ...
     # The stored outbox rows; () also for an attempt that had ended before: then nothing is written.
     # `NotFound`: there never was such an attempt.
     def settle(self, settlement: Settlement) -> Awaitable[tuple[Delivery, ...]]: ...
+    # As `settle`; the attempt is as if it had never been.
+    def withdraw(self, withdrawal: Withdrawal) -> Awaitable[tuple[Delivery, ...]]: ...
+    # What `open_attempts` tells of `unsent` and `answered_at`: kept by a claimed store through the
+    # end of this process, however it ends, though not of the machine. Written when they return.
+    # `note_sent` comes before the Originate's first byte; it raises `StoreUnavailable`.
+    def note_sent(self, channel_id: str) -> None: ...
+    def note_unsent(self, channel_id: str) -> None: ...  # it certainly did not leave after all
+    def note_answered(self, channel_id: str, at: float) -> None: ...
     async def open_attempts(self) -> tuple[OpenAttempt, ...]: ...
     async def recent_starts(self, since: float) -> tuple[RecentStart, ...]: ...
 

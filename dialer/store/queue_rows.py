@@ -41,7 +41,7 @@ CHUNK: Final = 1000
 
 _PENDING: Final = "pending"
 _RETRIES: Final = "retries"
-_CHANGEABLE: Final = frozenset({"retry", "retry_count", "retry_gap", "paused"})
+_CHANGEABLE: Final = frozenset({"retry", "retry_count", "retry_gap", "paused", "redial_unknown"})
 
 _i = t.items.c
 _waits = _i.status == word(ItemStatus.PENDING)

@@ -139,6 +139,10 @@ def open_attempts() -> Select[Any]:
     )
 
 
+def open_channel_ids() -> Select[Any]:
+    return select(_a.channel_id).where(_a.state == word(AttemptState.OPEN))
+
+
 def recent_starts(since: float) -> Select[Any]:
     """Found by id, not by time: the newest are the last, and there is no index for their times."""
     newest = (

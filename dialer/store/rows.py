@@ -89,7 +89,7 @@ _live_key = (
     .correlate(t.clients)
 )
 
-SERVER_COLUMNS: Final = tuple(t.servers.c)
+SERVER_COLUMNS: Final = tuple(c for c in t.servers.c if c.name != "fence")
 CLIENT_COLUMNS: Final = (
     *(c for c in t.clients.c if c.name not in ("created_at", "updated_at")),
     type_coerce(_owned_servers, JSON).label("server_ids"),
@@ -140,12 +140,13 @@ def read_client(raw: Raw) -> Client:
 
 def read_queue(raw: Raw) -> Queue:
     id_, client_id, name, status, kind, retry, count, gap, dids, paused, closed, *rest = raw
-    total, pending, queued, processed, terminated, created_at, updated_at = rest
+    total, pending, queued, processed, terminated, created_at, updated_at, redial = rest
     return Queue(
         id_, client_id, name, QueueStatus(status), QueueKind(kind), bool(retry), count, gap,
         tuple(dids), bool(paused), bool(closed), total, pending, queued, processed, terminated,
         to_seconds(created_at),
         to_seconds(updated_at),
+        bool(redial),
     )  # fmt: skip
 
 
@@ -164,6 +165,8 @@ def read_candidate(raw: Raw) -> Candidate:
     values[12] = to_seconds_or_none(values[12])
     values[13] = to_seconds_or_none(values[13])
     values[16] = to_seconds(values[16])
+    if values[17] is not None:
+        values[17] = tuple(values[17])
     return Candidate(*values)
 
 

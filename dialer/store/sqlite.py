@@ -8,6 +8,7 @@ import asyncio
 import secrets
 import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -35,7 +36,8 @@ from dialer.store.claim import Claim
 from dialer.store.engines import reading_engine, sqlite_url, writing_engine
 from dialer.store.migrations import upgrade
 from dialer.store.queue_rows import CHUNK
-from dialer.store.session import Kind, as_failure
+from dialer.store.session import Future, Kind, as_failure
+from dialer.store.wire_log import WireLog
 from dialer.store.writer import Writer
 
 R = TypeVar("R")
@@ -73,13 +75,16 @@ class SqliteStore:
     ) -> None:
         self._url = sqlite_url(url)
         self._look_every = look_every
-        self._claim = Claim(Path(self._url.database or ""))
+        path = Path(self._url.database or "")
+        self._claim = Claim(path)
+        self._wire_log = WireLog(path.with_name(path.name + ".wire"))
         self._changed: Callable[[], None] | None = None
         self._look_timer: asyncio.TimerHandle | None = None
         self._reserving = Kind(attempts.reserve)
         self._settling = Kind(attempts.settle, settle_linger)
         self._recording = Kind(outbox.record_outcomes, record_linger)
-        kinds = (self._reserving, self._settling, self._recording)
+        self._withdrawing = Kind(attempts.withdraw, settle_linger)
+        kinds = (self._reserving, self._settling, self._withdrawing, self._recording)
         self._writer = Writer(writing_engine(self._url), kinds, self._tell_changed)
         self._readers = reading_engine(self._url)
 
@@ -98,10 +103,16 @@ class SqliteStore:
             self._look_timer.cancel()
         await self._writer.stop()
         await self._readers.dispose()
+        self._wire_log.close()
         self._claim.release()
 
     async def claim(self) -> None:
         self._claim.take()
+        found = await self._fetch(reading.open_channel_ids())
+        self._wire_log.open(channel_id for (channel_id,) in found)
+
+    async def own(self, server_ids: Sequence[int]) -> dict[int, int]:
+        return await self._run(lambda conn: config_rows.own_servers(conn, server_ids))
 
     def on_foreign_change(self, changed: Callable[[], None]) -> None:
         self._changed = changed
@@ -351,10 +362,41 @@ class SqliteStore:
         return self._writer.write(self._reserving, reservation)
 
     def settle(self, settlement: c.Settlement) -> Awaitable[tuple[c.Delivery, ...]]:
-        return self._writer.write(self._settling, settlement)
+        return self._forgetting(self._writer.write(self._settling, settlement), settlement)
+
+    def withdraw(self, withdrawal: c.Withdrawal) -> Awaitable[tuple[c.Delivery, ...]]:
+        return self._forgetting(self._writer.write(self._withdrawing, withdrawal), withdrawal)
+
+    def _forgetting(self, written: Future, write: c.Settlement | c.Withdrawal) -> Future:
+        """`written`, after which nothing need be known of the attempt beyond the database."""
+
+        def forget(done: Future) -> None:
+            if not done.cancelled() and done.exception() is None:
+                self._wire_log.forget(write.channel_id)
+
+        written.add_done_callback(forget)
+        return written
+
+    def note_sent(self, channel_id: str) -> None:
+        self._wire_log.note_sent(channel_id)
+
+    def note_unsent(self, channel_id: str) -> None:
+        self._wire_log.note_unsent(channel_id)
+
+    def note_answered(self, channel_id: str, at: float) -> None:
+        self._wire_log.note_answered(channel_id, at)
 
     async def open_attempts(self) -> tuple[c.OpenAttempt, ...]:
-        return tuple(map(rows.read_open_attempt, await self._fetch(reading.open_attempts())))
+        found = map(rows.read_open_attempt, await self._fetch(reading.open_attempts()))
+        log = self._wire_log
+        return tuple(
+            replace(
+                attempt,
+                unsent=not log.is_sent(attempt.channel_id),
+                answered_at=log.answered_at(attempt.channel_id),
+            )
+            for attempt in found
+        )
 
     async def recent_starts(self, since: float) -> tuple[c.RecentStart, ...]:
         found = await self._fetch(reading.recent_starts(since))

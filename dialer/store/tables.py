@@ -75,6 +75,8 @@ servers = Table(
     _flag("paused"),
     _flag("removed"),
     Column("recording_url", String),
+    # The token that owning it gave last: a write with a smaller one is refused.
+    Column("fence", Integer, nullable=False, server_default=text("0")),
 )
 
 clients = Table(
@@ -151,6 +153,7 @@ queues = Table(
     _within("kind", "batch", "quick"),
     _within("ending", "pending", "retries"),
     Column("ending_upto", BigInteger),  # the mark holds for items up to this id; NULL: for all
+    _flag("redial_unknown"),
     CheckConstraint(
         "pending_count >= 0 AND queued_count >= 0 AND total_count"
         " = pending_count + queued_count + processed_count + terminated_count",
@@ -220,6 +223,8 @@ items = Table(
     Column("last_cdr_id", String),
     Column("created_at", _Moment, nullable=False),
     Column("ended_at", _Moment),
+    # ChannelId, ActionID and cdr_id of a withdrawn attempt, for its item's next one.
+    Column("kept_ids", JSON),
     _within("status", "pending", "queued", "processed", "terminated"),
     Index(
         "ix_items_fresh",
