@@ -41,6 +41,7 @@ _BEARER: Final = re.compile(r"\b(Bearer|Basic)\s+[A-Za-z0-9._~+/=-]{4,}", re.IGN
 # A secret on the AMI wire may hold blanks: it ends with its line, whether raw or as repr shows it.
 _AMI_SECRET: Final = re.compile(r"(?:\b|(?<=\\n))Secret: [^\r\n\\]+")
 _API_KEY: Final = re.compile(r"(?<![0-9A-Za-z])dk_\w+")
+_SIGNING_SECRET: Final = re.compile(r"(?<![0-9A-Za-z])whsec_[A-Za-z0-9+/=]+")
 _URL: Final = re.compile(
     r"(?P<scheme>\b[A-Za-z][A-Za-z0-9+.\-]{0,30}://)(?P<user>[^\s/?#'\"<>]*@)?"
     r"(?P<host>[^\s/?#'\"<>]*)(?P<path>/[^\s?#'\"<>]*)?(?P<query>\?[^\s#'\"<>]*)?"
@@ -106,6 +107,8 @@ class Redactor:
             text = self._known.sub(MASK, text)
         if "dk_" in text:
             text = _API_KEY.sub(f"dk_{MASK}", text)
+        if "whsec_" in text:
+            text = _SIGNING_SECRET.sub(f"whsec_{MASK}", text)
         if ":" in text or "=" in text or "'" in text:
             text = _AMI_SECRET.sub(f"Secret: {MASK}", text)
             text = _NAMED.sub(rf"\g<name>{MASK}", text)

@@ -13,7 +13,8 @@ from dialer.telemetry import guard_process, hide_secrets, report_crash
 
 GROUPS: Final = {
     "servers": "Asterisk servers: add, set, list, remove, check.",
-    "clients": "Clients: add, set, policy, allocate, list, rotate-key, suspend.",
+    "clients": "Clients: add, set, policy, allocate, list, rotate-key, signing-secret, suspend.",
+    "deliveries": "Callbacks and CDRs on their way out: list, show, retry.",
     "db": "The database: upgrade.",
 }
 """Commands with commands of their own; each is `app` in its module."""
@@ -28,6 +29,7 @@ MODULES: Final = {
     "audit": "audit",
     "servers": "servers",
     "clients": "clients",
+    "deliveries": "deliveries",
     "db": "database",
 }
 """Every command and its module here; a plain command is the function of its name. A new command

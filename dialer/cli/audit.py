@@ -46,7 +46,7 @@ def show_time(at: float) -> str:
 
 def show_details(entry: AuditEntry) -> str:
     """A change as before → after; of what was added, every value that is one."""
-    changes = entry.action.endswith((".change", ".remove"))
+    changes = entry.action.endswith((".change", ".remove", ".signing-secret"))
     parts = []
     for name, value in entry.details.items():
         if changes and isinstance(value, list) and len(value) == 2:

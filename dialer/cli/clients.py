@@ -19,12 +19,14 @@ from dialer.cli.workspace import (
     with_store,
 )
 from dialer.clients import check_client, read_client
+from dialer.delivery.signing import derive_secret, show_secret
 from dialer.errors import NotFound, SettingsError
 from dialer.keys import make_key
 from dialer.policy import DEFAULT_POLICY, is_dial_part
 from dialer.policy_lists import LISTS, change_policy, show_list
 from dialer.settings import load_settings
-from dialer.store.contract import Client, Store
+from dialer.signing_key import load_signing_key
+from dialer.store.contract import Client, Signing, Store
 
 app = typer.Typer()
 
@@ -245,6 +247,44 @@ def rotate_key(accountcode: Account) -> None:
         return key
 
     print_key(accountcode, with_store(work))
+
+
+@app.command(name="signing-secret")
+def signing_secret(
+    accountcode: Account,
+    rotate: Annotated[bool, typer.Option("--rotate", help="Make a new one.")] = False,
+    grace: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            max=8760,
+            metavar="HOURS",
+            help="How long the one before signs, too (0: no more).",
+        ),
+    ] = 24.0,
+) -> None:
+    """Print the secret with which a client checks its callbacks' signatures.
+
+    With --rotate a new one is made; callbacks are signed with both until the grace is over.
+
+    Example: dialer clients signing-secret acme --rotate --grace 48
+    """
+    key = load_signing_key(load_settings())
+    now = time.time()
+    until = now + grace * 3600 if grace else None
+
+    async def work(store: Store) -> str:
+        client = await store.client(accountcode)
+        if rotate:
+            signing = await store.rotate_signing(client.id, until, now, name_operator())
+        else:
+            signing = (await store.receivers()).signing.get(client.id, Signing())
+        installation = await store.installation_secret()
+        return show_secret(derive_secret(key, installation, client.id, signing.version))
+
+    secret = with_store(work)
+    typer.echo(f"client {accountcode}: this is its signing secret", err=True)
+    typer.echo(secret)
 
 
 @app.command()

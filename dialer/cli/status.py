@@ -99,7 +99,8 @@ def describe_totals(picture: Picture) -> str:
     counts = ", ".join(
         f"{kind} {totals.deliveries.get(f'{kind}/{state}', 0)} {state}"
         for kind in kinds
-        for state in ("pending", "dead")
+        for state in ("pending", "accepted", "dead")
+        if state != "accepted" or f"{kind}/{state}" in totals.deliveries
     )
     return f"items: {items}\nCDRs: {totals.cdrs}; deliveries: {counts or 'none'}"
 

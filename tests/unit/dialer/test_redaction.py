@@ -108,6 +108,7 @@ SECRETS = [
     ("sgapi_token='s3cr3t value'", "s3cr3t value"),
     ("token s3cr3t: Basic czNjcjN0LnZhbHVl", "czNjcjN0LnZhbHVl"),
     ("key dk_AAAAAAAA_s3cr3t is wrong", "s3cr3t"),
+    ("signed with whsec_czNjcjN0LnZh+bHVl/w== now", "czNjcjN0LnZh+bHVl/w=="),
     ("http://user:s3cr3tvalue@host:80/x", "s3cr3tvalue"),
     ("postgresql+asyncpg://user:s3cr3t@value@host/db", "s3cr3t@value"),
     ("GET https://host/hook?token=s3cr3tvalue&x=1 failed", "s3cr3tvalue"),

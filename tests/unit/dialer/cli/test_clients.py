@@ -1,12 +1,16 @@
 """`dialer clients`."""
 
+import base64
+import time
+from pathlib import Path
+
 import pytest
 
 from dialer.cli.clients import show_state
 from dialer.keys import check_key, find_lookup
 from dialer.policy import DEFAULT_POLICY
 from dialer.policy_lists import LISTS
-from dialer.store.contract import Client, Store
+from dialer.store.contract import Client, Signing, Store
 from tests.unit.dialer.cli.conftest import ADD_CLIENT, ADD_SERVER, Terminal
 
 
@@ -221,3 +225,44 @@ def test_requests_a_minute_are_limited_and_freed(dialer: Terminal) -> None:
     for given, kept in (("600", 600), ("0", None)):
         assert dialer("clients", "set", "acme", "--rate-limit", given).code == 0
         assert dialer.store(lambda store: store.client("acme")).rate_limit == kept
+
+
+def test_a_signing_secret_is_there_from_the_beginning_and_turns_over(dialer: Terminal) -> None:
+    dialer(*ADD_CLIENT)
+    first = dialer("clients", "signing-secret", "acme")
+    assert first.code == 0
+    assert first.out.startswith("whsec_")
+    assert dialer("clients", "signing-secret", "acme").out == first.out
+    second = dialer("clients", "signing-secret", "acme", "--rotate", "--grace", "2")
+    assert second.out.startswith("whsec_")
+    assert second.out != first.out
+    assert dialer("clients", "signing-secret", "acme").out == second.out
+    signing = dialer.store(lambda store: store.receivers()).signing[1]
+    assert signing.version == 2
+    assert 7100 < signing.grace_until - time.time() <= 7200
+    assert dialer("clients", "signing-secret", "acme", "--rotate", "--grace", "0").code == 0
+    assert dialer.store(lambda store: store.receivers()).signing[1] == Signing(3, None)
+    dialer.refuses("clients", "signing-secret", "nobody", saying="nobody")
+
+
+def test_signing_secrets_are_neither_in_the_database_nor_in_the_log(
+    dialer: Terminal, tmp_path: Path
+) -> None:
+    dialer(*ADD_CLIENT)
+    secrets = [
+        dialer("clients", "signing-secret", "acme", *more).out.strip()
+        for more in ((), ("--rotate",))
+    ]
+    log = dialer("audit", "--format", "json").out
+    assert '"action": "client.signing-secret"' in log
+    key = (tmp_path / "dialer.db.signing-key").read_text().strip()
+    stored = b"".join(
+        path.read_bytes() for path in tmp_path.glob("dialer.db*") if "key" not in path.name
+    )
+    for secret in secrets:
+        raw = base64.b64decode(secret.removeprefix("whsec_"))
+        assert raw not in stored
+        assert secret.removeprefix("whsec_").encode() not in stored
+        assert secret not in log
+    assert key.encode() not in stored
+    assert bytes.fromhex(key) not in stored
