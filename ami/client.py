@@ -60,7 +60,7 @@ class Address:
 @dataclass(frozen=True, slots=True)
 class Timing:
     """Seconds. A half-open link is noticed within `ping_interval` + `ping_timeout`, a peer that
-    does not read within `stall_timeout` of a full buffer."""
+    does not read within `stall_timeout` of the first byte that it does not take."""
 
     connect_timeout: float = 5.0
     login_timeout: float = 5.0  # Asterisk itself takes 1 s to refuse one
@@ -103,7 +103,8 @@ class AmiClient:
 
     `on_event` gets every event named in `wanted`, and OriginateResponse, Shutdown and FullyBooted,
     in the order received and inside the reading of the socket: it must be quick. Should it or
-    `on_link` raise, the link is cut and `run` raises the same error.
+    `on_link` raise, the link is cut and `run` raises the same error. `on_room`: `up` is true again
+    after a peer that did not read made it false.
     """
 
     def __init__(
@@ -115,10 +116,12 @@ class AmiClient:
         wanted: frozenset[str],
         timing: Timing = DEFAULT_TIMING,
         rng: random.Random | None = None,
+        on_room: Callable[[], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.address = address
+        self._on_room = on_room
         self._on_event = on_event
         self._on_link = on_link
         self._wanted = wanted | _OWN_EVENTS
@@ -188,6 +191,7 @@ class AmiClient:
             connect_timeout=timing.connect_timeout,
             action_timeout=timing.action_timeout,
             stall_timeout=timing.stall_timeout,
+            on_room=self._on_room,
         )
         self._session = session
         self._advance(LinkSignal.CONNECTED, "connected")
@@ -309,9 +313,11 @@ class AmiClient:
     # --- actions ---
 
     def originate(self, originate: Originate) -> "asyncio.Future[Message]":
-        """Writes the Originate before it returns. Raises ActionInvalid or LinkDown: then nothing
-        was written. The future: the response ("successfully queued" means only that Asterisk
-        tries), ActionRejected, or, with the outcome unknown, ActionTimeout or LinkLost."""
+        """Writes the Originate before it returns, or has it wait its turn behind what the peer has
+        not taken yet. Raises ActionInvalid or LinkDown: then nothing was written. The future: the
+        response ("successfully queued" means only that Asterisk tries), ActionRejected, LinkDown
+        (the link went and it certainly was not run), or, with the outcome unknown, ActionTimeout
+        or LinkLost."""
         if self._state is not LinkState.UP:
             raise LinkDown(f"the link is {self._state.value}")
         session = self._require_session()

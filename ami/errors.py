@@ -35,7 +35,7 @@ class ActionTimeout(AmiError):
 
 
 class LinkDown(AmiError):
-    """Not connected, or not ready: nothing was written."""
+    """Not connected, or not ready: nothing was written, or not all of it, so that it is not run."""
 
 
 class LinkLost(AmiError):

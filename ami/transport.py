@@ -1,6 +1,10 @@
 """One AMI connection: panoramisk's session with everything overridden that would lose, repeat or
 forge something. The only importer of panoramisk.
 
+One action at a time is handed to the socket: while a rest of it waits in the socket's buffer the
+next ones wait here. So when the connection ends it is known of each action whether its last byte
+may have left; one whose last byte did not is never run (docs/ami-notes.md, "Half an action").
+
 Of panoramisk 1.4 stay the manager's connecting and the protocol's place in it. Ours are: the bytes
 out (`serialize` is the only door), the bytes in (`Decoder`), the pending answers with their time
 limits, and the end: a connection is never re-opened and an action never sent twice; whoever
@@ -12,6 +16,7 @@ import logging
 import socket
 import ssl
 import struct
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, NoReturn
@@ -33,7 +38,7 @@ from ami.wire import Decoder, Kind, Message
 
 log = logging.getLogger(__name__)
 
-# Unread bytes of ours that may wait here: some 300 Originates. Past it no action is taken.
+# Bytes of ours that may wait here: some 300 Originates. Past it no action is taken.
 HIGH_WATER: Final = 128 * 1024
 # Asterisk answers an error with one of these words.
 _ERRORS: Final = frozenset({"Error", "Fail", "Failure"})
@@ -116,45 +121,78 @@ class _Protocol(AMIProtocol):  # type: ignore[misc]  # panoramisk is untyped
     """Bytes of one connection. Everything of panoramisk's that acts by itself is replaced."""
 
     def __init__(
-        self, decoder: Decoder, on_event: Callable[[Message], None], stall_timeout: float
+        self,
+        decoder: Decoder,
+        on_event: Callable[[Message], None],
+        stall_timeout: float,
+        on_room: Callable[[], None] | None = None,
     ) -> None:
         super().__init__()
         self.decoder = decoder
         self.on_event = on_event
+        self.on_room = on_room
         self.stall_timeout = stall_timeout
         self.loop = asyncio.get_running_loop()
         self.lost: asyncio.Future[Exception] = self.loop.create_future()
         self.transport: asyncio.Transport | None = None
         self.pending: dict[str, _Reply | _Listing] = {}
-        self.stalled: asyncio.TimerHandle | None = None
+        self.stalled: asyncio.TimerHandle | None = None  # while a rest of `handed` waits
+        self.handed = ""  # the ActionID that was last handed to the socket
+        self.backlog: deque[tuple[str, bytes]] = deque()
+        self.backlog_size = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         assert isinstance(transport, asyncio.Transport)
-        transport.set_write_buffer_limits(high=HIGH_WATER)
+        # Tell of the first byte that waits: TLS tells from `high` on, a plain socket above it.
+        encrypted = transport.get_extra_info("sslcontext") is not None
+        transport.set_write_buffer_limits(high=1 if encrypted else 0, low=0)
 
     def send(self, data: Action, as_list: object = None) -> NoReturn:
         """Closed: panoramisk's own serialization lets line breaks in values through."""
         raise NotImplementedError("actions leave through Session.send and Session.collect alone")
 
     def write(self, action: Action, waiter: _Reply | _Listing, timeout: float) -> None:
-        """Writes the action and remembers who waits. Raises ActionInvalid or LinkDown: then
-        nothing was written."""
+        """Writes the action, or has it wait its turn, and remembers who waits. Raises
+        ActionInvalid or LinkDown: then nothing was written."""
         data = serialize(action)
-        if self.transport is None or self.lost.done():
+        if self.transport is None or self.lost.done() or self.transport.is_closing():
             raise LinkDown("not connected")
-        if self.stalled is not None:
+        if self.full:
             raise LinkDown("the peer does not read what it is sent")
         if action.action_id in self.pending:
             raise ActionInvalid("ActionID", "is in flight already")
         self.pending[action.action_id] = waiter
+        if self.stalled is not None:
+            self.backlog.append((action.action_id, data))
+            self.backlog_size += len(data)
+        else:
+            self._hand_over(action.action_id, data)
+            if self.transport.is_closing():  # the socket refused it whole
+                del self.pending[action.action_id]
+                raise LinkDown("the connection broke before it was written")
         waiter.timer = self.loop.call_later(timeout, self._expire, action.action_id)
+
+    @property
+    def full(self) -> bool:
+        return self.backlog_size >= HIGH_WATER
+
+    def _hand_over(self, action_id: str, data: bytes) -> None:
+        assert self.transport is not None
+        self.handed = action_id
         self.transport.write(data)
 
     def _expire(self, action_id: str) -> None:
         waiter = self.pending.pop(action_id, None)
-        if waiter is not None:
-            waiter.fail(ActionTimeout(f"no answer to {action_id}"))
+        if waiter is None:
+            return
+        for place, (waiting, data) in enumerate(self.backlog):
+            if waiting == action_id:  # it must not leave when nobody waits for it any more
+                del self.backlog[place]
+                self.backlog_size -= len(data)
+                waiter.fail(LinkDown("the peer did not read what was sent before it"))
+                return
+        waiter.fail(ActionTimeout(f"no answer to {action_id}"))
 
     def data_received(self, data: bytes) -> None:
         try:
@@ -193,17 +231,36 @@ class _Protocol(AMIProtocol):  # type: ignore[misc]  # panoramisk is untyped
         )
 
     def resume_writing(self) -> None:
+        """The socket took the rest: the next ones follow until it takes one in part only."""
+        self._stop_watching()
+        was_full = self.full
+        while self.backlog and self.stalled is None:
+            action_id, data = self.backlog.popleft()
+            self.backlog_size -= len(data)
+            self._hand_over(action_id, data)
+        if was_full and not self.full and self.on_room is not None:
+            self.on_room()
+
+    def _stop_watching(self) -> None:
         if self.stalled is not None:
             self.stalled.cancel()
             self.stalled = None
+
+    def eof_received(self) -> None:
+        """The peer sends nothing more: it must not be sent what still waits here."""
+        self.abort(LinkLost("closed by the peer"))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._end(LinkLost(str(exc) or repr(exc)) if exc else LinkLost("closed by the peer"))
 
     def close(self) -> None:
         """Closes after what is written has left."""
-        if self.transport is not None:
-            self.transport.close()
+        if self.transport is None:
+            return
+        while self.backlog:
+            self._hand_over(*self.backlog.popleft())
+        self.backlog_size = 0
+        self.transport.close()
 
     def abort(self, reason: Exception) -> None:
         """Closes at once: nothing that still waits here or in the kernel leaves later."""
@@ -218,12 +275,18 @@ class _Protocol(AMIProtocol):  # type: ignore[misc]  # panoramisk is untyped
         if self.lost.done():
             return
         self.lost.set_result(reason)
-        self.resume_writing()
+        unsent = {action_id for action_id, _ in self.backlog}
+        if self.stalled is not None:
+            unsent.add(self.handed)  # its last bytes never left: half an action is not run
+        self._stop_watching()
+        self.backlog.clear()
+        self.backlog_size = 0
         waiting, self.pending = self.pending, {}
-        for waiter in waiting.values():
+        for action_id, waiter in waiting.items():
             if waiter.timer is not None:
                 waiter.timer.cancel()
-            waiter.fail(LinkLost(str(reason)))
+            lost = LinkDown if action_id in unsent else LinkLost
+            waiter.fail(lost(str(reason)))
 
 
 class _Manager(Manager):  # type: ignore[misc]  # panoramisk is untyped
@@ -263,12 +326,14 @@ class Session:
         connect_timeout: float = 5.0,
         action_timeout: float = 10.0,
         stall_timeout: float = 5.0,
+        on_room: Callable[[], None] | None = None,
     ) -> "Session":
         """Connects. `on_event` is called in the order received, inside the reading of the socket,
-        for every event of `wanted` except the items of a list. `stall_timeout`: seconds that
-        the peer may leave a full buffer unread. Raises LinkDown."""
+        for every event of `wanted` except the items of a list. `stall_timeout`: seconds in which
+        the peer may take nothing of what it is sent. `on_room`: called when actions are taken
+        again after some were not. Raises LinkDown."""
         listed = frozenset({"CoreShowChannel", "CoreShowChannelsComplete"})
-        protocol = _Protocol(Decoder(wanted=wanted | listed), on_event, stall_timeout)
+        protocol = _Protocol(Decoder(wanted=wanted | listed), on_event, stall_timeout, on_room)
         manager = _Manager(
             host=endpoint.host,
             port=endpoint.port,
@@ -302,11 +367,12 @@ class Session:
     @property
     def writable(self) -> bool:
         """Whether an action would be taken now."""
-        return not self._protocol.lost.done() and self._protocol.stalled is None
+        return not self._protocol.lost.done() and not self._protocol.full
 
     def send(self, action: Action, timeout: float | None = None) -> "asyncio.Future[Message]":
-        """Writes before it returns. Raises ActionInvalid or LinkDown (nothing was written). The
-        future gives the response, or ActionRejected, ActionTimeout, LinkLost."""
+        """Writes before it returns, or as soon as the peer has taken what was written before.
+        Raises ActionInvalid or LinkDown (nothing was written). The future gives the response, or
+        ActionRejected, ActionTimeout, LinkLost, or LinkDown where it certainly was not run."""
         reply = _Reply(self._protocol.loop)
         self._protocol.write(action, reply, timeout or self._action_timeout)
         return reply.future
