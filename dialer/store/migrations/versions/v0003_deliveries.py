@@ -60,9 +60,9 @@ def downgrade() -> None:
         "UPDATE deliveries SET state = 'pending', endpoint = 'sgapi' WHERE state = 'accepted'"
     )
     op.execute(
-        "UPDATE tallies SET value = value + coalesce("
-        "(SELECT value FROM tallies WHERE name = 'sgapi/accepted'), 0)"
-        " WHERE name = 'sgapi/pending'"
+        "INSERT INTO tallies (name, value)"
+        " SELECT 'sgapi/pending', value FROM tallies WHERE name = 'sgapi/accepted'"
+        " ON CONFLICT (name) DO UPDATE SET value = tallies.value + excluded.value"
     )
     op.execute("DELETE FROM tallies WHERE name = 'sgapi/accepted'")
     _rebuild(

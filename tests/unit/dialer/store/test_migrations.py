@@ -79,3 +79,37 @@ def test_what_is_no_database_is_one_sentence(tmp_path: Path) -> None:
     path.write_text("this is a text, not a database, and long enough to be looked at" * 20)
     with pytest.raises(StoreUnavailable, match=r"text\.db"):
         migrations.upgrade(sqlite_url(make.url_of(path)))
+
+
+def test_deliveries_outlive_both_ways(tmp_path: Path) -> None:
+    path = tmp_path / "both.db"
+    url = sqlite_url(make.url_of(path))
+    config = Config()
+    config.set_main_option("script_location", str(FOLDER))
+    config.attributes["url"] = url
+    command.upgrade(config, "0002")
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(
+            "INSERT INTO clients (id, name, accountcode, username, allocated_channels, status,"
+            " timezone, created_at, updated_at) VALUES (1, 'A', 'a', 'a', 1, 'active', 'UTC', 1, 1)"
+        )
+        connection.execute(
+            "INSERT INTO deliveries (id, kind, client_id, endpoint, url, method, event_id, body,"
+            " state, tries, due_at, created_at, ended_at) VALUES"
+            " (1, 'sgapi', 1, 'sgapi', 'u', 'PUT', 'e', '{}', 'pending', 3, 5, 1, NULL),"
+            " (2, 'callback', 1, 'c', 'u', 'POST', 'f', '{}', 'dead', 11, 5, 1, 9)"
+        )
+        connection.execute("INSERT INTO tallies VALUES ('sgapi/accepted', 1)")
+    assert migrations.upgrade(url)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        rows = connection.execute("SELECT id, state, tries, ended_at, task FROM deliveries")
+        assert rows.fetchall() == [(1, "pending", 3, None, None), (2, "dead", 11, 9, None)]
+        connection.execute(
+            "UPDATE deliveries SET state = 'accepted', endpoint = 'sgapi tasks' WHERE id = 1"
+        )
+    command.downgrade(config, "0002")
+    with closing(sqlite3.connect(path)) as connection:
+        rows = connection.execute("SELECT id, state, endpoint FROM deliveries")
+        assert rows.fetchall() == [(1, "pending", "sgapi"), (2, "dead", "c")]
+        tallies = connection.execute("SELECT name, value FROM tallies").fetchall()
+        assert tallies == [("sgapi/pending", 1)]
