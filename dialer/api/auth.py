@@ -74,6 +74,11 @@ def name_actor(caller: Client) -> str:
     return f"client {caller.accountcode}"
 
 
+def name_superuser(caller: Client) -> str | None:
+    """The superuser that acts for a client; None for a client that acts for itself."""
+    return name_actor(caller) if caller.is_superuser else None
+
+
 def _named_account(request: Request, body: dict[str, Any]) -> str | None:
     for source in (request.query_params, body):
         for name in ("accountcode", "client_code"):

@@ -1,6 +1,7 @@
 """POST insertdataincallqueue and insertquickcall. Answered after the calls are on disk."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -8,7 +9,7 @@ from zoneinfo import ZoneInfo
 from fastapi import Request, Response
 
 from dialer.api.answers import success
-from dialer.api.auth import authenticate, find_tenant
+from dialer.api.auth import authenticate, find_tenant, name_superuser
 from dialer.api.deps import ApiDeps, deps_of
 from dialer.api.idempotency import Keep, answer_once
 from dialer.api.reading import read_body
@@ -35,7 +36,7 @@ async def insert_batch(request: Request) -> Response:
     async def work(_keep: Keep | None) -> tuple[dict[str, Any], bool]:
         parsed = await _parse(body)
         client = await find_tenant(request, caller, parsed.content)
-        stored = await _store_batch(parsed, client, deps)
+        stored = await _store_batch(parsed, client, deps, name_superuser(caller))
         if not stored.replayed:
             deps.signals.items_added(stored.queue_id)
         data = {
@@ -74,14 +75,18 @@ async def insert_quick_call(request: Request) -> Response:
             return success("Quick call inserted successfully", data)
 
         kept = (lambda queue_id: keep(answer(queue_id))) if keep is not None else None
-        queue_id = await deps.store.insert_quick_call(client.id, item, now, kept)
+        queue_id = await deps.store.insert_quick_call(
+            client.id, item, now, kept, name_superuser(caller)
+        )
         deps.signals.items_added(queue_id)
         return answer(queue_id), False
 
     return await answer_once(request, caller, body, work)
 
 
-async def _store_batch(parsed: Parsed, client: Client, deps: ApiDeps) -> BatchStored:
+async def _store_batch(
+    parsed: Parsed, client: Client, deps: ApiDeps, by: str | None
+) -> BatchStored:
     """Build and store a batch. One that was stored before is that batch, even if the rules that
     hold now would refuse it (its server was taken away meanwhile)."""
     try:
@@ -96,7 +101,8 @@ async def _store_batch(parsed: Parsed, client: Client, deps: ApiDeps) -> BatchSt
         return stored
     if failpoints.armed:
         failpoints.reach("ingest.batch.before")
-    stored = await deps.store.insert_batch(make_batch(parsed, client, items, deps.clock.now()))
+    batch = make_batch(parsed, client, items, deps.clock.now())
+    stored = await deps.store.insert_batch(replace(batch, by=by))
     if failpoints.armed:
         failpoints.reach("ingest.batch.stored")
     return stored

@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from ami import Disposition
 from dialer import fields
 from dialer.api.answers import INVALID, ApiError, answer, success
-from dialer.api.auth import authenticate, find_tenant, name_actor
+from dialer.api.auth import authenticate, find_tenant, name_superuser
 from dialer.api.deps import deps_of
 from dialer.api.idempotency import Keep, answer_once
 from dialer.api.listing import show_item, show_page, show_queue
@@ -97,7 +97,7 @@ async def update_queue(request: Request, queue_id: str) -> Response:
             raise ApiError(404, NO_QUEUE)
         queue = await deps.store.queue(number, client.id)  # 404 unless it is this client's
         if changes:
-            by = name_actor(caller) if caller.is_superuser else None
+            by = name_superuser(caller)
             queue = await deps.store.change_queue(
                 queue.id, changes, deps.close_item, deps.clock.now(), by
             )
@@ -113,7 +113,7 @@ async def flush_queues(request: Request) -> Response:
     caller = await authenticate(request)
     client = await find_tenant(request, caller, {})
     deps = deps_of(request)
-    by = name_actor(caller) if caller.is_superuser else None
+    by = name_superuser(caller)
     flushed = await deps.store.flush(client.id, deps.close_item, deps.clock.now(), by)
     if flushed:
         deps.signals.clients_changed()

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Annotated
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from dialer.cli.workspace import make_console, with_store
 from dialer.store.contract import AuditEntry
@@ -33,7 +33,8 @@ def audit(
         for entry in entries:
             typer.echo(json.dumps(asdict(entry) | {"at": show_time(entry.at)}))
         return
-    table = Table("time (UTC)", "who", "what", "of", "details")
+    time_column = Column("time (UTC)", no_wrap=True, min_width=24)
+    table = Table(time_column, "who", "what", "of", "details")
     for entry in entries:
         time = show_time(entry.at)
         table.add_row(time, entry.actor, entry.action, entry.subject, show_details(entry))

@@ -35,6 +35,20 @@ def note(
     )
 
 
+def note_for(
+    connection: Connection,
+    by: str | None,
+    action: str,
+    client_id: int,
+    details: dict[str, Any],
+    now: float,
+) -> None:
+    """`note` about a client, by its accountcode."""
+    if by is not None:
+        code = select(t.clients.c.accountcode).where(t.clients.c.id == client_id)
+        note(connection, by, action, connection.scalar(code), details, now)
+
+
 def show_values(record: Client | Server) -> dict[str, Any]:
     """What a record holds, as JSON can say it."""
     shown: dict[str, Any] = {}

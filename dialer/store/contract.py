@@ -187,6 +187,7 @@ class NewBatch:
     dids: tuple[str, ...]
     items: Sequence[NewItem]
     now: float
+    by: str | None = None  # for the audit log: a superuser that acts for the client
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,6 +322,7 @@ class Store(Protocol):
         item: NewItem,
         now: float,
         keep: "Callable[[int], KeptAnswer] | None" = None,
+        by: str | None = None,
     ) -> int: ...
     async def idempotent_answer(self, client_id: int, key: str) -> "IdempotentAnswer | None": ...
     async def keep_answer(self, client_id: int, key: str, answer: "IdempotentAnswer") -> None: ...

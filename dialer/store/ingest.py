@@ -12,6 +12,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from dialer.errors import Conflict, NotFound
 from dialer.states import ItemStatus, QueueKind, QueueStatus
 from dialer.store import tables as t
+from dialer.store.audit_rows import note_for
 from dialer.store.bulk import driver_cursor, insert_rows
 from dialer.store.contract import BatchStored, IdempotentAnswer, NewBatch, NewItem
 from dialer.store.deltas import Deltas
@@ -50,6 +51,8 @@ def insert_batch(connection: Connection, batch: NewBatch) -> BatchStored:
         )
     )
     _insert_items(connection, batch.client_id, queue_id, batch.batch_id, batch.items, now)
+    details = {"batch_id": batch.batch_id, "queue_id": queue_id, "items": len(batch.items)}
+    note_for(connection, batch.by, "batch.add", batch.client_id, details, batch.now)
     return BatchStored(queue_id, batch.batch_id, len(batch.items))
 
 
@@ -104,7 +107,9 @@ def _make_queue(
     return int(result.scalar_one())
 
 
-def insert_quick_call(connection: Connection, client_id: int, item: NewItem, now: float) -> int:
+def insert_quick_call(
+    connection: Connection, client_id: int, item: NewItem, now: float, by: str | None = None
+) -> int:
     """Put `item` into the client's standing queue; that queue's id."""
     at = to_micros(now)
     queue_id = connection.execute(
@@ -115,6 +120,7 @@ def insert_quick_call(connection: Connection, client_id: int, item: NewItem, now
     if queue_id is None:
         queue_id = _make_queue(connection, client_id, QUICK_QUEUE_NAME, QueueKind.QUICK, (), at)
     _insert_items(connection, client_id, queue_id, None, [item], at)
+    note_for(connection, by, "quick-call.add", client_id, {"call_id": item.call_id}, now)
     return int(queue_id)
 
 

@@ -236,9 +236,10 @@ class SqliteStore:
         item: c.NewItem,
         now: float,
         keep: Callable[[int], c.KeptAnswer] | None = None,
+        by: str | None = None,
     ) -> int:
         def insert(connection: Connection) -> int:
-            queue_id = ingest.insert_quick_call(connection, client_id, item, now)
+            queue_id = ingest.insert_quick_call(connection, client_id, item, now, by)
             if keep is not None:
                 kept = keep(queue_id)
                 ingest.keep_answer(connection, kept.client_id, kept.key, kept.answer)

@@ -8,6 +8,12 @@ from ami.reserved import RESERVED, find_evaluated, is_reserved
 
 # One real name for each pattern: what Asterisk 20 to 23 read from a channel.
 ACTED_ON = [
+    "SIP_URI_OPTIONS",
+    "__SIP_URI_OPTIONS",
+    "SIP_CODEC_OUTBOUND",
+    "SIP_MAX_FORWARDS",
+    "IAX2OSPTOKEN",
+    "OSPTOKEN",
     "MONITOR_EXEC",
     "MONITOR_FILENAME",
     "MONITOR_OPTIONS",

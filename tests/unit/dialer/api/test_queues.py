@@ -256,6 +256,20 @@ async def test_a_flush_is_for_ones_own_or_by_a_superuser(api: Api) -> None:
     )
 
 
+async def test_calls_that_a_superuser_places_are_noted(api: Api) -> None:
+    body = {"batch_id": 9, "accountcode": "alpha", "data": [DOCUMENT]}
+    queue_id = (await api.post("/queues/insertdataincallqueue/", "chief", json=body)).json()[
+        "data"
+    ]["queue_id"]
+    quick = await api.post("/queues/insertquickcall/?client_code=alpha", "root", json=QUICK)
+    await api.load(batch_id=10)
+    called, added = await api.store.audit(5)
+    assert (added.actor, added.action, added.subject) == ("superuser chief", "batch.add", "alpha")
+    assert added.details == {"batch_id": 9, "queue_id": queue_id, "items": 1}
+    assert (called.actor, called.action) == ("superuser bootstrap", "quick-call.add")
+    assert called.details == {"call_id": quick.json()["data"]["call_id"]}
+
+
 async def test_a_superusers_change_of_a_queue_is_noted(api: Api) -> None:
     queue_id = (await api.load())["queue_id"]
     await api.put(update(queue_id), json={"queue_status": "paused"})
