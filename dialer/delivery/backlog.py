@@ -77,6 +77,7 @@ class Line:
     rest_until: float = 0.0
     failures: int = 0  # in a row
     rests: int = 0  # in a row, because of failures
+    lost_width: int = 0  # of the cap, by failures
     narrow: bool = False  # one try at a time
     behind: bool = False  # the disk has more
     refused: bool = False  # something was left on disk since the present pass began
@@ -87,7 +88,7 @@ class Line:
 
     @property
     def width(self) -> int:
-        return 1 if self.narrow else self.cap
+        return 1 if self.narrow else self.cap - self.lost_width
 
 
 class Backlog:
@@ -213,6 +214,7 @@ class Backlog:
             line.narrow = True
         else:
             line.failures = line.rests = 0
+            line.lost_width = max(0, line.lost_width - 1)
             line.narrow = False
         self._enroll(line)
 
@@ -227,7 +229,8 @@ class Backlog:
         """Forget the lines that have nothing to do and nothing to remember."""
         for line in list(self._lines.values()):
             busy = line.waiting or line.in_flight or line.behind or line.in_round or line.parked
-            if not (busy or line.failures or line.narrow or line.rest_until > now):
+            hurt = line.failures or line.lost_width or line.narrow
+            if not (busy or hurt or line.rest_until > now):
                 del self._lines[line.endpoint]
 
     def wakes_at(self) -> float | None:
@@ -318,7 +321,10 @@ def _count_start(line: Line, burst: int, now: float) -> None:
 
 
 def _count_failure(line: Line, now: float) -> None:
+    """Half as wide for every failure, one wider for every success: an endpoint that begins to hang
+    takes few of the tries that all share, long before it is left to rest."""
     line.failures += 1
+    line.lost_width = line.cap - max(1, (line.cap - line.lost_width) // 2)
     if line.failures < BREAK_AFTER:
         return
     line.narrow = True

@@ -197,7 +197,12 @@ def test_an_endpoint_that_only_fails_gets_single_tries_with_growing_rests() -> N
     now += LONGEST_REST
     (probe,) = take_all(backlog, now)
     finish(backlog, probe, DONE, now)
-    assert len(take_all(backlog, now)) == Limits().callback_in_flight
+    probes = take_all(backlog, now)  # closed again, and wider with every success
+    assert len(probes) == 2
+    for _ in range(Limits().callback_in_flight):
+        finish(backlog, probes.pop(), DONE, now)
+        probes += take_all(backlog, now)
+    assert len(probes) == Limits().callback_in_flight
 
 
 @pytest.mark.parametrize("verdict", [DONE, Verdict(Finding.DEAD, error="HTTP 410")])
@@ -354,3 +359,16 @@ def test_nobody_waits_for_looks_that_are_kept_slow() -> None:
     assert take_all(backlog, NOW + PERIOD / 2) == []
     assert backlog.wakes_at() == NOW + PERIOD
     assert backlog.is_quiet(NOW + PERIOD / 2)
+
+
+def test_failures_narrow_an_endpoint_before_it_rests_and_successes_widen_it() -> None:
+    backlog = Backlog(Limits(callback_in_flight=8))
+    backlog.offer([make_delivery(n, A) for n in range(100)])
+    in_flight = deque(take_all(backlog))
+    assert len(in_flight) == 8
+    widths = []
+    for verdict in (FAILED, FAILED, FAILED, *[DONE] * 9):
+        finish(backlog, in_flight.popleft(), verdict)
+        in_flight.extend(take_all(backlog))
+        widths.append(len(in_flight))
+    assert widths == [7, 6, 5, 4, 3, 4, 5, 6, 7, 8, 8, 8]

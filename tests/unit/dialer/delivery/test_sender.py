@@ -1,4 +1,5 @@
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 
@@ -6,7 +7,9 @@ import pytest
 from aiohttp import web
 
 from dialer.delivery.sender import MOST_READ, Sender, SenderSettings
+from dialer.delivery.signing import sign
 from dialer.delivery.verdict import KEPT_TEXT, Answer, clean_text
+from dialer.states import DeliveryState
 from dialer.store.contract import Delivery
 from tests.unit.dialer.delivery.samples import NOW, make_delivery
 
@@ -301,3 +304,63 @@ async def test_the_gateway_cannot_give_our_token_back(receiver: Receiver) -> Non
     async with Sender(FixedClock(), settings) as sender:
         answer = await sender.send(make_delivery(1, "sgapi"))
     assert answer == Answer(401, text="no: ***", content=b"no: ***")
+
+
+def live_secrets(client_id: int, now: float) -> tuple[bytes, ...]:
+    assert (client_id, now) == (7, NOW)
+    return (b"n" * 32, b"o" * 32)
+
+
+async def test_callbacks_carry_signatures_and_sgapi_does_not(receiver: Receiver) -> None:
+    settings = SenderSettings(allow_private=True)
+    async with Sender(FixedClock(), settings, live_secrets) as sender:
+        await sender.send(to(receiver))
+        await sender.send(to(receiver, endpoint="sgapi"))
+    (_, _, signed, body), (_, _, plain, _) = receiver.requests
+    assert (signed["webhook-id"], signed["webhook-timestamp"]) == ("event-1", str(int(NOW)))
+    expected = sign(live_secrets(7, NOW), "event-1", NOW, body.encode())
+    assert signed["webhook-signature"] == expected["webhook-signature"]
+    assert signed["webhook-signature"].count("v1,") == 2
+    assert not {name.lower() for name in plain} & set(expected)
+
+
+async def test_what_sgapi_accepted_is_asked_for(receiver: Receiver) -> None:
+    async def tell(request: web.Request) -> web.StreamResponse:
+        return web.json_response({"data": {"state": "completed", "sgapi_reference": "s3cret"}})
+
+    receiver.handle = tell
+    settings = SenderSettings(
+        sgapi_address=f"{receiver.url}/cdrtosgapi/sales", sgapi_token="s3cret"
+    )
+    async with Sender(FixedClock(), settings) as sender:
+        accepted = make_delivery(1, "sgapi tasks", kind="sgapi", state=DeliveryState.ACCEPTED)
+        answer = await sender.send(accepted)
+    assert answer.content == b'{"data": {"state": "completed", "sgapi_reference": "***"}}'
+    ((method, path, headers, body),) = receiver.requests
+    assert (method, path, body) == ("GET", "/cdrtosgapi/event-1", "")
+    assert headers["Authorization"] == "Bearer s3cret"
+    assert not {"Content-Type", "Idempotency-Key"} & set(headers)
+
+
+async def test_a_receiver_that_does_not_read_is_cut() -> None:
+    accepted: asyncio.Queue[asyncio.StreamWriter] = asyncio.Queue()
+
+    async def ignore(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.transport.pause_reading()  # type: ignore[attr-defined]
+        accepted.put_nowait(writer)
+
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    listener.bind(("127.0.0.1", 0))
+    server = await asyncio.start_server(ignore, sock=listener, limit=1)
+    port = listener.getsockname()[1]
+    async with server:
+        settings = SenderSettings(allow_private=True, write_timeout=0.2, total_timeout=30.0)
+        async with Sender(FixedClock(), settings) as impatient:
+            body = "x" * 1_000_000  # more than the system keeps for a reader to come
+            delivery = make_delivery(1, url=f"http://127.0.0.1:{port}/", body=body)
+            answer = await asyncio.wait_for(impatient.send(delivery), 10)
+        (await accepted.get()).transport.abort()
+    assert answer.status is None
+    assert answer.error is not None
+    assert "within 30 s" not in answer.error
