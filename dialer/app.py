@@ -152,9 +152,6 @@ class Product:
         gc.collect()
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)
-        import sys
-
-        sys.setswitchinterval(0.005)
         try:
             await self._receivers.refresh()  # a signing key that cannot be had is told at once
             async with asyncio.TaskGroup() as tasks:
