@@ -4,11 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo test check format lab-up lab-down clean
+.PHONY: help demo test chaos check format lab-up lab-down clean
 
 help:
 	@echo "make demo      fresh machine to a finished batch"
 	@echo "make test      fresh machine to a finished test run (everything that can run here)"
+	@echo "make chaos     at least 1000 kill -9s, and a check that nothing was lost or repeated (30 min)"
 	@echo "make check     format, lint, types, laws, pure tests with coverage"
 	@echo "make lab-up    a real Asterisk lab on 127.0.0.1 (root, debootstrap)"
 	@echo "make lab-down  end it"
@@ -31,6 +32,10 @@ test: $(STAMP)
 	$(BIN)/python -m pytest -q -m "not io" tests/unit
 	$(BIN)/python -m pytest -q -m io tests/unit
 	$(BIN)/python -m pytest -q tests/conformance tests/acceptance tests/properties tests/openapi tests/lab
+
+# CHAOS="--kills 100 --lab-kills 0 --seed 7" for another campaign.
+chaos: $(STAMP)
+	$(BIN)/python -m chaos $(CHAOS)
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .

@@ -1,0 +1,88 @@
+"""`python -m chaos`: run campaigns, print their figures, and say what is wrong."""
+
+import argparse
+import asyncio
+import json
+import random
+import sys
+import tempfile
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from chaos.campaign import FarEnd, Options, Outcome, run_campaign
+from chaos.checker import check
+from chaos.on_lab import OnLab
+from chaos.report import count_figures, describe
+from tests.lab.running_lab import find_lab
+
+
+def read_options(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m chaos",
+        description="Kill the dialer again and again, and check that nothing was lost or repeated.",
+    )
+    parser.add_argument("--kills", type=int, default=950, help="on the simulator")
+    parser.add_argument("--lab-kills", type=int, default=50, help="on the lab's Asterisk; 0: none")
+    parser.add_argument("--seed", type=int, help="repeats what was done; default: a random one")
+    parser.add_argument("--longest", type=float, default=5400.0, help="seconds a campaign may take")
+    parser.add_argument("--cps", type=float, default=40.0, help="calls a second")
+    parser.add_argument("--channels", type=int, default=400)
+    parser.add_argument("--scale", type=float, default=0.2, help="length of simulated calls")
+    parser.add_argument("--in-flight", type=int, default=10, help="calls with which a kill counts")
+    parser.add_argument("--point", action="append", help="kill at this failpoint only; repeatable")
+    parser.add_argument("--folder", type=Path, help="keep database, logs and evidence there")
+    return parser.parse_args(arguments)
+
+
+def main() -> int:
+    read = read_options(sys.argv[1:])
+    seed = random.SystemRandom().randrange(1_000_000) if read.seed is None else read.seed
+    options = Options(
+        kills=read.kills,
+        seed=seed,
+        longest=read.longest,
+        channels=read.channels,
+        cps=read.cps,
+        scale=read.scale,
+        points=tuple(read.point) if read.point else None,
+        in_flight=read.in_flight,
+    )
+    on_lab = replace(options, kills=read.lab_kills, channels=100, cps=15.0, talk="6")
+    with tempfile.TemporaryDirectory(prefix="chaos-") as passing:
+        folder = read.folder or Path(passing)
+        folder.mkdir(parents=True, exist_ok=True)
+        wrong = run_one("simulator", folder / "simulator", options) if options.kills else 0
+        if on_lab.kills:
+            lab = find_lab()
+            if isinstance(lab, str):
+                print(f"not on a real Asterisk: {lab}")
+            else:
+                wrong += run_one("lab", folder / "lab", on_lab, OnLab(lab))
+    return min(wrong, 1)
+
+
+def run_one(name: str, folder: Path, options: Options, far_end: FarEnd | None = None) -> int:
+    """Run a campaign and tell of it; how much is wrong."""
+    folder.mkdir()
+    print(f"{name}: seed {options.seed}", flush=True)
+    outcome = asyncio.run(
+        run_campaign(folder, options, far_end, lambda line: print(f"  {line}", flush=True))
+    )
+    problems = outcome.failed_batches + check(outcome.evidence)
+    tell(outcome)
+    for problem in problems:
+        print(f"WRONG: {problem}")
+    (folder / "evidence.json").write_text(json.dumps(asdict(outcome)))
+    return len(problems)
+
+
+def tell(outcome: Outcome) -> None:
+    for line in describe(count_figures(outcome.evidence, outcome.seconds)):
+        print(line)
+    starts = sorted(outcome.starts)
+    print(f"starts         {starts[len(starts) // 2]:.3f} s median until ready")
+    print(f"batches        {outcome.repeated_batches} posted again, answered once")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,189 @@
+"""What must be true after a campaign, whatever was done to the dialer. Pure functions over what the
+witnesses saw and what is on disk; each returns what is wrong, in sentences."""
+
+from collections import Counter
+from collections.abc import Iterable
+from itertools import chain
+from typing import Final
+
+from chaos.records import Attempt, Evidence, Originate
+
+NOTICED: Final = 0.5
+"""Seconds that the dialer gets, from what it was told to its being on disk, before a kill makes it
+unknown to the next life."""
+
+LATE: Final = 0.05
+"""Seconds after a kill in which the witness may still read what was written before it."""
+
+RECOVERY: Final = 2.0
+"""Seconds from the login to the first new Originate, at most."""
+
+MOST_NAMED: Final = 5
+"""How many of the many that are wrong are named."""
+
+ENDED: Final = frozenset({"processed", "terminated"})
+
+
+def check(evidence: Evidence) -> list[str]:
+    """Everything that is wrong; empty: all promises were kept."""
+    checks = (
+        check_items,
+        check_originates,
+        check_rings,
+        check_cdrs,
+        check_sinks,
+        check_slots,
+        check_unknown,
+        check_end,
+    )
+    return list(chain.from_iterable(each(evidence) for each in checks))
+
+
+def check_items(evidence: Evidence) -> list[str]:
+    """Every accepted item is there, once, and ended in one state; nothing else is."""
+    stored = Counter(item.number for item in evidence.rows.items)
+    accepted = Counter(evidence.accepted)
+    final = Counter(cdr.number for cdr in evidence.rows.cdrs if cdr.final)
+    processed = Counter(item.number for item in evidence.rows.items if item.status == "processed")
+    return [
+        *_say("accepted and not stored", accepted - stored),
+        *_say("stored more often than accepted", stored - accepted),
+        *_say(
+            "not ended",
+            (f"{i.number} ({i.status})" for i in evidence.rows.items if i.status not in ENDED),
+        ),
+        *_say("processed without a final CDR", processed - final),
+        *_say("more final CDRs than one", (n for n, count in final.items() if count > 1)),
+    ]
+
+
+def check_originates(evidence: Evidence) -> list[str]:
+    """No ChannelId twice, and none that was not on disk before."""
+    originates = [o for o in evidence.wire.originates if o.whole]
+    counts = Counter(o.channel_id.lower() for o in originates)
+    actions = Counter(o.action_id for o in originates)
+    known = {attempt.channel_id.lower(): attempt for attempt in evidence.rows.attempts}
+    return [
+        *_say("ChannelIds originated twice", (i for i, count in counts.items() if count > 1)),
+        *_say("ActionIDs used twice", (i for i, count in actions.items() if count > 1)),
+        *_say("originated without an attempt on disk", (i for i in counts if i not in known)),
+        *_say("originated to another number than the attempt's", _strayed(originates, known)),
+    ]
+
+
+def _strayed(originates: Iterable[Originate], known: dict[str, Attempt]) -> list[str]:
+    return [
+        o.channel_id
+        for o in originates
+        if (attempt := known.get(o.channel_id.lower())) and attempt.number != o.number
+    ]
+
+
+def check_rings(evidence: Evidence) -> list[str]:
+    """No number rang more often than it has attempts, and none that nobody accepted."""
+    rang = Counter(evidence.rang)
+    attempts = Counter(attempt.number for attempt in evidence.rows.attempts)
+    originated = Counter(o.number for o in evidence.wire.originates)
+    return [
+        *_say("rang more often than they have attempts", rang - attempts),
+        *_say("rang more often than they were originated", rang - originated),
+    ]
+
+
+def check_cdrs(evidence: Evidence) -> list[str]:
+    """One CDR for every attempt, and no other."""
+    attempts = Counter(attempt.cdr_id for attempt in evidence.rows.attempts)
+    cdrs = Counter(cdr.cdr_id for cdr in evidence.rows.cdrs)
+    return [
+        *_say("attempts without a CDR", attempts - cdrs),
+        *_say("CDRs without an attempt", cdrs - attempts),
+    ]
+
+
+def check_sinks(evidence: Evidence) -> list[str]:
+    """Every CDR's id reached both sinks, and nothing else did."""
+    cdrs = {cdr.cdr_id for cdr in evidence.rows.cdrs}
+    problems: list[str] = []
+    for name, sink in (("callbacks", evidence.callbacks), ("SGAPI", evidence.sgapi)):
+        problems += _say(f"CDRs that did not reach {name}", cdrs - sink.cdr_ids.keys())
+        problems += _say(f"ids at {name} that no CDR has", sink.cdr_ids.keys() - cdrs)
+    return problems
+
+
+def check_slots(evidence: Evidence) -> list[str]:
+    """Nothing is held at the end, the last life could use every slot, and never one more."""
+    problems = [
+        f"{name} at the end: {count}" for name, count in evidence.rows.held.items() if count
+    ]
+    if evidence.live_at_end:
+        problems.append(f"calls live at the end: {evidence.live_at_end}")
+    if evidence.probe.live < evidence.probe.wanted:
+        problems.append(
+            f"slots kept: {evidence.probe.live} calls at a time, of {evidence.probe.wanted}"
+        )
+    if evidence.wire.most_live > evidence.cap:
+        problems.append(f"{evidence.wire.most_live} calls at a time, over {evidence.cap}")
+    return problems
+
+
+def check_unknown(evidence: Evidence) -> list[str]:
+    """`unknown` are no more than the attempts that were sent and unanswered at a kill."""
+    unknown = unknown_ids(evidence)
+    allowed = unanswered_at_kills(evidence)
+    problems = []
+    if len(unknown) > len(allowed):
+        problems.append(f"{len(unknown)} unknown, {len(allowed)} sent and unanswered at a kill")
+    return problems + _say("unknown, though not unanswered at any kill", unknown - allowed)
+
+
+def check_end(evidence: Evidence) -> list[str]:
+    """Lives found work again in time, and the last one ended as asked."""
+    slow = [f"{seconds:.2f} s" for seconds in recoveries(evidence) if seconds > RECOVERY]
+    problems = _say(f"times over {RECOVERY:g} s from login to a new Originate", slow)
+    if evidence.exit_status:
+        problems.append(f"the last life ended with {evidence.exit_status}")
+    return problems
+
+
+def unknown_ids(evidence: Evidence) -> set[str]:
+    """ChannelIds of attempts whose CDR says unknown."""
+    return {c.channel_id.lower() for c in evidence.rows.cdrs if c.disposition == "unknown"}
+
+
+def unanswered_at_kills(evidence: Evidence) -> set[str]:
+    """ChannelIds whose Originate was read by the witness before a kill, and of which the dialer had
+    neither been told that they were up, nor that they were over, `NOTICED` before it."""
+    told: dict[str, float] = {}
+    for event in (*evidence.wire.answered, *evidence.wire.ended):
+        name = event.channel_id.lower()
+        told[name] = min(event.at, told.get(name, event.at))
+    kills = sorted(evidence.kills, key=lambda kill: kill.at)
+    found: set[str] = set()
+    for originate in evidence.wire.originates:
+        name = originate.channel_id.lower()
+        # The first kill after it decides: what is open then is a later life's to find.
+        first = next((kill for kill in kills if kill.at + LATE >= originate.at), None)
+        if first is not None and told.get(name, first.at + 1) > first.known_until - NOTICED:
+            found.add(name)
+    return found
+
+
+def recoveries(evidence: Evidence) -> list[float]:
+    """Seconds from each login to the first Originate on its connection, ascending. A connection
+    without one has none."""
+    first: dict[int, float] = {}
+    for originate in evidence.wire.originates:
+        first.setdefault(originate.connection, originate.at)
+    return sorted(
+        first[login.connection] - login.at
+        for login in evidence.wire.logins
+        if login.connection in first
+    )
+
+
+def _say(what: str, wrong: Iterable[str]) -> list[str]:
+    names = sorted(wrong)
+    if not names:
+        return []
+    more = ", …" if len(names) > MOST_NAMED else ""
+    return [f"{len(names)} {what}: {', '.join(names[:MOST_NAMED])}{more}"]

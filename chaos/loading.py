@@ -1,0 +1,138 @@
+"""The client: posts batches over HTTP, and posts one again, with the same body, until it is
+answered with 200: as the API's document tells clients to do."""
+
+import asyncio
+import itertools
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import httpx
+
+PAUSE: Final = 0.05
+"""Seconds before a batch whose answer was lost is posted again."""
+
+ENDINGS: Final = {"07": 70, "00": 10, "01": 5, "02": 3, "03": 2, "04": 2, "05": 2, "08": 4, "11": 2}
+"""How often a number has an ending, in percent: what the far end does with it (the table of
+asterisk-conf and of the simulator). 07 talks longest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A client of the API. `retry`: how often a call of its is tried again."""
+
+    name: str
+    key: str
+    channels: int
+    retry: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """What is dialed: `prefix` makes a campaign's numbers its own, `talk` is what Wait gets."""
+
+    server: str
+    prefix: str
+    talk: str
+    size: int = 20
+
+
+@dataclass(slots=True)
+class Loader:
+    """Loads while `is_hungry()`. `url` is where the API is now, None while it is nowhere."""
+
+    calls: Calls
+    accounts: tuple[Account, ...]
+    is_hungry: Callable[[], bool]
+    seed: int = 0
+    url: str | None = None
+    accepted: list[str] = field(default_factory=list)
+    repeated: int = 0
+    failed: list[str] = field(default_factory=list)
+    _queues: dict[str, int] = field(default_factory=dict)
+    _number: "itertools.count[int]" = field(default_factory=itertools.count)
+    _batch: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until `stop`, and then to the answer of the last batch."""
+        rng = random.Random(self.seed)
+        async with httpx.AsyncClient(timeout=60.0) as http:
+            for account in itertools.cycle(self.accounts):
+                while not self.is_hungry() and not stop.is_set():  # noqa: ASYNC110 (it tells nobody)
+                    await asyncio.sleep(PAUSE)
+                if stop.is_set():
+                    return
+                endings = rng.choices(list(ENDINGS), list(ENDINGS.values()), k=self.calls.size)
+                await self._load(http, account, [f"{self._next()}{end}" for end in endings])
+
+    async def load_talk(self, account: Account, count: int) -> None:
+        """One batch of calls that talk."""
+        async with httpx.AsyncClient(timeout=60.0) as http:
+            await self._load(http, account, [f"{self._next()}07" for _ in range(count)])
+
+    def _next(self) -> str:
+        return f"{self.calls.prefix}{next(self._number):06d}"
+
+    async def _load(self, http: httpx.AsyncClient, account: Account, numbers: list[str]) -> None:
+        body = {
+            "queue_id": self._queues.get(account.name),
+            "batch_id": next(self._batch),
+            "data": [self._item(number, account) for number in numbers],
+        }
+        answer = await self._post(http, account, body)
+        if answer.status_code != 200:
+            self.failed.append(f"{answer.status_code} {answer.text[:500]}")
+            return
+        stored: dict[str, Any] = answer.json()["data"]
+        if stored["inserted_count"] != len(numbers):
+            self.failed.append(f"{len(numbers)} items sent, answered {stored}")
+        if account.name not in self._queues:
+            self._queues[account.name] = stored["queue_id"]
+            await self._shorten_gap(http, account, stored["queue_id"])
+        self.accepted += numbers
+
+    async def _post(
+        self, http: httpx.AsyncClient, account: Account, body: dict[str, Any]
+    ) -> httpx.Response:
+        """The first answer that is no error of the server's."""
+        return await self._ask(http, account, "POST", "queues/insertdataincallqueue/", body)
+
+    async def _shorten_gap(self, http: httpx.AsyncClient, account: Account, queue: int) -> None:
+        path = f"queues/updatequeuemaster/{queue}"
+        await self._ask(http, account, "PUT", path, {"retry_gap": 1})
+
+    async def _ask(
+        self,
+        http: httpx.AsyncClient,
+        account: Account,
+        method: str,
+        path: str,
+        body: dict[str, Any],
+    ) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {account.key}"}
+        while True:
+            if self.url is not None:
+                try:
+                    url = f"{self.url}/{path}"
+                    answer = await http.request(method, url, json=body, headers=headers)
+                except httpx.TransportError:
+                    self.repeated += 1
+                else:
+                    if answer.status_code not in (429, 500, 503):
+                        return answer
+                    self.repeated += 1
+            await asyncio.sleep(PAUSE)
+
+    def _item(self, number: str, account: Account) -> dict[str, Any]:
+        return {
+            "asterisk_server_code": self.calls.server,
+            "call_timeout": 3,
+            "retry": account.retry,
+            "action": {
+                "Action": "Originate",
+                "Channel": f"PJSIP/{number}@carrier",
+                "Application": "Wait",
+                "Data": self.calls.talk,
+            },
+        }
