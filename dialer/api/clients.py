@@ -22,11 +22,12 @@ async def create_client(request: Request) -> Response:
     body = await read_body(request)
     deps = deps_of(request)
 
-    async def work(_keep: Keep | None) -> tuple[dict[str, Any], bool]:
+    async def work(keep: Keep | None) -> tuple[dict[str, Any], bool]:
         now = deps.clock.now()
         client = read_client(read_object(body), deps.settings.callback_allow_private, now)
         key, stored = make_key(await deps.store.installation_secret())
-        client = await deps.store.add_client(client, stored, now, name_actor(caller))
+        kept = (lambda made: keep(show_client(made, key))) if keep is not None else None
+        client = await deps.store.add_client(client, stored, now, name_actor(caller), kept)
         deps.signals.clients_changed()
         return show_client(client, key), False
 
@@ -49,13 +50,15 @@ async def _replace_key(request: Request, *, with_new: bool) -> Response:
     body = await read_body(request)
     deps = deps_of(request)
 
-    async def work(_keep: Keep | None) -> tuple[dict[str, Any], bool]:
+    async def work(keep: Keep | None) -> tuple[dict[str, Any], bool]:
         client = await find_tenant(request, caller, read_account(body))
         key = stored = None
         if with_new:
             key, stored = make_key(await deps.store.installation_secret())
         now = deps.clock.now()
-        client = await deps.store.replace_key(client.id, stored, now, name_actor(caller))
+        kept = (lambda changed: keep(show_client(changed, key))) if keep is not None else None
+        by = name_actor(caller)
+        client = await deps.store.replace_key(client.id, stored, now, by, kept)
         deps.signals.clients_changed()
         return show_client(client, key), False
 

@@ -291,10 +291,17 @@ class Store(Protocol):
     async def change_server(
         self, code: str, changes: dict[str, Any], now: float, by: str | None = None
     ) -> Server: ...
+    # `keep` makes the answer under the request's Idempotency-Key from the client as it is then:
+    # kept in the same transaction, or a crash in between would change it again at the next try.
     async def clients(self) -> tuple[Client, ...]: ...
     async def client(self, accountcode: str) -> Client: ...
     async def add_client(
-        self, client: Client, key: "StoredKey", now: float, by: str | None = None
+        self,
+        client: Client,
+        key: "StoredKey",
+        now: float,
+        by: str | None = None,
+        keep: "Callable[[Client], KeptAnswer] | None" = None,
     ) -> Client: ...
     async def change_client(
         self, accountcode: str, changes: dict[str, Any], now: float, by: str | None = None
@@ -303,7 +310,12 @@ class Store(Protocol):
         self, accountcode: str, codes: Sequence[str], now: float, by: str | None = None
     ) -> Client: ...
     async def replace_key(  # None: the client's key is revoked
-        self, client_id: int, key: "StoredKey | None", now: float, by: str | None = None
+        self,
+        client_id: int,
+        key: "StoredKey | None",
+        now: float,
+        by: str | None = None,
+        keep: "Callable[[Client], KeptAnswer] | None" = None,
     ) -> Client: ...
     async def client_by_key(self, lookup: str) -> "tuple[Client, StoredKey] | None": ...
     async def installation_secret(self) -> bytes: ...

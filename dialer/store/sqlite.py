@@ -159,6 +159,20 @@ class SqliteStore:
         except SQLAlchemyError as error:
             raise as_failure(error) from error
 
+    def _run_kept(
+        self, fn: Callable[[Connection], R], keep: Callable[[R], c.KeptAnswer] | None
+    ) -> Awaitable[R]:
+        """As `_run`; the answer that `keep` makes of the result is kept in the same transaction."""
+
+        def change(connection: Connection) -> R:
+            result = fn(connection)
+            if keep is not None:
+                kept = keep(result)
+                ingest.keep_answer(connection, kept.client_id, kept.key, kept.answer)
+            return result
+
+        return self._run(change)
+
     async def _fetch_number(self, query: Select[Any]) -> int | None:
         """The single value of the single row, where there is one."""
         for (value,) in await self._fetch(query):
@@ -189,9 +203,16 @@ class SqliteStore:
         raise NotFound(f"there is no client {accountcode}")
 
     async def add_client(
-        self, client: c.Client, key: c.StoredKey, now: float, by: str | None = None
+        self,
+        client: c.Client,
+        key: c.StoredKey,
+        now: float,
+        by: str | None = None,
+        keep: Callable[[c.Client], c.KeptAnswer] | None = None,
     ) -> c.Client:
-        return await self._run(lambda conn: config_rows.add_client(conn, client, key, now, by))
+        return await self._run_kept(
+            lambda conn: config_rows.add_client(conn, client, key, now, by), keep
+        )
 
     async def change_client(
         self, accountcode: str, changes: dict[str, Any], now: float, by: str | None = None
@@ -206,9 +227,16 @@ class SqliteStore:
         return await self._run(lambda conn: config_rows.allocate(conn, accountcode, codes, now, by))
 
     async def replace_key(
-        self, client_id: int, key: c.StoredKey | None, now: float, by: str | None = None
+        self,
+        client_id: int,
+        key: c.StoredKey | None,
+        now: float,
+        by: str | None = None,
+        keep: Callable[[c.Client], c.KeptAnswer] | None = None,
     ) -> c.Client:
-        return await self._run(lambda conn: config_rows.replace_key(conn, client_id, key, now, by))
+        return await self._run_kept(
+            lambda conn: config_rows.replace_key(conn, client_id, key, now, by), keep
+        )
 
     async def client_by_key(self, lookup: str) -> tuple[c.Client, c.StoredKey] | None:
         for digest, *raw in await self._read(_KEYED_CLIENT, lookup):
@@ -238,14 +266,9 @@ class SqliteStore:
         keep: Callable[[int], c.KeptAnswer] | None = None,
         by: str | None = None,
     ) -> int:
-        def insert(connection: Connection) -> int:
-            queue_id = ingest.insert_quick_call(connection, client_id, item, now, by)
-            if keep is not None:
-                kept = keep(queue_id)
-                ingest.keep_answer(connection, kept.client_id, kept.key, kept.answer)
-            return queue_id
-
-        return await self._run(insert)
+        return await self._run_kept(
+            lambda conn: ingest.insert_quick_call(conn, client_id, item, now, by), keep
+        )
 
     async def idempotent_answer(self, client_id: int, key: str) -> c.IdempotentAnswer | None:
         for digest, status, body, at in await self._fetch(ingest.kept_answer(client_id, key)):

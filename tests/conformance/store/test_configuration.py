@@ -5,7 +5,14 @@ from dataclasses import replace
 import pytest
 
 from dialer.errors import Conflict, NotFound
-from dialer.store.contract import RuntimeNote, Store, StoredKey
+from dialer.store.contract import (
+    Client,
+    IdempotentAnswer,
+    KeptAnswer,
+    RuntimeNote,
+    Store,
+    StoredKey,
+)
 from tests import store_records as make
 from tests.conformance.store.conftest import Stored
 
@@ -119,6 +126,39 @@ async def test_a_revoked_key_leaves_the_client_without(stored: Stored) -> None:
     assert not client.has_key
     assert not client.may_dial
     assert await stored.store.client_by_key("lookup") is None
+
+
+def keep(client: Client) -> KeptAnswer:
+    body = f'{{"accountcode":"{client.accountcode}","has_key":{str(client.has_key).lower()}}}'
+    return KeptAnswer(0, "request-1", IdempotentAnswer("digest", 200, body, LATER))
+
+
+async def kept_of(store: Store) -> str | None:
+    answer = await store.idempotent_answer(0, "request-1")
+    return None if answer is None else answer.body
+
+
+async def test_answers_are_kept_with_the_change_itself(stored: Stored) -> None:
+    other = replace(make.CLIENT, accountcode="other", username="other")
+    await stored.store.add_client(other, StoredKey("l2", "d2"), LATER, keep=keep)
+    assert await kept_of(stored.store) == '{"accountcode":"other","has_key":true}'
+
+
+async def test_a_replaced_key_s_answer_is_kept_with_it(stored: Stored) -> None:
+    await stored.store.replace_key(stored.client.id, None, LATER, keep=keep)
+    assert await kept_of(stored.store) == '{"accountcode":"acme","has_key":false}'
+
+
+async def test_a_change_whose_answer_cannot_be_kept_is_none(stored: Stored) -> None:
+    taken = IdempotentAnswer("another request", 200, "{}", LATER)
+    await stored.store.keep_answer(0, "request-1", taken)
+    other = replace(make.CLIENT, accountcode="other", username="other")
+    with pytest.raises(Conflict):
+        await stored.store.add_client(other, StoredKey("l2", "d2"), LATER, keep=keep)
+    with pytest.raises(Conflict):
+        await stored.store.replace_key(stored.client.id, None, LATER, keep=keep)
+    assert await stored.store.clients() == (stored.client,)
+    assert await stored.store.client_by_key("lookup") is not None
 
 
 async def test_the_installation_secret_is_random_and_stays(stored: Stored) -> None:

@@ -3,9 +3,11 @@
 import json
 from typing import Any
 
+import httpx
 import pytest
 
-from tests.unit.dialer.api.conftest import Api
+from dialer.errors import StoreUnavailable
+from tests.unit.dialer.api.conftest import BASE, Api
 from tests.unit.dialer.test_clients import FULL
 
 # The document's curl body, byte for byte.
@@ -90,3 +92,31 @@ async def test_the_key_is_stored_nowhere(api: Api, tmp_path: Any) -> None:
     written = b"".join(file.read_bytes() for file in tmp_path.glob("dialer.db*"))
     assert json.dumps("client_xyz").encode()[1:-1] in written
     assert secret not in written
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/clients/", FULL),
+        ("PUT", "/clients/regenerate-api-key", {"accountcode": "alpha"}),
+    ],
+)
+async def test_a_crash_after_a_client_or_key_was_made_makes_no_other(
+    api: Api, monkeypatch: pytest.MonkeyPatch, method: str, path: str, body: dict[str, Any]
+) -> None:
+    async def send() -> httpx.Response:
+        return await api.send(
+            method, BASE + path, "root", json=body, headers={"Idempotency-Key": "k"}
+        )
+
+    async def crash(*args: Any) -> None:
+        raise StoreUnavailable("the process was killed")
+
+    monkeypatch.setattr(api.store, "keep_answer", crash)
+    assert (await send()).status_code == 503
+    monkeypatch.undo()
+    left = await api.store.clients()
+    again = await send()
+    assert (again.status_code, again.headers["idempotent-replayed"]) == (200, "true")
+    assert (again.json()["accountcode"], again.json()["api_key"]) == (body["accountcode"], None)
+    assert await api.store.clients() == left
