@@ -34,6 +34,9 @@ class Log:
         self.live: set[str] = set()
         self.most_live = 0
 
+    def close(self) -> None:
+        self._file.close()
+
     def note(self, what: str, **fields: object) -> None:
         self._file.write(json.dumps({"what": what, "at": time.time(), **fields}) + "\n")
 
@@ -183,6 +186,7 @@ async def serve(pipe: Pipe, file: str, host: str, port: int, username: str, secr
     await answer(pipe, server.sockets[0].getsockname()[1], answers)
     observer.cancel()
     server.close()
+    log.close()
 
 
 def read_wire(file: Path, most_live: int) -> Wire:
