@@ -15,6 +15,8 @@ BUSY_TIMEOUT_MS: Final = 5000
 # Measured by others on such a machine: 11-16 ms a checkpoint at 1000 pages, 57-91 at 10,000.
 CHECKPOINT_PAGES: Final = 1000
 READERS: Final = 4
+# For searches, which keep a core busy for as long as they run: the loop's thread needs another.
+SEARCHERS: Final = 1
 _OLDEST: Final = (3, 35)  # UPDATE … FROM, RETURNING
 
 
@@ -47,12 +49,12 @@ def writing_engine(url: URL) -> Engine:
     return engine
 
 
-def reading_engine(url: URL) -> AsyncEngine:
+def reading_engine(url: URL, connections: int = READERS) -> AsyncEngine:
     """Connections that refuse to write; every statement by itself sees one state of the file."""
     engine = create_async_engine(
         url.set(drivername="sqlite+aiosqlite"),
         isolation_level="AUTOCOMMIT",
-        pool_size=READERS,
+        pool_size=connections,
         max_overflow=0,
         pool_reset_on_return=None,
         hide_parameters=True,

@@ -9,7 +9,17 @@ from inspect import signature
 from typing import Any, Final
 
 from pydantic_core import from_json
-from sqlalchemy import ColumnElement, Connection, Select, Table, bindparam, func, select
+from sqlalchemy import (
+    JSON,
+    ColumnElement,
+    Connection,
+    Select,
+    Table,
+    bindparam,
+    func,
+    select,
+    type_coerce,
+)
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -30,6 +40,8 @@ _is_open = _q.status != word(QueueStatus.COMPLETED)
 _waits = _i.status == word(ItemStatus.PENDING)
 
 MOST_RECENT: Final = 20_000  # starts of ten seconds at 2,000 a second
+
+NEAR: Final = 10_000  # rows that an unfiltered page may skip and still be a short read
 
 # By what a list may be filtered, besides its owner.
 QUEUE_FILTERS: Final = frozenset({"id", "name", "status", "kind", "retry", "paused", "closed"})
@@ -200,11 +212,9 @@ def _equalities(
     return [table.c[name] == value for name, value in given.items()]
 
 
-def item_total(
-    queue_id: int, filters: dict[str, Any], conditions: list[ColumnElement[bool]]
-) -> Select[Any]:
-    """The length of a list of items: without a filter, by status or by batch it is known; else
-    those rows are counted."""
+def known_total(queue_id: int, filters: dict[str, Any]) -> Select[Any] | None:
+    """The length of a list of items where no row need be counted: without a filter, by status or
+    by batch."""
     if not filters:
         return select(_q.total_count).where(_q.id == queue_id)
     if filters.keys() == {"status"}:
@@ -215,7 +225,7 @@ def item_total(
         return select(count).where(
             batches.queue_id == queue_id, batches.batch_id == filters["batch_id"]
         )
-    return select(func.count(_i.id)).where(*conditions)
+    return None
 
 
 def page_of_queues(conditions: list[ColumnElement[bool]], offset: int, limit: int) -> Select[Any]:
@@ -225,6 +235,19 @@ def page_of_queues(conditions: list[ColumnElement[bool]], offset: int, limit: in
 def page_of_items(conditions: list[ColumnElement[bool]], offset: int, limit: int) -> Select[Any]:
     """The ids first: the rows that are skipped need not be read."""
     ids = select(_i.id).where(*conditions).order_by(_i.id).offset(offset).limit(limit)
+    return select(*ITEM_COLUMNS).where(_i.id.in_(ids)).order_by(_i.id)
+
+
+def hits(conditions: list[ColumnElement[bool]], offset: int, limit: int) -> Select[Any]:
+    """How many items there are, and the ids of a page of them. Materialized: the items are looked
+    through once for both."""
+    found = select(_i.id).where(*conditions).cte("hits").prefix_with("MATERIALIZED").c.id
+    page = select(found).order_by(found).offset(offset).limit(limit).subquery().c.id
+    ids = select(func.json_group_array(page)).scalar_subquery()
+    return select(select(func.count(found)).scalar_subquery(), type_coerce(ids, JSON))
+
+
+def items_by_id(ids: Sequence[int]) -> Select[Any]:
     return select(*ITEM_COLUMNS).where(_i.id.in_(ids)).order_by(_i.id)
 
 

@@ -1,4 +1,4 @@
-"""The store on SQLite: a file, one writer (group commit), a few readers.
+"""The store on SQLite: a file, one writer (group commit), a few readers, searches apart (`searches`).
 
 Works for several processes on one machine; what another wrote is noticed by looking
 (`on_foreign_change`).
@@ -9,6 +9,7 @@ import secrets
 import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -33,9 +34,10 @@ from dialer.store import (
 from dialer.store import contract as c
 from dialer.store import tables as t
 from dialer.store.claim import Claim
-from dialer.store.engines import reading_engine, sqlite_url, writing_engine
+from dialer.store.engines import SEARCHERS, reading_engine, sqlite_url, writing_engine
 from dialer.store.migrations import upgrade
 from dialer.store.queue_rows import CHUNK
+from dialer.store.searches import Searches, one_state
 from dialer.store.session import Future, Kind, as_failure
 from dialer.store.wire_log import WireLog
 from dialer.store.writer import Writer
@@ -87,6 +89,7 @@ class SqliteStore:
         kinds = (self._reserving, self._settling, self._withdrawing, self._recording)
         self._writer = Writer(writing_engine(self._url), kinds, self._tell_changed)
         self._readers = reading_engine(self._url)
+        self._searches = Searches(reading_engine(self._url, SEARCHERS), SEARCHERS)
 
     # Opening and closing.
 
@@ -103,6 +106,7 @@ class SqliteStore:
             self._look_timer.cancel()
         await self._writer.stop()
         await self._readers.dispose()
+        await self._searches.close()
         self._wire_log.close()
         self._claim.release()
 
@@ -149,15 +153,8 @@ class SqliteStore:
 
     async def _fetch_together(self, *queries: Select[Any]) -> list[list[list[Any]]]:
         """Several queries over one and the same state of the database."""
-        try:
-            async with self._readers.connect() as connection:
-                await connection.exec_driver_sql("BEGIN")
-                try:
-                    return [await reading.fetch_all(connection, query) for query in queries]
-                finally:
-                    await connection.exec_driver_sql("COMMIT")
-        except SQLAlchemyError as error:
-            raise as_failure(error) from error
+        async with one_state(self._readers) as connection:
+            return [await reading.fetch_all(connection, query) for query in queries]
 
     def _run_kept(
         self, fn: Callable[[Connection], R], keep: Callable[[R], c.KeptAnswer] | None
@@ -284,9 +281,13 @@ class SqliteStore:
         self, client_id: int | None, offset: int, limit: int, filters: dict[str, Any] | None = None
     ) -> c.Page[c.Queue]:
         conditions = reading.queue_conditions(client_id, filters)
-        found = await self._fetch(reading.page_of_queues(conditions, offset, limit))
-        total = await self._fetch_number(select(func.count(t.queues.c.id)).where(*conditions))
-        return c.Page(tuple(map(rows.read_queue, found)), total or 0)
+        page = reading.page_of_queues(conditions, offset, limit)
+        count = select(func.count(t.queues.c.id)).where(*conditions)
+        if filters or offset > reading.NEAR:
+            found, counted = await self._searches.fetch(client_id or 0, page, count)
+        else:
+            found, counted = await self._fetch_together(page, count)
+        return c.Page(tuple(map(rows.read_queue, found)), counted[0][0])
 
     async def queue(self, queue_id: int, client_id: int | None) -> c.Queue:
         for queue in map(rows.read_queue, await self._read(_QUEUE, queue_id)):
@@ -298,10 +299,15 @@ class SqliteStore:
         self, queue_id: int, offset: int, limit: int, filters: dict[str, Any] | None = None
     ) -> c.Page[c.Item]:
         conditions = reading.item_conditions(queue_id, filters)
-        found = await self._fetch(reading.page_of_items(conditions, offset, limit))
-        total = await self._fetch_number(reading.item_total(queue_id, filters or {}, conditions))
-        if total is None:
-            raise NotFound("Queue not found")
+        owner = (await self.queue(queue_id, None)).client_id
+        page = reading.page_of_items(conditions, offset, limit)
+        known = reading.known_total(queue_id, filters or {})
+        if known is None:
+            found, total = await self._searches.fetch_page(owner, conditions, offset, limit)
+        else:
+            is_near = not filters and offset <= reading.NEAR
+            read = self._fetch_together if is_near else partial(self._searches.fetch, owner)
+            found, ((total,),) = await read(page, known)
         return c.Page(tuple(map(rows.read_item, found)), total)
 
     async def change_queue(

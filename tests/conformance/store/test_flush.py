@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from dialer.errors import NotFound
 from dialer.states import QueueStatus
 from dialer.store.contract import EndedItem, NewDelivery, StoredKey
 from tests import store_records as make
@@ -105,3 +106,18 @@ async def test_lists_are_counted_without_their_rows_where_that_is_known(stored: 
     ):
         page = await store.items(queue, 0, 10, filters)
         assert (len(page.rows), page.total) == (total, total), filters
+        beyond = await store.items(queue, total, 10, filters)
+        assert (beyond.rows, beyond.total) == ((), total), filters
+
+
+async def test_a_search_gives_its_pages_in_order(stored: Stored) -> None:
+    items = [make.item(number=str(place % 2)) for place in range(9)]
+    queue = (await stored.add(*items)).queue_id
+    wanted = {"number": "0", "status": "pending"}
+    pages = [await stored.store.items(queue, offset, 2, wanted) for offset in (0, 2, 4)]
+    assert {page.total for page in pages} == {5}
+    found = [item.id for page in pages for item in page.rows]
+    assert found == sorted(found)
+    assert len(found) == 5
+    with pytest.raises(NotFound):
+        await stored.store.items(queue + 1, 0, 2, wanted)

@@ -24,6 +24,11 @@ PLANS: dict[str, tuple[Select[Any], str]] = {
         reading.page_of_items(reading.item_conditions(1, None), 9, 9),
         "items USING COVERING INDEX ix_items_queue_id",
     ),
+    "search": (
+        reading.hits(reading.item_conditions(1, {"number": "1"}), 0, 9),
+        "items USING INDEX ix_items_queue_id",
+    ),
+    "items by id": (reading.items_by_id([1, 2]), "items USING INTEGER PRIMARY KEY"),
     "cdrs": (reading.cdrs(1, 5, 9), "cdrs USING INDEX ix_cdrs_client_id_id"),
     "due": (
         outbox.due_deliveries("a", 1, 5, 9),
@@ -104,6 +109,13 @@ def test_a_prepared_query_is_the_one_that_would_be_built(cursor: sqlite3.Cursor)
     assert any("items USING INDEX ix_items_retries" in step for step in plan), plan
     with pytest.raises(ValueError, match="shorter"):
         prepared.bind((1, 2, 5))
+
+
+def test_a_search_looks_at_the_items_once(cursor: sqlite3.Cursor) -> None:
+    query = as_json(reading.hits(reading.item_conditions(1, {"number": "1"}), 0, 9))
+    sql = query.compile(dialect=sqlite.dialect(), compile_kwargs={"literal_binds": True})
+    plan = explain(cursor, str(sql), [])
+    assert len([step for step in plan if "items" in step]) == 1, plan
 
 
 def test_unknown_filters_are_refused() -> None:
