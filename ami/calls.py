@@ -8,6 +8,7 @@ time (epoch seconds), `now` monotonic, both given.
 
 import heapq
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
 from ami.events import (
@@ -76,6 +77,7 @@ class _Call:
         "begun_now",
         "channel_id",
         "expiry",
+        "gap",
         "last_now",
         "rank",
         "seen",
@@ -88,6 +90,7 @@ class _Call:
         self.begun_now = now
         self.last_now = now
         self.adopted = False
+        self.gap = False  # events of it may have been missed
         self.rank = -1
         self.expiry: float | None = None
         self.seen = Legs(channel_id)
@@ -154,6 +157,33 @@ class CallTracker:
             raise ValueError(f"call {channel_id} (action {action_id}) is being tracked already")
         self._add(channel_id, action_id, at, now)
 
+    def resume(
+        self, channel_id: str, action_id: str, at: float, now: float, answered_at: float | None
+    ) -> None:
+        """As `begin`, for a call that was placed before: all of its events up to now may have been
+        missed, but that it was answered, and when, is known (None: it was not seen answered)."""
+        self.begin(channel_id, action_id, at, now)
+        call = self._calls[channel_id]
+        call.gap = True
+        call.seen.recalled_at = answered_at
+        if answered_at is not None:
+            call.rank = _RANKS[Progress.ANSWERED]
+
+    def forget(self, channel_id: str) -> None:
+        """The Originate certainly was not run: there is no such call."""
+        call = self._calls.get(channel_id)
+        if call is not None:
+            self._drop(call)
+
+    def note_gap(self) -> None:
+        """The link was lost: events of the open calls may be missed."""
+        for call in self._calls.values():
+            call.gap = True
+
+    def awaits(self, action_id: str | None) -> bool:
+        """Whether an OriginateResponse with this ActionID is to one of the open calls."""
+        return action_id in self._by_action
+
     def apply(self, event: Event, now: float) -> list[CallEffect]:
         """Take in one event; what it makes known."""
         if isinstance(event, OriginateAnswered):
@@ -192,7 +222,7 @@ class CallTracker:
         channels: Sequence[LiveChannel],
         at: float,
         now: float,
-    ) -> None:
+    ) -> list[CallEffect]:
         """Track a call found live after a restart or a lost link, or add what was found to a
         call that is being tracked. Of `channels` those count that belong to the call."""
         call = self._calls.get(channel_id) or self._add(channel_id, action_id, at, now)
@@ -205,6 +235,24 @@ class CallTracker:
                 self._by_channel[channel.uniqueid] = call
         if call.seen.live:
             call.expiry = None
+        return call.reach(Progress.ANSWERED, at) if call.seen.answered_at is not None else []
+
+    def further_legs(self, channel_id: str) -> tuple[str, ...]:
+        """The Uniqueids of the call's channels, but its own, that have not hung up as far as it
+        was seen."""
+        call = self._calls.get(channel_id)
+        if call is None:
+            return ()
+        return tuple(leg.uniqueid for leg in call.seen.live_legs() if leg.uniqueid != channel_id)
+
+    def lose_leg(self, channel_id: str, uniqueid: str, now: float) -> list[CallEffect]:
+        """One of `further_legs` is not there any more: its Hangup was missed."""
+        call = self._calls.get(channel_id)
+        if call is None:
+            return []
+        call.last_now = now
+        call.seen.lose(uniqueid)
+        return self._settle(call, now) if call.seen.live == 0 else []
 
     def settle_absent(
         self, channel_id: str, at: float, now: float, detail: str
@@ -217,7 +265,8 @@ class CallTracker:
         call.last_now = now
         own = call.seen.own
         certain = own is not None and own.hungup_at is not None
-        return self._end(call, ended_at=at, certain=certain, detail=detail)
+        unreported = call.seen.response is None and not call.gap
+        return self._end(call, ended_at=at, certain=certain, detail=detail, unreported=unreported)
 
     def next_expiry(self) -> float | None:
         """The monotonic time when the next grace time runs out, None while there is none."""
@@ -234,9 +283,10 @@ class CallTracker:
         effects: list[CallEffect] = []
         while (expiry := self.next_expiry()) is not None and expiry <= now:
             call = self._calls[heapq.heappop(self._expiries)[1]]
+            missing = call.seen.response is None
             detail = _NO_CHANNEL if not call.seen.legs else None
-            detail = _NO_RESPONSE if call.seen.response is None else detail
-            effects += self._end(call, detail=detail)
+            detail = _NO_RESPONSE if missing else detail
+            effects += self._end(call, detail=detail, unreported=missing and not call.gap)
         return effects
 
     def _add(self, channel_id: str, action_id: str, at: float, now: float) -> _Call:
@@ -333,14 +383,18 @@ class CallTracker:
         ended_at: float | None = None,
         certain: bool = True,
         detail: str | None = None,
+        unreported: bool = False,
     ) -> list[CallEffect]:
+        self._drop(call)
+        report = call.seen.conclude(
+            call.action_id, call.begun_at, ended_at=ended_at, certain=certain, detail=detail
+        )
+        return [CallEnded(replace(report, unreported=True) if unreported else report)]
+
+    def _drop(self, call: _Call) -> None:
         del self._calls[call.channel_id]
         del self._by_action[call.action_id]
         self._by_channel.pop(call.channel_id, None)
         for uniqueid in call.seen.legs:
             if self._by_channel.get(uniqueid) is call:
                 del self._by_channel[uniqueid]
-        report = call.seen.conclude(
-            call.action_id, call.begun_at, ended_at=ended_at, certain=certain, detail=detail
-        )
-        return [CallEnded(report)]

@@ -38,6 +38,7 @@ class Leg:
         "dialed_at",
         "dialed_by",
         "first_at",
+        "gone",
         "hungup_at",
         "progressed",
         "ringing_at",
@@ -55,6 +56,7 @@ class Leg:
         self.progressed = False
         self.up_at: float | None = None
         self.hungup_at: float | None = None
+        self.gone = False  # hung up, though its Hangup was not seen
         self.cause: int | None = None
         self.cause_text: str | None = None
         self.sip_code: int | None = None
@@ -127,7 +129,15 @@ class Leg:
 class Legs:
     """Everything seen of one call."""
 
-    __slots__ = ("cancelled", "channel_id", "legs", "live", "recorded", "response")
+    __slots__ = (
+        "cancelled",
+        "channel_id",
+        "legs",
+        "live",
+        "recalled_at",
+        "recorded",
+        "response",
+    )
 
     def __init__(self, channel_id: str) -> None:
         self.channel_id = channel_id
@@ -135,6 +145,7 @@ class Legs:
         self.live = 0  # channels seen and not hung up
         self.response: OriginateAnswered | None = None
         self.cancelled = False
+        self.recalled_at: float | None = None  # answered then, as an earlier life saw it
         self.recorded: tuple[float, str] | None = None  # the first recording: since when, its file
 
     @property
@@ -151,6 +162,8 @@ class Legs:
         """When the called party's channel came up, by whichever sign of it came first."""
         own = self.own
         answered_at = own.answered_at if own is not None else None
+        if self.recalled_at is not None:
+            answered_at = earlier(answered_at, self.recalled_at)
         if self.response is not None and self.response.success:
             return earlier(answered_at, self.response.at)
         return answered_at
@@ -158,7 +171,7 @@ class Legs:
     def see(self, uniqueid: str, channel: str, event: ChannelEvent) -> Leg:
         """Take in `event` about the channel `uniqueid`; the channel's record."""
         leg = self._leg(uniqueid, channel, event.at)
-        was_live = leg.hungup_at is None
+        was_live = leg.hungup_at is None and not leg.gone
         leg.see(event)
         if isinstance(event, RecordingStarted):
             begun = (event.at, event.file)
@@ -173,12 +186,25 @@ class Legs:
         leg = self._leg(listed.uniqueid, listed.channel, at)
         if leg.hungup_at is not None:
             return
+        if leg.gone:  # it is there after all
+            leg.gone = False
+            self.live += 1
         if listed.duration is not None and leg.created_at is None:
             leg.created_at = at - listed.duration
         if listed.up and leg.up_at is None:
             leg.up_at = at
         if listed.ringing and leg.ringing_at is None:
             leg.ringing_at = at
+
+    def live_legs(self) -> list[Leg]:
+        return [leg for leg in self.legs.values() if leg.hungup_at is None and not leg.gone]
+
+    def lose(self, uniqueid: str) -> None:
+        """The channel is not there any more, and its Hangup was not seen."""
+        leg = self.legs.get(uniqueid)
+        if leg is not None and leg.hungup_at is None and not leg.gone:
+            leg.gone = True
+            self.live -= 1
 
     def see_response(self, response: OriginateAnswered) -> None:
         """Take in our OriginateResponse; of two that differ, Success stands."""

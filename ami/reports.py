@@ -36,7 +36,8 @@ class CallReport:
     channel that was not answered, `cause` and `sip_code` are those of the leg that it dialed.
     `placed`: a channel was made, or may have been. `rang`: ringing or early media was signalled.
     `connected_b`: both legs were bridged. `detail`: a sentence for what the codes do not say.
-    `recording`: the absolute path of its audio on the server, None where none was told of."""
+    `recording`: the absolute path of its audio on the server, None where none was told of.
+    `unreported`: its OriginateResponse is missing, though no link was lost meanwhile."""
 
     channel_id: str
     action_id: str
@@ -57,6 +58,7 @@ class CallReport:
     rang: bool
     detail: str | None
     recording: str | None = None
+    unreported: bool = False
 
 
 @dataclass(frozen=True, slots=True)

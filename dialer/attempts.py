@@ -7,24 +7,39 @@ from ami import CallReport, Disposition
 from dialer.cdr import AttemptFacts, Cdr, build_cdr
 from dialer.planner import Placement
 from dialer.retry import RetryDecision, RetryRules, Tried, decide_retry
+from dialer.states import check_transition
 from dialer.store.contract import Queue
 
 
 class Stage(StrEnum):
-    """Where an attempt is. It holds its slot in all of them but `settling`."""
+    """Where an attempt is. It holds its slot in `HOLDING`."""
 
     RESERVING = "reserving"  # its intent is being written to disk
     CLEARED = "cleared"  # on disk, waiting for the calls-per-second gate of the wire
     SENT = "sent"  # its Originate was handed to the socket: from here on it may ring
     SETTLING = "settling"  # it ended; its CDR is being written to disk
+    WITHDRAWING = "withdrawing"  # it certainly never left; that is being written to disk
+    REFUSED = "refused"  # the store did not grant it: there is no such attempt
+    SETTLED = "settled"
+    WITHDRAWN = "withdrawn"  # its item waits again and keeps its ids
+    LOST = "lost"  # another worker owns the server now: nothing more is done about it here
 
 
 STAGES = {
-    Stage.RESERVING: {Stage.CLEARED},
-    Stage.CLEARED: {Stage.SENT, Stage.SETTLING},
-    Stage.SENT: {Stage.SETTLING},
-    Stage.SETTLING: set[Stage](),
+    Stage.RESERVING: {Stage.CLEARED, Stage.REFUSED},
+    Stage.CLEARED: {Stage.SENT, Stage.SETTLING, Stage.WITHDRAWING, Stage.LOST},
+    Stage.SENT: {Stage.SETTLING, Stage.WITHDRAWING, Stage.LOST},
+    Stage.SETTLING: {Stage.SETTLED, Stage.LOST},
+    Stage.WITHDRAWING: {Stage.WITHDRAWN, Stage.LOST},
+    Stage.REFUSED: set[Stage](),
+    Stage.SETTLED: set[Stage](),
+    Stage.WITHDRAWN: set[Stage](),
+    Stage.LOST: set[Stage](),
 }
+"""One that an earlier life left begins as `sent`, or as `withdrawing` where it never left."""
+
+HOLDING = frozenset({Stage.RESERVING, Stage.CLEARED, Stage.SENT})
+"""Stages in which an attempt holds its slot."""
 
 
 @dataclass(slots=True)
@@ -38,15 +53,22 @@ class LiveAttempt:
     repeats: bool = False
     rules: RetryRules = field(default_factory=RetryRules)
     sent_at: float = 0.0  # epoch seconds
+    sent_mono: float = 0.0  # monotonic seconds
+    answered_at: float | None = None  # epoch seconds
 
     @property
     def channel_id(self) -> str:
         return self.placement.channel_id
 
+    def move(self, stage: Stage) -> None:
+        """Raises `IllegalTransition`."""
+        check_transition(STAGES, self.stage, stage)
+        self.stage = stage
+
 
 def rules_of(queue: Queue) -> RetryRules:
     """A queue's own retry rules."""
-    return RetryRules(queue.retry, queue.retry_count, float(queue.retry_gap))
+    return RetryRules(queue.retry, queue.retry_count, float(queue.retry_gap), queue.redial_unknown)
 
 
 def conclude(

@@ -9,6 +9,8 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from ami import LinkState
+from dialer.breaker import BreakerState, Trouble
 from dialer.clock import Clock
 from dialer.coordination.contract import Signals
 from dialer.delivery.sgapi import SgapiTarget
@@ -28,10 +30,12 @@ from dialer.store.contract import (
     Store,
 )
 from dialer.telemetry import conceal
-from dialer.upkeep import Upkeep, address_of
+from dialer.upkeep import STORE_RETRY, Upkeep, address_of
 from dialer.worker import Worker, WorkerParts
 
 log = logging.getLogger(__name__)
+
+LOST = "another worker owns it; restart this one to have it back"
 
 HEARTBEAT = 2.0
 """Seconds after which the state for `dialer status` is written again though nothing changed."""
@@ -79,6 +83,10 @@ class Engine:
         self._links: dict[int, ServerLink] = {}
         self._link_tasks: dict[int, asyncio.Task[None]] = {}
         self._problems: dict[int, str] = {}
+        self._fences: dict[int, int] = {}
+        self._owning: set[int] = set()
+        self._lost: set[int] = set()  # servers that another worker owns now
+        self._breakers: dict[int, BreakerState] = {}  # as they were told of
         self._left: Left | None = None
         self._looked_at: dict[int, float] = {}
         self._tasks: asyncio.TaskGroup | None = None
@@ -91,6 +99,8 @@ class Engine:
                 planner=self.planner,
                 reporter=self._reporter,
                 links=self._links,
+                fences=self._fences,
+                disown=self._disown,
                 request_refresh=lambda: self._upkeep.configuration_changed(),
                 feed_lanes=lambda: self._feeder.feed(),
                 check_deadlines=lambda: self._upkeep.check_deadlines(),
@@ -122,6 +132,7 @@ class Engine:
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
+                await self._own([server.id for server in (await self._store.snapshot()).servers])
                 since = self._parts.clock.now() - SEEDED
                 self._left = Left(
                     await self._store.open_attempts(), await self._store.recent_starts(since)
@@ -168,6 +179,11 @@ class Engine:
     def _keep_link(self, server: Server) -> None:
         """Have a link to where the server's settings say, as whom they say."""
         link = self._links.get(server.id)
+        if server.id in self._lost:
+            return
+        if server.id not in self._fences:
+            self._own_later(server.id)
+            return
         try:
             address = address_of(server)
         except SettingsError as error:
@@ -185,7 +201,12 @@ class Engine:
             ServerLink(
                 server,
                 address,
-                LinkListener(self.worker.on_effects, self._on_up, self.worker.break_down),
+                LinkListener(
+                    on_effects=self.worker.on_effects,
+                    on_change=self._on_change,
+                    on_reported=lambda link: self.worker.on_reported(link.server.id),
+                    on_failure=self.worker.break_down,
+                ),
                 self._parts.clock,
                 self._parts.max_call_duration,
             ),
@@ -208,10 +229,56 @@ class Engine:
             self._problems[server.id] = problem
             log.error("server cannot be used", extra={"server": server.code, "why": problem})
 
-    def _on_up(self, link: ServerLink, up: bool) -> None:
-        if self._links.get(link.server.id) is link:  # else it was replaced and is taking its leave
-            self.planner.set_up(link.server.id, up)
-            self.worker.wake()
+    def _on_change(self, link: ServerLink, renewed: bool) -> None:
+        server_id = link.server.id
+        if self._links.get(server_id) is not link:
+            return  # it was replaced and is taking its leave
+        was_up = self.planner.is_up(server_id)
+        if renewed:
+            self.planner.link_up(server_id)
+        elif link.up:
+            self.planner.set_up(server_id, True)
+        elif was_up and link.state != LinkState.UP.value:
+            shutting = link.state == LinkState.SHUTTING_DOWN.value
+            trouble = Trouble.SHUTTING_DOWN if shutting else Trouble.LINK_LOST
+            self.planner.link_down(server_id, trouble, self._parts.clock.monotonic())
+        else:
+            self.planner.set_up(server_id, False)
+        self.worker.wake()
+
+    # Owning servers.
+
+    async def _own(self, server_ids: Sequence[int]) -> None:
+        self._fences.update(await self._store.own(server_ids))
+
+    def _own_later(self, server_id: int) -> None:
+        """A server that was added: its link starts when it is ours."""
+        assert self._tasks is not None
+        if server_id not in self._owning:
+            self._owning.add(server_id)
+            self._tasks.create_task(self._own_added(server_id))
+
+    async def _own_added(self, server_id: int) -> None:
+        try:
+            await self._own([server_id])
+        except StoreUnavailable as error:
+            log.error("a server cannot be owned yet", extra={"error": str(error)})
+            await asyncio.sleep(STORE_RETRY)
+        self._owning.discard(server_id)
+        self._upkeep.configuration_changed()
+
+    def _disown(self, server_id: int) -> None:
+        """Another worker owns the server: no more calls there from this process, which has to be
+        started again to have it back."""
+        if server_id in self._lost:
+            return
+        server = self.planner.server(server_id)
+        log.critical("another worker owns this server now", extra={"server": server.code})
+        self._lost.add(server_id)
+        if server_id in self._links:
+            self._end_link(server_id)
+        self.planner.set_up(server_id, False)
+        self._problems[server_id] = LOST
 
     @property
     def links(self) -> dict[str, str]:
@@ -221,6 +288,29 @@ class Engine:
             states[self.planner.server(server_id).code] = problem
         return states
 
+    @property
+    def breakers(self) -> dict[str, str]:
+        """The breakers that are not closed, by server code, for operators."""
+        now = self._parts.clock.monotonic()
+        found = {}
+        for server_id, link in self._links.items():
+            breaker = self.planner.breaker(server_id)
+            if breaker.state is not BreakerState.CLOSED:
+                found[link.server.code] = breaker.describe(now)
+        return found
+
+    def _tell_breakers(self) -> None:
+        """Log what opened, half-opened or closed: once each. A lost link tells of itself."""
+        for server_id, link in self._links.items():
+            breaker = self.planner.breaker(server_id)
+            before = self._breakers.get(server_id, BreakerState.CLOSED)
+            if breaker.state is before:
+                continue
+            self._breakers[server_id] = breaker.state
+            level = logging.INFO if breaker.state is BreakerState.CLOSED else logging.WARNING
+            state = breaker.describe(self._parts.clock.monotonic())
+            log.log(level, "breaker", extra={"server": link.server.code, "state": state})
+
     # Housekeeping.
 
     async def _keep_house(self) -> None:
@@ -229,7 +319,12 @@ class Engine:
         while True:
             now = self._parts.clock.monotonic()
             self._tidy(now)
-            state: dict[str, object] = {"links": self.links, "live": self.worker.live_calls}
+            self._tell_breakers()
+            state: dict[str, object] = {
+                "links": self.links,
+                "live": self.worker.live_calls,
+                "breakers": self.breakers,
+            }
             if state != published or now - at >= HEARTBEAT:
                 published, at = state, now
                 with contextlib.suppress(StoreUnavailable):

@@ -10,6 +10,8 @@ from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from dialer.backpressure import Window
+from dialer.breaker import Breaker, Trouble
 from dialer.fairness import FairShare
 from dialer.lanes import Lane
 from dialer.pacing import RateGate
@@ -38,6 +40,8 @@ class _ServerState:
     up: bool = False
     live: int = 0
     gate: RateGate = field(default_factory=RateGate)
+    window: Window = field(default_factory=Window)
+    breaker: Breaker = field(default_factory=Breaker)
     shares: FairShare = field(default_factory=FairShare)
     working: dict[int, dict[int, Lane]] = field(default_factory=dict)  # client → queue → lane
     live_ids: list[str] = field(default_factory=list)  # lower case, sorted
@@ -45,7 +49,7 @@ class _ServerState:
     @property
     def has_room(self) -> bool:
         limit = self.server.max_channels
-        return limit is None or self.live < limit
+        return (limit is None or self.live < limit) and self.window.has_room
 
     @property
     def ready(self) -> bool:
@@ -152,9 +156,22 @@ class Planner:
         ]
 
     def set_up(self, server_id: int, up: bool) -> None:
+        """Whether the server takes calls now."""
         self._servers[server_id].up = up
         if up:
             self._watch_all(server_id=server_id)
+
+    def link_up(self, server_id: int) -> None:
+        """A new link: logged in, booted."""
+        state = self._servers[server_id]
+        state.window.renew()
+        state.breaker.link_up()
+        self.set_up(server_id, True)
+
+    def link_down(self, server_id: int, trouble: Trouble, now: float) -> None:
+        """The link was lost, or Asterisk is going down."""
+        self.set_up(server_id, False)
+        self._servers[server_id].breaker.saw(trouble, now)
 
     def items_added(self, queue: Queue, server_ids: Iterable[int]) -> None:
         """A queue (maybe a new one) got items for these servers."""
@@ -177,6 +194,12 @@ class Planner:
         """Calls that hold a slot, by server."""
         return {server_id: state.live for server_id, state in self._servers.items()}
 
+    def is_up(self, server_id: int) -> bool:
+        return self._servers[server_id].up
+
+    def breaker(self, server_id: int) -> Breaker:
+        return self._servers[server_id].breaker
+
     @property
     def on_the_way(self) -> set[int]:
         """Items that hold a slot: a load may not bring them again."""
@@ -193,12 +216,20 @@ class Planner:
         self.wake_wall = None
         placements: list[Placement] = []
         for state in self._servers.values():
-            while state.ready and state.has_room and state.working:
+            while state.ready and state.has_room and state.working and self._trusts(state, now):
                 placement = self._next(state, wall, now)
                 if placement is None:
                     break
                 placements.append(placement)
         return placements
+
+    def _trusts(self, state: _ServerState, now: float) -> bool:
+        """Whether the server's breaker lets a call go; the others' calls go on meanwhile."""
+        if state.breaker.may_place(now):
+            return True
+        if now < state.breaker.until < float("inf"):
+            self._wake_at(state.breaker.until)
+        return False
 
     def _next(self, state: _ServerState, wall: float, now: float) -> Placement | None:
         opens = state.gate.earliest()
@@ -256,7 +287,10 @@ class Planner:
     def _place(
         self, state: _ServerState, client: _ClientState, item: Candidate, now: float
     ) -> Placement:
-        action_id = self._new_id()
+        if item.kept_ids is not None:
+            _, action_id, cdr_id = item.kept_ids
+        else:
+            action_id, cdr_id = self._new_id(), self._new_id()
         placement = Placement(
             candidate=item,
             server=state.server,
@@ -264,9 +298,11 @@ class Planner:
             number=item.attempts + item.unplaced + 1,
             channel_id=_wire_id(item) or action_id,
             action_id=action_id,
-            cdr_id=self._new_id(),
+            cdr_id=cdr_id,
         )
         self.hold(placement, now)
+        state.window.take()
+        state.breaker.placed()
         state.gate.take(now)
         client.gate.take(now)
         return placement
@@ -295,6 +331,43 @@ class Planner:
         del state.live_ids[bisect_left(state.live_ids, placement.channel_id.lower())]
         state.shares.ended(slot.client_id, placement.channel_id, now, counts=dialed)
 
+    # What Asterisk makes of it. Every placed call comes to `unsent` or to one of the answers.
+
+    def unsent(self, placement: Placement) -> None:
+        """Its Originate was not written, or certainly not run."""
+        state = self._servers[placement.server.id]
+        state.window.give_back()
+        state.breaker.unplaced()
+
+    def answered(self, placement: Placement, seconds: float, now: float) -> bool:
+        """Asterisk's Response came, whatever it says; whether a call waited for that."""
+        state = self._servers[placement.server.id]
+        was_full = not state.window.has_room
+        probed = state.breaker.probing
+        state.window.answered(seconds, now)
+        state.breaker.answered()
+        return was_full or probed
+
+    def unanswered(self, placement: Placement, now: float, *, lost: bool) -> None:
+        """No Response came in its time, or (`lost`) before the link went."""
+        state = self._servers[placement.server.id]
+        if lost:
+            state.window.give_back()
+        else:
+            state.window.missed(now)
+            state.breaker.saw(Trouble.UNANSWERED, now)
+
+    def reported(self, server_id: int) -> bool:
+        """An OriginateResponse came; whether a call waited for that."""
+        breaker = self._servers[server_id].breaker
+        probed = breaker.probing
+        breaker.reported()
+        return probed
+
+    def unreported(self, server_id: int, now: float) -> None:
+        """A call ended on a healthy link without its OriginateResponse."""
+        self._servers[server_id].breaker.saw(Trouble.UNREPORTED, now)
+
     def settled(self, placement: Placement, next_at: float | None, wall: float) -> None:
         """The attempt's end is on disk: its item may be loaded again."""
         self._on_the_way.discard(placement.candidate.id)
@@ -305,11 +378,24 @@ class Planner:
 
     def refused(self, placement: Placement, wall: float, now: float) -> None:
         """The store did not grant the reservation: something here is out of date."""
+        self.unsent(placement)
         self.release(placement, now, dialed=False)
         self._on_the_way.discard(placement.candidate.id)
         lane = self.lanes.get((placement.candidate.queue_id, placement.candidate.server_id))
         if lane is not None:
             lane.rest(wall)
+            self._watch(lane)
+
+    def withdrawing(self, placement: Placement) -> None:
+        """An attempt that never left is being taken back; it holds no slot."""
+        self._on_the_way.add(placement.candidate.id)
+
+    def withdrawn(self, placement: Placement) -> None:
+        """Its item waits again, at its place in the order received."""
+        self._on_the_way.discard(placement.candidate.id)
+        lane = self.lanes.get((placement.candidate.queue_id, placement.candidate.server_id))
+        if lane is not None:
+            lane.rescan()
             self._watch(lane)
 
     # Lanes.
@@ -414,7 +500,10 @@ def _rules(queue: Queue) -> tuple[bool, bool, int, int]:
 
 
 def _wire_id(item: Candidate) -> str | None:
-    """The client's ChannelId as this attempt carries it: `-2`, `-3` … for later ones."""
+    """The ChannelId that this attempt is bound to: that of one that was withdrawn, or the
+    client's, with `-2`, `-3` … for later ones."""
+    if item.kept_ids is not None:
+        return item.kept_ids[0]
     if item.channel_base is None:
         return None
     number = item.attempts + item.unplaced + 1

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import Final
 
 RETRIED: Final = frozenset({"busy", "no-answer", "not-available", "congestion", "failed"})
-"""Dispositions that are worth another attempt. Answered, invalid, cancel and unknown are not."""
+"""Dispositions that are worth another attempt. Answered, invalid and cancel are not, and unknown
+only where its queue says so."""
 
 UNPLACED_BUDGET: Final = 3
 """Attempts that certainly never became a channel have a budget of their own …"""
@@ -18,11 +19,13 @@ BEARER_NOT_AVAILABLE: Final = 58
 
 @dataclass(frozen=True, slots=True)
 class RetryRules:
-    """What the queue says: `retry` off stops all; `count` holds where the item has no own."""
+    """What the queue says: `retry` off stops all; `count` holds where the item has no own;
+    `redial_unknown`: what may have rung counts as failed."""
 
     retry: bool = True
     count: int = 0
     gap: float = 300.0
+    redial_unknown: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,8 @@ def decide_retry(
     """Decide what follows `tried`. `own_retry` > 0 beats the queue's count."""
     if quick:
         return RetryDecision(None, "a quick call has one attempt")
-    if tried.disposition not in RETRIED:
+    redialed = rules.redial_unknown and tried.disposition == "unknown"
+    if tried.disposition not in RETRIED and not redialed:
         return RetryDecision(None, f"{tried.disposition} is not retried")
     if not rules.retry:
         return RetryDecision(None, "the queue's retry is off")

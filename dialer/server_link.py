@@ -19,8 +19,10 @@ from ami import (
     CallTracker,
     LinkChange,
     LinkState,
+    LiveChannel,
     Message,
     Originate,
+    OriginateAnswered,
     live_channels,
     translate,
 )
@@ -47,10 +49,13 @@ LIST_RETRY = 2.0
 
 @dataclass(frozen=True, slots=True)
 class LinkListener:
-    """Whom a link tells. All are called in the event loop and return at once."""
+    """Whom a link tells. All are called in the event loop and return at once. `on_change`: `up`
+    or `state` may be another; `renewed`: it is a new link that came up. `on_reported`: an
+    OriginateResponse to one of our calls came."""
 
     on_effects: Callable[[Sequence[CallEffect]], None]
-    on_up: Callable[["ServerLink", bool], None]
+    on_change: Callable[["ServerLink", bool], None]
+    on_reported: Callable[["ServerLink"], None]
     on_failure: Callable[[BaseException], None]
 
 
@@ -78,10 +83,16 @@ class ServerLink:
         self._startup: str | None = None
         self._told: tuple[LinkState, str] | None = None
         self._restarted_at: float | None = None
+        self._renewed = False  # the status was asked for a moment ago, when the link came up
         self._look = asyncio.Event()
+        self._look_again_at: float | None = None  # monotonic: when to ask for the confirming list
         self._expiry: asyncio.TimerHandle | None = None
         self._client = make_client(
-            address, on_event=self._on_event, on_link=self._on_link, wanted=WANTED
+            address,
+            on_event=self._on_event,
+            on_link=self._on_link,
+            on_room=lambda: self._listener.on_change(self, False),
+            wanted=WANTED,
         )
 
     @property
@@ -110,17 +121,27 @@ class ServerLink:
         self._sent_at[originate.channel_id] = now
         try:
             return self._client.originate(originate)
-        except AmiError as error:
-            # Nothing was written: the caller settles the attempt, the tracker only forgets it.
-            self.tracker.rejected(originate.channel_id, self._clock.now(), now, str(error))
-            del self._sent_at[originate.channel_id]
+        except AmiError:
+            self.forget(originate.channel_id)
             raise
 
-    def resume(self, channel_id: str, action_id: str, opened_at: float) -> None:
-        """Follow a call that an earlier life of this process, or another link, may have placed."""
+    def forget(self, channel_id: str) -> None:
+        """Nothing of an Originate left, or not all of it: there is no call."""
+        self.tracker.forget(channel_id)
+        self._sent_at.pop(channel_id, None)
+
+    def resume(
+        self, channel_id: str, action_id: str, opened_at: float, answered_at: float | None = None
+    ) -> None:
+        """Follow a call that an earlier life of this process, or another link, may have placed,
+        and may have seen answered."""
         wall, now = self._clock.now(), self._clock.monotonic()
-        self.tracker.begin(channel_id, action_id, opened_at, now)
+        self.tracker.resume(channel_id, action_id, opened_at, now, answered_at)
         self._sent_at[channel_id] = now - max(wall - opened_at, SETTLING)
+        self.look()
+
+    def look(self) -> None:
+        """Compare the open calls with Asterisk's channels soon: something was missed."""
         self._look.set()
 
     def refuse(self, channel_id: str, detail: str) -> None:
@@ -144,7 +165,10 @@ class ServerLink:
         if event is not None:
             if failpoints.armed:
                 failpoints.reach(f"event.{type(event).__name__}")
+            ours = isinstance(event, OriginateAnswered) and self.tracker.awaits(event.action_id)
             self._emit(self.tracker.apply(event, self._clock.monotonic()))
+            if ours:
+                self._listener.on_reported(self)
             if failpoints.armed:
                 failpoints.reach("event.handled")
 
@@ -184,12 +208,15 @@ class ServerLink:
             if self._startup is not None and change.startup not in (None, self._startup):
                 self._restarted_at = self._clock.monotonic()
             self._startup = change.startup or self._startup
-            self._look.set()
+            self._renewed = True
+            self.look()
         else:
             if failpoints.armed:
                 failpoints.reach("link.down")
-            self._reconciler.link_lost()
-        self._listener.on_up(self, self.up)
+            if change.state is LinkState.DOWN:
+                self._reconciler.link_lost()
+                self.tracker.note_gap()
+        self._listener.on_change(self, self.up)
 
     # Reconciliation.
 
@@ -208,28 +235,55 @@ class ServerLink:
         """Compare the open calls with Asterisk's channels; seconds until the next look."""
         if failpoints.armed:
             failpoints.reach("reconcile.before")
-        asked_at = self._clock.monotonic()
-        restarted_at, self._restarted_at = self._restarted_at, None
         try:
+            await self._find_restart()
+            asked_at = self._clock.monotonic()
             listed = live_channels(await self._client.channels())
         except AmiError as error:
-            self._restarted_at = restarted_at
             log.warning(
                 "no list of channels", extra={"server": self.server.code, "why": str(error)}
             )
             return LIST_RETRY
         if failpoints.armed:
             failpoints.reach("reconcile.listed")
-        present = frozenset(
-            name for channel in listed for name in (channel.uniqueid, channel.linkedid) if name
-        )
+        overlong = self._take_in(listed, asked_at)
+        # Last: while these are awaited calls may end.
+        for channel_id in overlong:
+            await self.hang_up(channel_id)
+        again = self._look_again_at
+        return SWEEP if again is None else max(0.1, again - self._clock.monotonic())
+
+    async def _find_restart(self) -> None:
+        """An Asterisk that was restarted behind a link that stayed (a proxy's, a tunnel's) says so
+        in CoreStatus alone. Raises `AmiError`."""
+        renewed, self._renewed = self._renewed, False
+        if renewed or self._startup is None:
+            return
+        startup = (await self._client.core_status()).startup
+        if startup != self._startup:
+            self._startup, self._restarted_at = startup, self._clock.monotonic()
+
+    def _take_in(self, listed: Sequence[LiveChannel], asked_at: float) -> list[str]:
+        """Follow what is in the list, settle what two lists lack; the channels to be hung up."""
+        restarted_at, self._restarted_at = self._restarted_at, None
+        by_id: dict[str, list[LiveChannel]] = {}
+        for channel in listed:
+            for name in {channel.uniqueid, channel.linkedid} - {None, ""}:
+                by_id.setdefault(name or "", []).append(channel)
         calls = [OpenCall(channel_id, at) for channel_id, at in self._sent_at.items()]
-        found = self._reconciler.compare(calls, present, asked_at, restarted_at=restarted_at)
+        legs = {leg: id_ for id_ in self._sent_at for leg in self.tracker.further_legs(id_)}
+        calls += [OpenCall(leg, asked_at - SETTLING) for leg in legs]
+        found = self._reconciler.compare(
+            calls, frozenset(by_id), asked_at, restarted_at=restarted_at
+        )
+        self._look_again_at = found.look_again_at
         at, now = self._clock.now(), self._clock.monotonic()
         overlong: list[str] = []
         for channel_id in found.live:
-            own = [c for c in listed if channel_id in (c.uniqueid, c.linkedid)]
-            self.tracker.adopt(channel_id, channel_id, own, at, now)
+            if channel_id in legs:
+                continue
+            own = by_id[channel_id]
+            self._emit(self.tracker.adopt(channel_id, channel_id, own, at, now))
             if failpoints.armed:
                 failpoints.reach("reconcile.adopted")
             if now - self._sent_at[channel_id] > self._max_call_duration + OVERLONG_GRACE:
@@ -238,10 +292,10 @@ class ServerLink:
         if restarted_at is not None:
             why = "Asterisk was restarted"
         for channel_id in found.gone:
-            self._emit(self.tracker.settle_absent(channel_id, at, now, why))
+            if channel_id in legs:
+                self._emit(self.tracker.lose_leg(legs[channel_id], channel_id, now))
+            else:
+                self._emit(self.tracker.settle_absent(channel_id, at, now, why))
             if failpoints.armed:
                 failpoints.reach("reconcile.gone")
-        # Last: while these are awaited calls may end.
-        for channel_id in overlong:
-            await self.hang_up(channel_id)
-        return SWEEP if found.look_again_at is None else max(0.1, found.look_again_at - now)
+        return overlong

@@ -44,10 +44,12 @@ class ItemEnd(StrEnum):
 
 
 class AttemptState(StrEnum):
-    """An attempt is on disk as `open` before its Originate leaves, and `ended` with its CDR."""
+    """An attempt is on disk as `open` before its Originate leaves, and `ended` with its CDR. One
+    that certainly never left is `withdrawn`: its row goes, its item keeps its ids for the next."""
 
     OPEN = "open"
     ENDED = "ended"
+    WITHDRAWN = "withdrawn"
 
 
 class DeliveryState(StrEnum):
@@ -76,7 +78,8 @@ ITEM_TRANSITIONS: Final = {
 }
 
 ATTEMPT_TRANSITIONS: Final = {
-    AttemptState.OPEN: {AttemptState.ENDED},
+    AttemptState.OPEN: {AttemptState.ENDED, AttemptState.WITHDRAWN},
+    AttemptState.WITHDRAWN: {AttemptState.OPEN},
     AttemptState.ENDED: set(),
 }
 

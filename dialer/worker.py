@@ -7,51 +7,38 @@ the event loop is planned together.
 
 import asyncio
 import logging
-from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ami import ActionInvalid, ActionRejected, AmiError, CallEffect, CallEnded, CallReport, Message
-from dialer.attempts import (
-    STAGES,
-    LiveAttempt,
-    Stage,
-    conclude,
-    rules_of,
-    unplaced_report,
+from ami import (
+    ActionInvalid,
+    ActionRejected,
+    ActionTimeout,
+    CallEffect,
+    CallEnded,
+    CallProgressed,
+    CallReport,
+    LinkDown,
+    Message,
+    Progress,
 )
+from dialer.attempts import LiveAttempt, Stage, unplaced_report
 from dialer.clock import Clock
-from dialer.errors import Conflict, Refused, StoreUnavailable
+from dialer.errors import Conflict, OwnershipLost, Refused, StoreUnavailable
 from dialer.failpoints import failpoints
 from dialer.originate import build_originate, find_application
 from dialer.pacing import RateGate
 from dialer.planner import Placement, Planner
 from dialer.recording import explain_refusal
 from dialer.reporting import Reporter
-from dialer.retry import RetryRules
 from dialer.server_link import ServerLink
-from dialer.states import ItemEnd, check_transition
-from dialer.store.contract import (
-    Delivery,
-    EndedItem,
-    NewDelivery,
-    OpenAttempt,
-    RecentStart,
-    Reservation,
-    Settlement,
-    Store,
-)
+from dialer.settling import Settler, SettlerParts
+from dialer.store.contract import OpenAttempt, RecentStart, Reservation, Store
 
 log = logging.getLogger(__name__)
 
 STORE_PAUSE = 1.0
 """Seconds without new attempts after the store could not take a write (disk full, locked)."""
-
-SETTLE_RETRY = 0.5
-"""Seconds before a settlement that could not be written is tried again; it is never given up."""
-
-CONCLUDED_AT_ONCE = 10
-"""Ended calls whose records are made in one turn of the event loop: some 2 ms."""
 
 TRANSIENT = ("shutting down", "Originate failed")
 """Asterisk's error texts that do not mean that the same Originate would fail again."""
@@ -59,13 +46,16 @@ TRANSIENT = ("shutting down", "Originate failed")
 
 @dataclass(frozen=True, slots=True)
 class WorkerParts:
-    """What the worker is made of; `app` puts it together."""
+    """What the worker is made of; `engine` puts it together. `fences`: the token of every server
+    that this process owns, or owned. `disown`: it owns a server no more."""
 
     store: Store
     clock: Clock
     planner: Planner
     reporter: Reporter
     links: dict[int, ServerLink]
+    fences: Mapping[int, int]
+    disown: Callable[[int], None]
     request_refresh: Callable[[], None]
     feed_lanes: Callable[[], None]
     check_deadlines: Callable[[], None]
@@ -82,9 +72,19 @@ class Worker:
         self._planner = parts.planner
         self._live: dict[str, LiveAttempt] = {}
         self._reserving = 0
-        self._ended: deque[tuple[LiveAttempt, CallReport, float]] = deque()
-        self._concluding = False
-        self._settling = 0
+        self._settler = Settler(
+            SettlerParts(
+                store=parts.store,
+                clock=parts.clock,
+                planner=parts.planner,
+                reporter=parts.reporter,
+                check_deadlines=parts.check_deadlines,
+                fence_of=lambda server_id: parts.fences[server_id],
+                safely=self._safely,
+                on_written=self._on_written,
+                on_lost=self._lose,
+            )
+        )
         self._wire: dict[tuple[str, int], RateGate] = {}
         self._woken = False
         self._stopping = False
@@ -128,7 +128,7 @@ class Worker:
         if not self._stopping:
             self._place_calls()
         if not self._reserving:
-            self._conclude_soon()
+            self._settler.conclude_soon()
 
     def _place_calls(self) -> None:
         wall, now = self._clock.now(), self._clock.monotonic()
@@ -154,7 +154,7 @@ class Worker:
     # Reserving: on disk before the Originate's first byte.
 
     def _reserve(self, placement: Placement) -> None:
-        attempt = LiveAttempt(placement, rules=self._rules(placement.candidate.queue_id))
+        attempt = LiveAttempt(placement, rules=self._settler.rules_of(placement.candidate.queue_id))
         self._live[placement.channel_id] = attempt
         self._idle.clear()
         self._reserving += 1
@@ -173,6 +173,7 @@ class Worker:
                     action_id=placement.action_id,
                     cdr_id=placement.cdr_id,
                     now=self._clock.now(),
+                    fence=self._parts.fences[item.server_id],
                 )
             )
         )
@@ -182,22 +183,24 @@ class Worker:
         if done.cancelled():
             return
         self._reserving -= 1
-        self._conclude_soon()
+        self._settler.conclude_soon()
         error = done.exception()
         if error is None and done.result():
             if failpoints.armed:
                 failpoints.reach("worker.reserve.granted")
-            self._move(attempt, Stage.CLEARED)
+            attempt.move(Stage.CLEARED)
             self._send(attempt)
             return
         placement = attempt.placement
+        attempt.move(Stage.REFUSED)
         del self._live[attempt.channel_id]
         if isinstance(error, Conflict) and placement.candidate.channel_base is not None:
             self._dial_under_own_id(placement)
         else:
             if isinstance(error, StoreUnavailable):
-                log.error("the store takes no writes", extra={"error": str(error)})
-                self._paused_until = self._clock.monotonic() + STORE_PAUSE
+                self._pause(error)
+            elif isinstance(error, OwnershipLost):
+                self._lose(error.server_id)
             elif error is not None:
                 raise error
             self._planner.refused(placement, self._clock.now(), self._clock.monotonic())
@@ -205,13 +208,17 @@ class Worker:
         self._check_idle()
         self.wake()
 
+    def _pause(self, error: StoreUnavailable) -> None:
+        log.error("the store takes no writes", extra={"error": str(error)})
+        self._paused_until = self._clock.monotonic() + STORE_PAUSE
+
     def _dial_under_own_id(self, placement: Placement) -> None:
         """The client's ChannelId was used before: the wire carries ours, nobody is told."""
         now = self._clock.monotonic()
         self._planner.release(placement, now, dialed=False)
         again = replace(
             placement,
-            candidate=replace(placement.candidate, channel_base=None),
+            candidate=replace(placement.candidate, channel_base=None, kept_ids=None),
             channel_id=placement.action_id,
         )
         self._planner.hold(again, now)
@@ -222,6 +229,11 @@ class Worker:
     def _send(self, attempt: LiveAttempt) -> None:
         """Write the Originate once the gates of the wire allow it."""
         placement = attempt.placement
+        if attempt.stage is not Stage.CLEARED:
+            return  # its server was lost meanwhile
+        if self._stopping:
+            self._take_back(attempt)
+            return
         now = self._clock.monotonic()
         gates = self._wire_gates(placement.server.id, placement.client.id)
         opens = max(gate.earliest() for gate in gates)
@@ -243,8 +255,12 @@ class Worker:
         except ActionInvalid as error:
             attempt.repeats = True
             self._never_sent(attempt, str(error))
-        except AmiError as error:
-            self._never_sent(attempt, str(error))
+        except StoreUnavailable as error:
+            self._pause(error)
+            self._take_back(attempt)
+        except LinkDown:
+            self._planner.set_up(placement.server.id, link.up)
+            self._take_back(attempt)
 
     def _originate(self, attempt: LiveAttempt, link: ServerLink) -> None:
         placement = attempt.placement
@@ -265,20 +281,41 @@ class Worker:
             )
         if failpoints.armed:
             failpoints.reach("worker.originate.before")
-        answer = link.originate(originate)
+        if not link.up:
+            raise LinkDown("the link is down")
+        # From here on the end of this process leaves an attempt that may have rung.
+        self._store.note_sent(placement.channel_id)
+        try:
+            answer = link.originate(originate)
+        except (LinkDown, ActionInvalid):
+            self._store.note_unsent(placement.channel_id)
+            raise
         if failpoints.armed:
             failpoints.reach("worker.originate.after")
-        self._move(attempt, Stage.SENT)
-        attempt.sent_at = self._clock.now()
+        attempt.move(Stage.SENT)
+        attempt.sent_at, attempt.sent_mono = self._clock.now(), self._clock.monotonic()
         answer.add_done_callback(lambda done: self._safely(self._answered, attempt, link, done))
 
     def _answered(
         self, attempt: LiveAttempt, link: ServerLink, done: "asyncio.Future[Message]"
     ) -> None:
-        """Asterisk's Response. Lost links and missing answers are left to reconciliation."""
+        """Asterisk's Response. What a lost link or a missing answer leaves open is left to
+        reconciliation."""
         if failpoints.armed:
             failpoints.reach("worker.originate.answered")
-        error = None if done.cancelled() else done.exception()
+        placement, now = attempt.placement, self._clock.monotonic()
+        error = asyncio.CancelledError() if done.cancelled() else done.exception()
+        if error is None or isinstance(error, ActionRejected):
+            if self._planner.answered(placement, now - attempt.sent_mono, now):
+                self.wake()
+        elif isinstance(error, LinkDown) and attempt.stage is Stage.SENT:
+            self._store.note_unsent(attempt.channel_id)
+            link.forget(attempt.channel_id)
+            self._take_back(attempt)
+        else:
+            self._planner.unanswered(placement, now, lost=not isinstance(error, ActionTimeout))
+            link.look()
+            self.wake()
         if isinstance(error, ActionRejected):
             attempt.repeats = not any(text in error.message for text in TRANSIENT)
             payload = attempt.placement.candidate.payload
@@ -298,7 +335,8 @@ class Worker:
         return gates[0], gates[1]
 
     def _never_sent(self, attempt: LiveAttempt, why: str) -> None:
-        """It is on disk but nothing of it reached the wire: an attempt that never was a call."""
+        """It is on disk and can not be sent, now or later: an attempt that never was a call."""
+        self._planner.unsent(attempt.placement)
         self._end(
             attempt,
             unplaced_report(
@@ -306,7 +344,22 @@ class Worker:
             ),
         )
 
+    def _take_back(self, attempt: LiveAttempt) -> None:
+        """It is on disk and certainly never left: its item waits again, with its ids. It holds no
+        slot while it waits: nothing of it can be anywhere."""
+        attempt.move(Stage.WITHDRAWING)
+        del self._live[attempt.channel_id]
+        self._planner.unsent(attempt.placement)
+        self._planner.release(attempt.placement, self._clock.monotonic(), dialed=False)
+        self._settler.withdraw(attempt)
+        self.wake()
+
     # The end of a call.
+
+    def on_reported(self, server_id: int) -> None:
+        """An OriginateResponse to a call of ours came."""
+        if self._planner.reported(server_id):
+            self.wake()
 
     def on_effects(self, effects: Sequence[CallEffect]) -> None:
         """What the trackers found out."""
@@ -318,127 +371,56 @@ class Worker:
                     log.warning("end of an unknown call", extra={"channel": channel_id})
                 else:
                     self._end(attempt, effect.report)
+            elif effect.progress is Progress.ANSWERED:
+                self._note_answered(effect)
+
+    def _note_answered(self, effect: CallProgressed) -> None:
+        attempt = self._live.get(effect.channel_id)
+        if attempt is not None and attempt.answered_at is None:
+            attempt.answered_at = effect.at
+            self._store.note_answered(effect.channel_id, effect.at)
 
     def _end(self, attempt: LiveAttempt, report: CallReport) -> None:
-        self._move(attempt, Stage.SETTLING)
+        attempt.move(Stage.SETTLING)
         if report.end_estimated:
             log.warning(
                 "the end of a call was not seen",
                 extra={"channel": report.channel_id, "disposition": report.disposition.value},
             )
+        now = self._clock.monotonic()
+        if report.unreported:
+            self._planner.unreported(attempt.placement.server.id, now)
         del self._live[attempt.channel_id]
-        self._settling += 1
-        self._planner.release(attempt.placement, self._clock.monotonic(), dialed=report.placed)
-        self._ended.append((attempt, report, self._clock.now()))
+        self._planner.release(attempt.placement, now, dialed=report.placed)
+        self._settler.end(attempt, report)
         self.wake()
 
-    def _conclude_soon(self) -> None:
-        """Ended calls are written up after what their slots let go has left for the disk: making
-        records takes longer than planning, and would keep the next calls waiting."""
-        if self._ended and not self._concluding:
-            self._concluding = True
-            asyncio.get_running_loop().call_soon(self._safely, self._conclude_some)
-
-    def _conclude_some(self) -> None:
-        for _ in range(min(len(self._ended), CONCLUDED_AT_ONCE)):
-            self._conclude(*self._ended.popleft())
-        self._concluding = False
-        self._conclude_soon()
-
-    def _conclude(self, attempt: LiveAttempt, report: CallReport, now: float) -> None:
-        rules = self._rules(attempt.placement.candidate.queue_id, attempt.rules)
-        cdr, decision = conclude(attempt, report, rules, now)
-        client = self._planner.client(attempt.placement.client.id)
-        settlement = Settlement(
-            channel_id=attempt.channel_id,
-            item_id=attempt.placement.candidate.id,
-            queue_id=attempt.placement.candidate.queue_id,
-            cdr=cdr,
-            final=decision.final,
-            next_attempt_at=decision.next_at,
-            unplaced=not report.placed,
-            deliveries=self._parts.reporter.deliveries_of(cdr, client, now),
-            now=now,
-            closing=() if decision.final else self._closing(attempt, report),
-            retry_gap=rules.gap if report.placed and not decision.final else None,
-        )
-        self._settle(attempt, settlement)
-
-    def _settle(self, attempt: LiveAttempt, settlement: Settlement) -> None:
-        if failpoints.armed:
-            failpoints.reach("worker.settle.before")
-        written: asyncio.Future[tuple[Delivery, ...]] = asyncio.ensure_future(
-            self._store.settle(settlement)
-        )
-        written.add_done_callback(
-            lambda done: self._safely(self._settled, attempt, settlement, done)
-        )
-
-    def _settled(
-        self,
-        attempt: LiveAttempt,
-        settlement: Settlement,
-        done: "asyncio.Future[tuple[Delivery, ...]]",
-    ) -> None:
-        if done.cancelled():
-            return
-        error = done.exception()
-        if isinstance(error, StoreUnavailable):
-            log.error("a CDR could not be written yet", extra={"error": str(error)})
-            loop = asyncio.get_running_loop()
-            loop.call_later(SETTLE_RETRY, self._safely, self._settle, attempt, settlement)
-            return
-        if failpoints.armed:
-            failpoints.reach("worker.settle.after")
-        self._parts.reporter.offer(done.result())
-        next_at = self._next_attempt_at(settlement)
-        self._planner.settled(attempt.placement, next_at, self._clock.now())
-        if not settlement.final and attempt.placement.candidate.deadline is not None:
-            self._parts.check_deadlines()
-        self._settling -= 1
+    def _on_written(self) -> None:
         self._check_idle()
         self.wake()
 
-    def _closing(self, attempt: LiveAttempt, report: CallReport) -> tuple[NewDelivery, ...]:
-        """What the client is told if its queue turns out to take no further attempts."""
-        item = attempt.placement.candidate
-        tried = replace(
-            item,
-            attempts=item.attempts + report.placed,
-            unplaced=item.unplaced + (not report.placed),
-        )
-        return self._parts.reporter.closing_of(
-            EndedItem(
-                tried,
-                ItemEnd.TERMINATED,
-                self._planner.client(item.client_id),
-                attempt.placement.server.code,
-            ),
-            self._clock.now(),
-        )
-
-    def _next_attempt_at(self, settlement: Settlement) -> float | None:
-        """When the retry is due by the rules that hold now: they may have changed while the
-        settlement was under way."""
-        next_at, used = settlement.next_attempt_at, settlement.retry_gap
-        if next_at is None or used is None:
-            return next_at
-        return next_at + self._rules(settlement.queue_id, RetryRules(gap=used)).gap - used
-
-    def _rules(self, queue_id: int, otherwise: RetryRules | None = None) -> RetryRules:
-        queue = self._planner.queue(queue_id)
-        return rules_of(queue) if queue is not None else otherwise or RetryRules()
-
-    @staticmethod
-    def _move(attempt: LiveAttempt, stage: Stage) -> None:
-        check_transition(STAGES, attempt.stage, stage)
-        attempt.stage = stage
+    def _lose(self, server_id: int) -> None:
+        """Another worker owns a server: dial nothing more there and let go of its calls, which are
+        the other's to follow and to settle."""
+        self._parts.disown(server_id)
+        now = self._clock.monotonic()
+        for attempt in tuple(self._live.values()):
+            if attempt.placement.server.id != server_id or attempt.stage is Stage.RESERVING:
+                continue
+            if attempt.stage is Stage.CLEARED:
+                self._planner.unsent(attempt.placement)
+            attempt.move(Stage.LOST)
+            del self._live[attempt.channel_id]
+            self._planner.release(attempt.placement, now, dialed=False)
+        self._check_idle()
+        self.wake()
 
     # Starting and stopping.
 
     def resume(self, attempts: Iterable[OpenAttempt]) -> None:
-        """Take over attempts that an earlier life of this process left open: they hold their slots
-        and are followed until reconciliation knows what became of them."""
+        """Take over attempts that an earlier life of this process left open. Those that never left
+        wait again; all others hold their slots and are followed until reconciliation knows what
+        became of them."""
         attempts = tuple(attempts)
         if attempts:
             log.warning("taking over calls of an earlier start", extra={"count": len(attempts)})
@@ -452,12 +434,17 @@ class Worker:
                 action_id=opened.action_id,
                 cdr_id=opened.cdr_id,
             )
+            self._idle.clear()
+            if opened.unsent:
+                self._settler.withdraw(LiveAttempt(placement, Stage.WITHDRAWING))
+                continue
             self._planner.hold(placement, self._clock.monotonic())
-            attempt = LiveAttempt(placement, Stage.SENT, sent_at=opened.opened_at)
+            attempt = LiveAttempt(
+                placement, Stage.SENT, sent_at=opened.opened_at, answered_at=opened.answered_at
+            )
             attempt.application = opened.candidate.payload.get("action", {}).get("Application")
             attempt.data = opened.candidate.payload.get("action", {}).get("Data")
             self._live[opened.channel_id] = attempt
-            self._idle.clear()
 
     def adopt_link(self, server_id: int, link: ServerLink) -> None:
         """A server got a link (its first, or one to another address): it follows the calls that
@@ -465,7 +452,7 @@ class Worker:
         for attempt in self._live.values():
             if attempt.stage is Stage.SENT and attempt.placement.server.id == server_id:
                 place = attempt.placement
-                link.resume(place.channel_id, place.action_id, attempt.sent_at)
+                link.resume(place.channel_id, place.action_id, attempt.sent_at, attempt.answered_at)
 
     def has_calls_on(self, server_id: int) -> bool:
         return any(a.placement.server.id == server_id for a in self._live.values())
@@ -505,7 +492,7 @@ class Worker:
             self._draining.reschedule(self._clock.monotonic() + seconds)
 
     def _check_idle(self) -> None:
-        if not self._live and not self._settling:
+        if not self._live and self._settler.idle:
             self._idle.set()
 
     @property

@@ -120,7 +120,7 @@ async def test_the_farewell_of_a_replaced_link_does_not_take_the_server_down(sit
     async with asyncio.timeout(10):
         while second.counters.sessions < 1 or site.links != {"pbx1": "up"}:  # noqa: ASYNC110
             await asyncio.sleep(0)
-    engine._on_up(old, False)
+    engine._on_change(old, False)
     assert engine.planner._servers[old.server.id].up
     await second.stop()
 

@@ -43,7 +43,11 @@ class Stage:
             self.planner.loaded(lane, self.now)
 
     def plan(self) -> list[Placement]:
-        return self.planner.plan(self.wall, self.now)
+        """Plan; Asterisk answers each Originate at once."""
+        placements = self.planner.plan(self.wall, self.now)
+        for placement in placements:
+            self.planner.answered(placement, 0.005, self.now)
+        return placements
 
     def plan_ids(self) -> list[int]:
         return [placement.candidate.id for placement in self.plan()]

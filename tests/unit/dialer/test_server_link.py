@@ -15,6 +15,7 @@ from ami import (
     LinkState,
     Message,
     Originate,
+    ServerStatus,
     parse_message,
 )
 from dialer.server_link import LinkListener, ServerLink
@@ -38,6 +39,7 @@ class FakeClient:
         self.hung_up: list[str] = []
         self.lists: asyncio.Queue[tuple[Message, ...]] = asyncio.Queue()
         self.listed = asyncio.Event()
+        self.startup = "2026-01-01 10:00:00"
 
     async def run(self) -> None:
         await asyncio.get_running_loop().create_future()
@@ -53,12 +55,16 @@ class FakeClient:
         self.listed.set()
         return rows
 
+    async def core_status(self) -> ServerStatus:
+        return ServerStatus(self.startup, 1, event("Response: Success"))
+
     async def hangup(self, channel_id: str, cause: int | None = None) -> bool:
         self.hung_up.append(channel_id)
         return True
 
     def come_up(self, startup: str = "2026-01-01 10:00:00") -> None:
         self.up = True
+        self.startup = startup
         self.on_link(LinkChange(LinkState.UP, 0.0, "booted", startup))
 
     def go_down(self) -> None:
@@ -71,13 +77,17 @@ class Desk:
         self.clock = FakeClock()
         self.effects: list[CallEffect] = []
         self.ups: list[bool] = []
+        self.reported: list[bool] = []
         self.failures: list[BaseException] = []
         self.ended = asyncio.Event()
         self.link = ServerLink(
             make_server(1),
             Address("127.0.0.1", 5038, "dialer", "secret"),
             LinkListener(
-                self._on_effects, lambda _link, up: self.ups.append(up), self.failures.append
+                on_effects=self._on_effects,
+                on_change=lambda link, _renewed: self.ups.append(link.up),
+                on_reported=lambda _link: self.reported.append(True),
+                on_failure=self.failures.append,
             ),
             self.clock,
             max_call_duration=7200,

@@ -9,13 +9,25 @@ from typing import Any
 
 import pytest
 
-from ami import ActionRejected, CallEnded, LinkDown, Message, Originate
+from ami import (
+    ActionRejected,
+    ActionTimeout,
+    CallEnded,
+    CallProgressed,
+    LinkDown,
+    LinkLost,
+    Message,
+    Originate,
+    Progress,
+)
 from dialer.batch import build_batch
 from dialer.bodies import parse_batch
-from dialer.errors import Conflict, StoreUnavailable
+from dialer.breaker import FIRST_PAUSE
+from dialer.errors import Conflict, OwnershipLost, StoreUnavailable
 from dialer.planner import Planner
 from dialer.policy import DEFAULT_POLICY
 from dialer.reporting import Reporter
+from dialer.settling import SETTLE_RETRY
 from dialer.store.contract import (
     Candidate,
     Delivery,
@@ -23,8 +35,9 @@ from dialer.store.contract import (
     RecentStart,
     Reservation,
     Settlement,
+    Withdrawal,
 )
-from dialer.worker import SETTLE_RETRY, STORE_PAUSE, Worker, WorkerParts
+from dialer.worker import STORE_PAUSE, Worker, WorkerParts
 from tests.unit.dialer.builders import make_client, make_item, make_queue, make_report, make_server
 from tests.unit.dialer.clocks import FakeClock
 
@@ -52,6 +65,10 @@ class Ledger:
     """The store as the worker writes it; every write waits until the test commits it."""
 
     def __init__(self) -> None:
+        self.withdrawals: list[tuple[Withdrawal, asyncio.Future[tuple[Delivery, ...]]]] = []
+        self.sent: set[str] = set()
+        self.answered: dict[str, float] = {}
+        self.full = False
         self.reservations: list[tuple[Reservation, asyncio.Future[bool]]] = []
         self.settlements: list[tuple[Settlement, asyncio.Future[tuple[Delivery, ...]]]] = []
 
@@ -65,19 +82,49 @@ class Ledger:
         self.settlements.append((settlement, future))
         return future
 
+    def withdraw(self, withdrawal: Withdrawal) -> "asyncio.Future[tuple[Delivery, ...]]":
+        future: asyncio.Future[tuple[Delivery, ...]] = asyncio.get_running_loop().create_future()
+        self.withdrawals.append((withdrawal, future))
+        return future
+
+    def note_sent(self, channel_id: str) -> None:
+        if self.full:
+            raise StoreUnavailable("disk full")
+        self.sent.add(channel_id)
+
+    def note_unsent(self, channel_id: str) -> None:
+        self.sent.remove(channel_id)
+
+    def note_answered(self, channel_id: str, at: float) -> None:
+        self.answered[channel_id] = at
+
 
 class FakeLink:
     """Stands for a ServerLink."""
 
     def __init__(self) -> None:
+        self.forgotten: list[str] = []
+        self.looks = 0
+        self.breaks = False
         self.sent: list[Originate] = []
         self.answers: list[asyncio.Future[Message]] = []
         self.refused: list[tuple[str, str]] = []
-        self.resumed: list[tuple[str, float]] = []
+        self.resumed: list[tuple[str, float, float | None]] = []
         self.down = False
 
+    @property
+    def up(self) -> bool:
+        return not self.down
+
+    def look(self) -> None:
+        self.looks += 1
+
+    def forget(self, channel_id: str) -> None:
+        self.forgotten.append(channel_id)
+
     def originate(self, originate: Originate) -> "asyncio.Future[Message]":
-        if self.down:
+        if self.down or self.breaks:
+            self.down = True
             raise LinkDown("the link is down")
         self.sent.append(originate)
         self.answers.append(asyncio.get_running_loop().create_future())
@@ -86,8 +133,10 @@ class FakeLink:
     def refuse(self, channel_id: str, detail: str) -> None:
         self.refused.append((channel_id, detail))
 
-    def resume(self, channel_id: str, action_id: str, opened_at: float) -> None:
-        self.resumed.append((channel_id, opened_at))
+    def resume(
+        self, channel_id: str, action_id: str, opened_at: float, answered_at: float | None
+    ) -> None:
+        self.resumed.append((channel_id, opened_at, answered_at))
 
 
 class Floor:
@@ -100,6 +149,7 @@ class Floor:
         self.link = FakeLink()
         self.offered: list[Delivery] = []
         self.refreshes = 0
+        self.disowned: list[int] = []
         self.deadline_checks = 0
         self.planner = Planner(lambda: f"00000000-0000-7000-8000-{next(ids):012d}")
         client = {"callback_url": "https://client.example/", "allocated_channels": 2} | client
@@ -113,6 +163,8 @@ class Floor:
                 planner=self.planner,
                 reporter=Reporter(None, self.offered.extend),
                 links={1: self.link},  # type: ignore[dict-item]
+                fences={1: 7},
+                disown=self._disown,
                 request_refresh=self._refresh,
                 feed_lanes=self._feed_lanes,
                 check_deadlines=self._check_deadlines,
@@ -122,6 +174,10 @@ class Floor:
 
     def _feed_lanes(self) -> None:
         self.planner.hungry_lanes(self.clock.wall)  # nothing more is in this store
+
+    def _disown(self, server_id: int) -> None:
+        self.disowned.append(server_id)
+        self.planner.set_up(server_id, False)
 
     def _refresh(self) -> None:
         self.refreshes += 1
@@ -148,7 +204,7 @@ class Floor:
         for _, granted in self.ledger.reservations:
             if not granted.done():
                 granted.set_result(True)
-        for _, written in self.ledger.settlements:
+        for _, written in (*self.ledger.settlements, *self.ledger.withdrawals):
             if not written.done():
                 written.set_result(())
         await self.turn()
@@ -300,20 +356,183 @@ async def test_a_settlement_that_could_not_be_written_is_never_given_up(
     assert await floor.worker.drain(0.0) == []
 
 
-async def test_a_link_lost_before_the_write_is_an_attempt_that_never_was_a_call(
-    floor: Floor,
+@pytest.mark.parametrize("breaks", [False, True], ids=["down", "breaks"])
+async def test_a_link_lost_before_the_write_leaves_an_attempt_that_waits_with_its_ids(
+    floor: Floor, breaks: bool
 ) -> None:
+    """Not counted, no slot held, not planned again before the link is back."""
+    floor.feed(item(1, deadline=floor.clock.wall + 60), item(2))
+    await floor.turn()
+    floor.link.down, floor.link.breaks = not breaks, breaks
+    await floor.commit()
+    assert floor.planner.live_calls() == {1: 0}
+    assert floor.ledger.sent == set()
+    (first, _), (second, _) = floor.ledger.withdrawals
+    reserved = [reservation for reservation, _ in floor.ledger.reservations]
+    assert [first.channel_id, second.channel_id] == [r.channel_id for r in reserved]
+    assert (first.fence, first.closing[0].event_id) == (7, "item-1")
+    assert floor.planner.on_the_way == {1, 2}
+    await floor.commit()
+    assert floor.planner.on_the_way == set()
+    assert floor.deadline_checks == 1
+    kept = (first.channel_id, reserved[0].action_id, reserved[0].cdr_id)
+    floor.feed(item(1, kept_ids=kept))
+    await floor.turn()
+    assert len(floor.ledger.reservations) == 2
+    floor.link.down = floor.link.breaks = False
+    floor.planner.link_up(1)
+    floor.worker.wake()
+    await floor.turn()
+    await floor.commit()
+    (sent,) = floor.link.sent
+    assert (sent.channel_id, sent.action_id) == kept[:2]
+    assert floor.ledger.sent == {sent.channel_id}
+    assert floor.ledger.settlements == []
+
+
+async def test_what_certainly_did_not_leave_after_all_is_taken_back(floor: Floor) -> None:
+    floor.feed(item(1))
+    await floor.turn()
+    await floor.commit()
+    channel_id = floor.link.sent[0].channel_id
+    floor.link.answers[0].set_exception(LinkDown("its last bytes never left"))
+    await floor.turn()
+    assert floor.ledger.withdrawals[0][0].channel_id == channel_id
+    assert (floor.link.forgotten, floor.ledger.sent) == ([channel_id], set())
+    await floor.commit()
+    assert await floor.worker.drain(0.0) == []
+
+
+@pytest.mark.parametrize("error", [LinkLost("gone"), ActionTimeout("no answer")])
+async def test_what_may_have_left_keeps_its_slot_and_is_looked_for(
+    floor: Floor, error: Exception
+) -> None:
+    floor.feed(item(1))
+    await floor.turn()
+    await floor.commit()
+    floor.link.answers[0].set_exception(error)
+    await floor.turn()
+    assert floor.ledger.withdrawals == []
+    assert floor.planner.live_calls() == {1: 1}
+    assert floor.link.looks == 1
+
+
+async def test_a_withdrawal_that_could_not_be_written_is_never_given_up(
+    floor: Floor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dialer.settling.SETTLE_RETRY", 0.0)
     floor.feed(item(1))
     await floor.turn()
     floor.link.down = True
     await floor.commit()
-    settlement = floor.ledger.settlements[0][0]
-    assert settlement.unplaced
-    assert (settlement.cdr.disposition, settlement.cdr.error_message) == (
-        "failed",
-        "the link is down",
-    )
-    assert settlement.next_attempt_at == floor.clock.wall + 60
+    floor.ledger.withdrawals[0][1].set_exception(StoreUnavailable("disk full"))
+    await floor.turn()
+    (first, _), (second, _) = floor.ledger.withdrawals
+    assert first == second
+
+
+async def test_nothing_leaves_while_it_cannot_be_noted_that_it_may_have(floor: Floor) -> None:
+    floor.feed(item(1))
+    await floor.turn()
+    floor.ledger.full = True
+    await floor.commit()
+    assert floor.link.sent == []
+    assert len(floor.ledger.withdrawals) == 1
+    floor.feed(item(2))
+    await floor.turn()
+    assert len(floor.ledger.reservations) == 1
+
+
+async def test_an_answer_is_noted_for_the_next_life_once(floor: Floor) -> None:
+    floor.feed(item(1))
+    await floor.turn()
+    await floor.commit()
+    channel_id = floor.link.sent[0].channel_id
+    for progress, at in (
+        (Progress.RINGING, 100.0),
+        (Progress.ANSWERED, 101.0),
+        (Progress.ANSWERED, 102.0),
+    ):
+        floor.worker.on_effects([CallProgressed(channel_id, progress, at)])
+    floor.worker.on_effects([CallProgressed("of nobody", Progress.ANSWERED, 1.0)])
+    assert floor.ledger.answered == {channel_id: 101.0}
+
+
+async def test_who_lost_a_server_says_so_and_lets_go_of_its_calls(floor: Floor) -> None:
+    floor.feed(item(1), item(2), item(3))
+    await floor.turn()
+    await floor.commit()
+    first, second = floor.link.sent
+    floor.end(first.channel_id)
+    await floor.turn()
+    (_, third) = floor.ledger.reservations[2]
+    third.set_exception(OwnershipLost(1))
+    await floor.turn()
+    assert floor.disowned == [1]
+    assert floor.planner.live_calls() == {1: 0}
+    floor.ledger.settlements[0][1].set_exception(OwnershipLost(1))
+    floor.end(second.channel_id)
+    await floor.turn()
+    assert len(floor.ledger.settlements) == 1
+    assert await floor.worker.drain(0.0) == []
+
+
+async def test_calls_that_never_left_in_an_earlier_life_wait_again(floor: Floor) -> None:
+    opened = OpenAttempt(item(1), 1, "old-1", "act-1", "cdr-1", 999.0, unsent=True)
+    floor.worker.resume([opened])
+    assert floor.planner.live_calls() == {1: 0}
+    assert floor.planner.on_the_way == {1}
+    floor.worker.adopt_link(1, floor.link)  # type: ignore[arg-type]
+    assert floor.link.resumed == []
+    (withdrawal, _) = floor.ledger.withdrawals[0]
+    assert (withdrawal.channel_id, withdrawal.fence) == ("old-1", 7)
+    await floor.commit()
+    assert floor.planner.on_the_way == set()
+
+
+async def test_an_asterisk_that_does_not_answer_is_left_alone(floor: Floor) -> None:
+    floor.planner.set_clients([make_client(1, allocated_channels=10)], floor.clock.mono)
+    floor.feed(*map(item, range(1, 4)))
+    await floor.turn()
+    await floor.commit()
+    for answer in floor.link.answers:
+        answer.set_exception(ActionTimeout("no answer"))
+    await floor.turn()
+    floor.feed(*map(item, range(4, 10)))
+    await floor.turn()
+    assert len(floor.ledger.reservations) == 3
+    floor.clock.advance(FIRST_PAUSE)
+    floor.worker.wake()
+    await floor.turn()
+    assert len(floor.ledger.reservations) == 4  # the probe
+    await floor.commit()
+    floor.link.answers[3].set_exception(ActionRejected("Originate Access Forbidden"))
+    await floor.turn()
+    assert len(floor.ledger.reservations) > 4
+
+
+async def test_a_wrong_endpoint_stops_nobody(floor: Floor) -> None:
+    for number in range(1, 21):
+        floor.feed(item(number))
+        await floor.turn()
+        await floor.commit()
+        floor.link.answers[-1].set_exception(ActionRejected("Extension does not exist."))
+        await floor.turn()
+        floor.end(floor.link.sent[-1].channel_id, "failed", placed=False, reason=0)
+        await floor.commit()
+    assert len(floor.link.sent) == 20
+
+
+async def test_draining_takes_back_what_has_not_left(floor: Floor) -> None:
+    floor.feed(item(1))
+    await floor.turn()
+    draining = asyncio.ensure_future(floor.worker.drain(5.0))
+    await floor.turn()
+    await floor.commit()
+    assert floor.link.sent == []
+    await floor.commit()
+    assert await draining == []
+    assert len(floor.ledger.withdrawals) == 1
 
 
 async def test_an_error_answer_goes_to_the_tracker_and_repeats(floor: Floor) -> None:
@@ -390,11 +609,14 @@ async def test_policy_is_checked_again_at_dial_time() -> None:
 
 
 async def test_open_attempts_of_an_earlier_life_hold_their_slots(floor: Floor) -> None:
-    opened = [OpenAttempt(item(n), 1, f"old-{n}", f"act-{n}", f"cdr-{n}", 999.0) for n in (1, 2)]
+    opened = [
+        OpenAttempt(item(n), 1, f"old-{n}", f"act-{n}", f"cdr-{n}", 999.0, answered_at=at)
+        for n, at in ((1, None), (2, 1001.5))
+    ]
     floor.worker.resume(opened)
     assert floor.worker.has_calls_on(1)
     floor.worker.adopt_link(1, floor.link)  # type: ignore[arg-type]
-    assert floor.link.resumed == [("old-1", 999.0), ("old-2", 999.0)]
+    assert floor.link.resumed == [("old-1", 999.0, None), ("old-2", 999.0, 1001.5)]
     floor.feed(item(3))
     await floor.turn()
     assert floor.ledger.reservations == []
