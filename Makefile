@@ -31,7 +31,7 @@ test: $(STAMP)
 	$(BIN)/python -m pytest -q tests/laws
 	$(BIN)/python -m pytest -q -m "not io" tests/unit
 	$(BIN)/python -m pytest -q -m io tests/unit
-	$(BIN)/python -m pytest -q tests/conformance tests/acceptance tests/properties tests/openapi tests/lab
+	$(BIN)/python -m pytest -q tests/conformance tests/acceptance tests/properties tests/openapi tests/chaos tests/lab
 
 # CHAOS="--kills 100 --lab-kills 0 --seed 7" for another campaign.
 chaos: $(STAMP)

@@ -16,7 +16,7 @@ import httpx
 
 from chaos import database
 from chaos.far_ends import serve_simulator, serve_sinks
-from chaos.lives import Life, Nursery, clean_environment, run_command
+from chaos.lives import Life, Nursery, clean_environment
 from chaos.loading import Account, Calls, Loader
 from chaos.plan import AT_RANDOM, Fate, LifePlan, Planner, settling_life
 from chaos.records import Evidence, Kill, Probe
@@ -36,6 +36,9 @@ BACKLOG: Final = 120
 
 LOOK: Final = 0.1
 """Seconds between two looks of the campaign's at what changes by itself."""
+
+PROBE: Final = 4.0
+"""Seconds without one more call at a time, after which no more will come."""
 
 READY: Final = 30.0
 """Seconds that a life gets to be ready, after which the campaign ends with its log."""
@@ -140,6 +143,12 @@ class _Scene:
             SECRET: self.far_end.secret,
         }
 
+    async def command(self, *arguments: str) -> None:
+        """`dialer ARGUMENTS`. Raises when it fails."""
+        process = await self.nursery.bear(clean_environment(self.settings), arguments)
+        if await process.ended:
+            raise RuntimeError(f"dialer {' '.join(arguments)}: see {self.folder}/dialer.log")
+
     def in_flight(self) -> int:
         live: int = self.wire.ask("count")[1]
         return live
@@ -185,17 +194,17 @@ async def _set_scene(
     folder: Path, options: Options, far_end: FarEnd | None, tell: Callable[[str], None]
 ) -> AsyncIterator[_Scene]:
     async with AsyncExitStack() as stack:
+        nursery = await stack.enter_async_context(Nursery(options.entry, folder / "dialer.log"))
+        sinks = stack.enter_context(run_witness(serve_sinks))
         asterisk = far_end or Simulated(
             stack.enter_context(run_witness(serve_simulator, options.scale))
         )
-        sinks = stack.enter_context(run_witness(serve_sinks))
         wire = stack.enter_context(
             run_witness(
                 *(serve_wire, str(folder / "wire.jsonl"), asterisk.host, asterisk.port),
                 *(asterisk.username, asterisk.secret),
             )
         )
-        nursery = await stack.enter_async_context(Nursery(options.entry, folder / "dialer.log"))
         yield _Scene(folder, options, asterisk, wire, sinks, nursery, tell)
 
 
@@ -207,13 +216,9 @@ async def _prepare(scene: _Scene) -> tuple[Account, ...]:
     scene.loader = Loader(calls, (), scene.is_hungry, options.seed)
     life = await _start(scene, LifePlan(Fate.TIME, 0.0))
     url = await life.ready
-    environment = clean_environment(scene.settings)
-    await run_command(
-        [
-            *("servers", "add", "pbx1", "--host", "127.0.0.1", "--port", str(scene.wire.hello)),
-            *("--username", scene.far_end.username, "--secret-env", SECRET),
-        ],
-        environment,
+    await scene.command(
+        *("servers", "add", "pbx1", "--host", "127.0.0.1", "--port", str(scene.wire.hello)),
+        *("--username", scene.far_end.username, "--secret-env", SECRET),
     )
     accounts = (
         await _add_account(scene, url, Account("acme", "", options.channels, retry=1)),
@@ -246,9 +251,7 @@ async def _add_account(scene: _Scene, url: str, account: Account) -> Account:
 
 async def _set_cps(scene: _Scene, rates: dict[str, float]) -> None:
     for name, rate in rates.items():
-        await run_command(
-            ["clients", "set", name, "--cps", str(rate)], clean_environment(scene.settings)
-        )
+        await scene.command("clients", "set", name, "--cps", str(rate))
 
 
 # Killing.
@@ -359,22 +362,21 @@ async def _finish(
         scene.loader.url = await life.ready
         await loading
         await _set_cps(scene, {account.name: 1000.0 for account in accounts})
-        await _until_finished(scene)
+        await _until_finished(scene, "items", "attempts")
         probe = await _probe(scene, accounts)
-        await _until_finished(scene)
+        await _until_finished(scene, "items", "attempts", "deliveries")
         scene.nursery.send(life, signal.SIGTERM)
         return probe, await life.ended
 
 
-async def _until_finished(scene: _Scene) -> None:
-    said = 0.0
-    while left := {
-        name: count
-        for name, count in (
-            await asyncio.to_thread(database.count_unfinished, scene.database)
-        ).items()
-        if count
-    }:
+async def _until_finished(scene: _Scene, *names: str) -> None:
+    """Wait until nothing of `names` is left."""
+    said = time.monotonic()
+    while True:
+        counts = await asyncio.to_thread(database.count_unfinished, scene.database)
+        left = {name: counts[name] for name in names if counts[name]}
+        if not left:
+            return
         if time.monotonic() - said > 10.0:
             said = time.monotonic()
             scene.tell(f"left: {left}")
@@ -382,16 +384,15 @@ async def _until_finished(scene: _Scene) -> None:
 
 
 async def _probe(scene: _Scene, accounts: tuple[Account, ...]) -> Probe:
-    """Give every client more calls than it has channels, as fast as they go: how many calls were
+    """Give every client as many calls as it has channels, as fast as they go: how many calls were
     live at once."""
     wanted = sum(account.channels for account in accounts)
     for account in accounts:
-        await scene.loader.load_talk(account, account.channels + account.channels // 4)
-    most, until = 0, time.monotonic() + READY
+        await scene.loader.load_talk(account, account.channels)
+    most, until = 0, time.monotonic() + PROBE
     while most < wanted and time.monotonic() < until:
-        most = max(most, scene.in_flight())
-        if most and not scene.in_flight():
-            break
+        if (live := scene.in_flight()) > most:
+            most, until = live, time.monotonic() + PROBE
         await asyncio.sleep(LOOK / 5)
     return Probe(wanted, most)
 

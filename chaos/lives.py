@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -82,11 +82,19 @@ class Nursery:
         self._link.close()
         await asyncio.to_thread(self._process.wait, PATIENCE)
 
-    async def bear(self, environment: Mapping[str, str], *, fresh: bool = False) -> Life:
+    async def bear(
+        self,
+        environment: Mapping[str, str],
+        arguments: Sequence[str] = ("run",),
+        *,
+        fresh: bool = False,
+    ) -> Life:
         """Start a life; it is not ready yet. Its log goes to the nursery's."""
         loop = asyncio.get_running_loop()
         reading, writing = os.pipe()
-        order = json.dumps({"birth": dict(environment), "fresh": fresh}).encode()
+        order = json.dumps(
+            {"birth": dict(environment), "arguments": list(arguments), "fresh": fresh}
+        ).encode()
         with self._log.open("ab") as log:
             socket.send_fds(self._link, [order], [writing, log.fileno()])
         os.close(writing)
@@ -132,19 +140,3 @@ def clean_environment(settings: Mapping[str, str]) -> dict[str, str]:
         name: value for name, value in os.environ.items() if not name.startswith("DIALER_")
     }
     return clean | dict(settings)
-
-
-async def run_command(arguments: list[str], environment: Mapping[str, str]) -> str:
-    """`dialer ARGUMENTS` in a process of its own; its output. Raises when it fails."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "dialer", *arguments),
-        cwd=ROOT,
-        env=environment,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, err = await process.communicate()
-    if process.returncode:
-        raise RuntimeError(f"dialer {' '.join(arguments)}: {err.decode()}")
-    return out.decode()

@@ -4,9 +4,10 @@ a life costs its own start and not a second of Python's imports.
 It is the parent of every life: it alone signals them, so no signal ever reaches another process
 that got the same number. When whoever asks is gone it kills what it started and ends.
 
-`python -m chaos.nursery ENTRY FD`: `ENTRY.main(["run"])` is a life; FD is a Unix socket of
-packets: {"birth": environment, "fresh": bool} with two descriptors (standard output and error)
-→ {"born": pid}; {"signal": number, "pid": pid}; it tells {"ended": pid, "status": status}.
+`python -m chaos.nursery ENTRY FD`: `ENTRY.main(arguments)` is a life; FD is a Unix socket of
+packets: {"birth": environment, "arguments": […], "fresh": bool} with two descriptors (standard
+output and error) → {"born": pid}; {"signal": number, "pid": pid}; it tells {"ended": pid,
+"status": status}.
 """
 
 import gc
@@ -22,7 +23,7 @@ from importlib import import_module
 from typing import Any, Final, NoReturn
 
 LARGEST: Final = 64 * 1024
-FRESH: Final = "import sys; from {} import main; sys.exit(main(['run']))"
+FRESH: Final = "import sys; from {} import main; sys.exit(main(sys.argv[1:]))"
 LATE: Final = (
     "aiosqlite",
     "alembic.command",
@@ -98,9 +99,10 @@ class Nursery:
             os.environ.clear()
             os.environ.update(order["birth"])
             if order["fresh"]:
-                os.execv(sys.executable, [sys.executable, "-c", FRESH.format(self._entry)])
+                code = FRESH.format(self._entry)
+                os.execv(sys.executable, [sys.executable, "-c", code, *order["arguments"]])
             random.seed()
-            status = self._main(["run"])
+            status = self._main(order["arguments"])
         finally:
             sys.stdout.flush()
             sys.stderr.flush()

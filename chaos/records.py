@@ -107,7 +107,7 @@ class Sink:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """The last life was given more calls than it has slots: `wanted` should be live together."""
+    """The last life was given as many calls as it has slots: `wanted` should be live together."""
 
     wanted: int
     live: int

@@ -16,19 +16,30 @@ PATIENCE = 30.0
 """Seconds that a witness gets to start, to answer or to end."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Witness:
-    """A running witness; `hello` is what it said when it was ready."""
+    """A witness that is running, or about to."""
 
-    hello: Any
     pipe: Pipe
+    _hello: Any = None
+
+    @property
+    def hello(self) -> Any:  # noqa: ANN401 (each witness has its own)
+        """What it said when it was ready; waits for that."""
+        if self._hello is None:
+            self._hello = self._receive("is not ready")
+        return self._hello
+
+    def _receive(self, otherwise: str) -> Any:  # noqa: ANN401
+        if not self.pipe.poll(PATIENCE):
+            raise TimeoutError(f"a witness {otherwise}")
+        return self.pipe.recv()
 
     def ask(self, question: str) -> Any:  # noqa: ANN401 (each question has its own answer)
         """What the witness answers. Raises when it does not."""
+        assert self.hello is not None
         self.pipe.send(question)
-        if not self.pipe.poll(PATIENCE):
-            raise TimeoutError(f"the witness does not answer {question!r}")
-        return self.pipe.recv()
+        return self._receive(f"does not answer {question!r}")
 
 
 async def answer(pipe: Pipe, hello: object, answers: Mapping[str, Callable[[], object]]) -> None:
@@ -54,9 +65,7 @@ def run_witness(serve: Serve, *arguments: object) -> Iterator[Witness]:
     process.start()
     theirs.close()
     try:
-        if not ours.poll(PATIENCE):
-            raise TimeoutError("a witness does not start")
-        yield Witness(ours.recv(), ours)
+        yield Witness(ours)
     finally:
         ours.close()
         process.join(PATIENCE)

@@ -25,6 +25,7 @@ WITH_IO = (
     "dialer/test_cli.py",
     "dialer/test_demo.py",
     "dialer/test_engine.py",
+    "dialer/test_failpoints.py",
     "dialer/test_signing_key.py",
     "dialer/test_sinks.py",
     "dialer/test_store.py",
