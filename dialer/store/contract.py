@@ -356,7 +356,8 @@ class Store(Protocol):
         by: str | None = None,
     ) -> Queue: ...
     # End everything of a client's that waits (retries and quick calls too) as terminated; how much
-    # that was. From the moment of the call nothing of it is dialed; what comes in later stays.
+    # of it no flush or change before was ending already. From the moment of the call nothing of it
+    # is dialed; what comes in later stays.
     async def flush(
         self, client_id: int, close: CloseItem, now: float, by: str | None = None
     ) -> int: ...

@@ -47,10 +47,11 @@ _i = t.items.c
 _waits = _i.status == word(ItemStatus.PENDING)
 _fresh = _waits & _i.due_at.is_(None)
 _due = _waits & _i.due_at.is_not(None)
+_tried = (_i.attempts > 0) | (_i.unplaced > 0)
 # What a mark ends, in conditions that the partial indexes answer.
 ENDING: Final[dict[str | None, tuple[ColumnElement[bool], ...]]] = {
     _PENDING: (_fresh, _due),
-    _RETRIES: (_due & ((_i.attempts > 0) | (_i.unplaced > 0)),),
+    _RETRIES: (_due & _tried,),
 }
 
 
@@ -99,12 +100,13 @@ def mark_all(
     connection: Connection, client_id: int, now: float, by: str | None = None
 ) -> dict[int, int]:
     """Mark every queue of a client's that has something waiting, for all that waits now: no
-    attempt of it is granted any more. Queue → how much that is."""
-    owned = (t.queues.c.client_id == client_id) & (t.queues.c.pending_count > 0)
-    query = select(t.queues.c.id, t.queues.c.pending_count).where(owned)
-    waiting = {raw[0]: raw[1] for raw in read_all(connection, query)}
+    attempt of it is granted any more. Queue → how much of that no earlier mark ends anyway."""
+    q = t.queues.c
+    owned = (q.client_id == client_id) & (q.pending_count > 0)
+    query = select(q.id, q.pending_count, q.ending, q.ending_upto).where(owned)
+    waiting = {raw[0]: _count_unmarked(connection, *raw) for raw in read_all(connection, query)}
     newest = select(func.max(_i.id)).scalar_subquery()
-    ends_all = (t.queues.c.ending == _PENDING) & t.queues.c.ending_upto.is_(None)
+    ends_all = (q.ending == _PENDING) & q.ending_upto.is_(None)
     connection.execute(
         update(t.queues)
         .where(owned, ~func.coalesce(ends_all, False))
@@ -113,6 +115,22 @@ def mark_all(
     account = connection.scalar(select(t.clients.c.accountcode).where(t.clients.c.id == client_id))
     note(connection, by, "client.flush", account, {"flushed": sum(waiting.values())}, now)
     return waiting
+
+
+def _count_unmarked(
+    connection: Connection, queue_id: int, pending: int, ending: str | None, upto: int | None
+) -> int:
+    """How many of the `pending` items the queue's mark does not name."""
+    if ending is None:
+        return pending
+    if ending == _RETRIES:
+        unnamed: tuple[ColumnElement[bool], ...] = (_fresh, _due & ~_tried)
+    elif upto is None:
+        return 0
+    else:
+        unnamed = (_fresh & (_i.id > upto), _due & (_i.id > upto))
+    counts = (select(func.count()).where(waiting_in(queue_id), which) for which in unnamed)
+    return sum(connection.scalars(count).one() for count in counts)
 
 
 def load_queue(connection: Connection, queue_id: int) -> Queue:

@@ -1,4 +1,4 @@
-"""The store on SQLite: a file, one writer (group commit), a few readers, searches apart (`searches`).
+"""The store on SQLite: a file, one writer (group commit), a few readers, and one for searches.
 
 Works for several processes on one machine; what another wrote is noticed by looking
 (`on_foreign_change`).

@@ -1,5 +1,6 @@
 """Flushing: everything of a client's that waits ends, and nothing else."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -76,6 +77,51 @@ async def test_a_flush_of_more_than_one_transaction_counts_all(stored: Stored) -
     await stored.add(*[make.item() for _ in range(2100)])
     assert await stored.store.flush(stored.client.id, make.close, LATER) == 2100
     assert (await stored.store.totals()).deliveries == {"callback/pending": 2100}
+
+
+async def test_flushes_at_once_count_each_item_once(stored: Stored) -> None:
+    await stored.add(*[make.item() for _ in range(1100)])
+    flush = stored.store.flush
+    counts = await asyncio.gather(*(flush(stored.client.id, make.close, LATER) for _ in range(4)))
+    assert sum(counts) == 1100
+    assert (await stored.store.totals()).deliveries == {"callback/pending": 1100}
+
+
+def die(_: EndedItem) -> tuple[NewDelivery, ...]:
+    raise RuntimeError("the process died")
+
+
+async def test_a_flush_counts_only_what_came_after_the_one_before(stored: Stored) -> None:
+    added = await stored.add(make.item(), make.item(due_at=LATER))
+    with pytest.raises(RuntimeError):
+        await stored.store.flush(stored.client.id, die, LATER)
+    late = [make.item(), make.item(), make.item(due_at=LATER)]
+    await stored.store.insert_batch(make.batch(*late, queue_id=added.queue_id))
+    assert await stored.store.flush(stored.client.id, make.close, LATER) == 3
+    assert (await stored.store.queue(added.queue_id, None)).terminated_count == 5
+
+
+async def test_a_flush_does_not_count_what_completing_a_queue_ends(stored: Stored) -> None:
+    await stored.add(make.item())
+    closed = await stored.add(*[make.item() for _ in range(1500)])
+    change = stored.store.change_queue(closed.queue_id, {"closed": True}, make.close, LATER)
+    flush = stored.store.flush(stored.client.id, make.close, LATER)
+    _, flushed = await asyncio.gather(change, flush)
+    assert flushed == 1
+    assert (await stored.store.totals()).deliveries == {"callback/pending": 1501}
+
+
+async def test_a_flush_does_not_count_retries_that_are_being_ended(stored: Stored) -> None:
+    added = await stored.add(*[make.item() for _ in range(1300)], make.item(due_at=LATER))
+    candidates = await stored.waiting(added.queue_id, 1200)
+    attempts = await asyncio.gather(*map(stored.dial, candidates))
+    ended = [make.settlement(a, "busy", next_attempt_at=LATER) for a in attempts]
+    await asyncio.gather(*map(stored.store.settle, ended))
+    change = stored.store.change_queue(added.queue_id, {"retry": False}, make.close, LATER)
+    flush = stored.store.flush(stored.client.id, make.close, LATER)
+    _, flushed = await asyncio.gather(change, flush)
+    assert flushed == 101
+    assert (await stored.store.queue(added.queue_id, None)).terminated_count == 1301
 
 
 async def test_retries_switched_off_during_a_flush_do_not_cut_it_short(stored: Stored) -> None:
