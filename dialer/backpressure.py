@@ -4,7 +4,7 @@ Asterisk has no limit of its own: it makes a thread for every Originate, and ans
 has too much to do. So its answers set the pace: while they are prompt one more may be under way
 for every windowful of them, when one is slow only half as many, when one is missing few. The
 length of a call has no part in this: what counts is the Response to the Originate
-(docs/decisions/0010-back-pressure.md).
+(docs/decisions/0014-back-pressure.md).
 """
 
 from dataclasses import dataclass

@@ -11,7 +11,7 @@ from dialer.bodies import parse_batch
 from dialer.policy import Policy
 from dialer.store.contract import Candidate
 from tests.unit.dialer.builders import make_client, make_item
-from tests.unit.dialer.test_worker import Floor
+from tests.unit.dialer.worker_floor import Floor
 
 WIDE = Policy(
     applications=frozenset({"Dial", "Wait"}),

@@ -1,221 +1,25 @@
 """The worker: on disk before the wire, once on the wire, and every end settled."""
 
 import asyncio
-import itertools
-import json
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
 from ami import (
     ActionRejected,
     ActionTimeout,
-    CallEnded,
     CallProgressed,
     LinkDown,
     LinkLost,
-    Message,
-    Originate,
     Progress,
 )
-from dialer.batch import build_batch
-from dialer.bodies import parse_batch
 from dialer.breaker import FIRST_PAUSE
 from dialer.errors import Conflict, OwnershipLost, StoreUnavailable
-from dialer.planner import Planner
 from dialer.policy import DEFAULT_POLICY
-from dialer.reporting import Reporter
-from dialer.settling import SETTLE_RETRY
-from dialer.store.contract import (
-    Candidate,
-    Delivery,
-    OpenAttempt,
-    RecentStart,
-    Reservation,
-    Settlement,
-    Withdrawal,
-)
-from dialer.worker import STORE_PAUSE, Worker, WorkerParts
-from tests.unit.dialer.builders import make_client, make_item, make_queue, make_report, make_server
-from tests.unit.dialer.clocks import FakeClock
-
-
-def make_payload(**action: Any) -> dict[str, Any]:
-    """A stored QueueItem as ingest makes it."""
-    body = {
-        "batch_id": 1,
-        "data": [
-            {
-                "asterisk_server_code": "pbx1",
-                "action": {"Action": "Originate", "Channel": "PJSIP/100000@carrier", **action},
-            }
-        ],
-    }
-    parsed = parse_batch(json.dumps(body).encode())
-    (item,) = build_batch(parsed, make_client(1), {"pbx1": 1}, lambda: "new-id")
-    return item.payload
-
-
-PAYLOAD = make_payload()
-
-
-class Ledger:
-    """The store as the worker writes it; every write waits until the test commits it."""
-
-    def __init__(self) -> None:
-        self.withdrawals: list[tuple[Withdrawal, asyncio.Future[tuple[Delivery, ...]]]] = []
-        self.sent: set[str] = set()
-        self.answered: dict[str, float] = {}
-        self.full = False
-        self.reservations: list[tuple[Reservation, asyncio.Future[bool]]] = []
-        self.settlements: list[tuple[Settlement, asyncio.Future[tuple[Delivery, ...]]]] = []
-
-    def reserve(self, reservation: Reservation) -> "asyncio.Future[bool]":
-        future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self.reservations.append((reservation, future))
-        return future
-
-    def settle(self, settlement: Settlement) -> "asyncio.Future[tuple[Delivery, ...]]":
-        future: asyncio.Future[tuple[Delivery, ...]] = asyncio.get_running_loop().create_future()
-        self.settlements.append((settlement, future))
-        return future
-
-    def withdraw(self, withdrawal: Withdrawal) -> "asyncio.Future[tuple[Delivery, ...]]":
-        future: asyncio.Future[tuple[Delivery, ...]] = asyncio.get_running_loop().create_future()
-        self.withdrawals.append((withdrawal, future))
-        return future
-
-    def note_sent(self, channel_id: str) -> None:
-        if self.full:
-            raise StoreUnavailable("disk full")
-        self.sent.add(channel_id)
-
-    def note_unsent(self, channel_id: str) -> None:
-        self.sent.remove(channel_id)
-
-    def note_answered(self, channel_id: str, at: float) -> None:
-        self.answered[channel_id] = at
-
-
-class FakeLink:
-    """Stands for a ServerLink."""
-
-    def __init__(self) -> None:
-        self.forgotten: list[str] = []
-        self.looks = 0
-        self.breaks = False
-        self.sent: list[Originate] = []
-        self.answers: list[asyncio.Future[Message]] = []
-        self.refused: list[tuple[str, str]] = []
-        self.resumed: list[tuple[str, float, float | None]] = []
-        self.down = False
-
-    @property
-    def up(self) -> bool:
-        return not self.down
-
-    def look(self) -> None:
-        self.looks += 1
-
-    def forget(self, channel_id: str) -> None:
-        self.forgotten.append(channel_id)
-
-    def originate(self, originate: Originate) -> "asyncio.Future[Message]":
-        if self.down or self.breaks:
-            self.down = True
-            raise LinkDown("the link is down")
-        self.sent.append(originate)
-        self.answers.append(asyncio.get_running_loop().create_future())
-        return self.answers[-1]
-
-    def refuse(self, channel_id: str, detail: str) -> None:
-        self.refused.append((channel_id, detail))
-
-    def resume(
-        self, channel_id: str, action_id: str, opened_at: float, answered_at: float | None
-    ) -> None:
-        self.resumed.append((channel_id, opened_at, answered_at))
-
-
-class Floor:
-    """A worker with one client on one server, and everything around it in memory."""
-
-    def __init__(self, **client: Any) -> None:
-        ids = itertools.count(1)
-        self.clock = FakeClock()
-        self.ledger = Ledger()
-        self.link = FakeLink()
-        self.offered: list[Delivery] = []
-        self.refreshes = 0
-        self.disowned: list[int] = []
-        self.deadline_checks = 0
-        self.planner = Planner(lambda: f"00000000-0000-7000-8000-{next(ids):012d}")
-        client = {"callback_url": "https://client.example/", "allocated_channels": 2} | client
-        self.planner.set_servers([make_server(1)])
-        self.planner.set_clients([make_client(1, **client)], self.clock.mono)
-        self.planner.set_up(1, True)
-        self.worker = Worker(
-            WorkerParts(
-                store=self.ledger,  # type: ignore[arg-type]
-                clock=self.clock,
-                planner=self.planner,
-                reporter=Reporter(None, self.offered.extend),
-                links={1: self.link},  # type: ignore[dict-item]
-                fences={1: 7},
-                disown=self._disown,
-                request_refresh=self._refresh,
-                feed_lanes=self._feed_lanes,
-                check_deadlines=self._check_deadlines,
-                max_call_duration=7200,
-            )
-        )
-
-    def _feed_lanes(self) -> None:
-        self.planner.hungry_lanes(self.clock.wall)  # nothing more is in this store
-
-    def _disown(self, server_id: int) -> None:
-        self.disowned.append(server_id)
-        self.planner.set_up(server_id, False)
-
-    def _refresh(self) -> None:
-        self.refreshes += 1
-
-    def _check_deadlines(self) -> None:
-        self.deadline_checks += 1
-
-    def feed(self, *items: Candidate) -> None:
-        queue = make_queue(retry_count=1)
-        self.planner.items_added(queue, [1])
-        lane = self.planner.lanes[1, 1]
-        lane.add_fresh([replace(i, payload=i.payload) for i in items], 1000, set())
-        lane.retry_load_at = None
-        self.planner.loaded(lane, self.clock.mono)
-        self.worker.wake()
-
-    async def turn(self) -> None:
-        """Let the event loop do what is ready."""
-        for _ in range(6):
-            await asyncio.sleep(0)
-
-    async def commit(self) -> None:
-        """Everything that waits for the disk gets there."""
-        for _, granted in self.ledger.reservations:
-            if not granted.done():
-                granted.set_result(True)
-        for _, written in (*self.ledger.settlements, *self.ledger.withdrawals):
-            if not written.done():
-                written.set_result(())
-        await self.turn()
-
-    def end(self, channel_id: str, disposition: str = "answered", **fields: Any) -> None:
-        report = make_report(disposition, channel_id=channel_id, **fields)
-        self.worker.on_effects([CallEnded(report)])
-
-
-def item(id: int = 1, **fields: Any) -> Candidate:
-    return make_item(id, **({"payload": PAYLOAD} | fields))
+from dialer.store.contract import OpenAttempt, RecentStart
+from dialer.worker import STORE_PAUSE
+from tests.unit.dialer.builders import make_client
+from tests.unit.dialer.worker_floor import PAYLOAD, Floor, item
 
 
 @pytest.fixture
@@ -254,45 +58,6 @@ async def test_an_ended_call_is_settled_once_and_its_slot_goes_to_the_next(floor
     assert [row.kind for row in settlement.deliveries] == ["callback"]
 
 
-async def test_many_calls_that_end_at_once_are_all_settled(floor: Floor) -> None:
-    floor.planner.set_clients([make_client(1, allocated_channels=25)], floor.clock.mono)
-    floor.feed(*map(item, range(1, 26)))
-    await floor.turn()
-    await floor.commit()
-    for sent in floor.link.sent:
-        floor.end(sent.channel_id)
-    await floor.turn()
-    assert len(floor.ledger.settlements) == 25
-    await floor.commit()
-    assert await floor.worker.drain(0.0) == []
-
-
-async def test_a_busy_call_is_settled_with_the_time_of_its_next_attempt(floor: Floor) -> None:
-    floor.feed(item(1))
-    await floor.turn()
-    await floor.commit()
-    floor.end(floor.link.sent[0].channel_id, "busy")
-    await floor.turn()
-    settlement = floor.ledger.settlements[0][0]
-    assert (settlement.final, settlement.next_attempt_at) == (False, floor.clock.wall + 300)
-    assert settlement.retry_gap == 300
-    assert [row.event_id for row in settlement.closing] == ["item-1"]
-
-
-async def test_a_gap_that_changed_meanwhile_moves_the_next_attempt(floor: Floor) -> None:
-    floor.feed(item(1))
-    await floor.turn()
-    await floor.commit()
-    floor.end(floor.link.sent[0].channel_id, "busy")
-    await floor.turn()
-    floor.planner.set_queue(make_queue(retry_count=1, retry_gap=10), [1])
-    lane = floor.planner.lanes[1, 1]
-    lane.retry_load_at = None
-    await floor.commit()
-    looks_at = floor.planner.lanes[1, 1].retry_load_at or 0.0
-    assert floor.clock.wall < looks_at <= floor.clock.wall + 10
-
-
 async def test_a_refused_reservation_is_no_call_and_asks_for_news(floor: Floor) -> None:
     floor.feed(item(1))
     await floor.turn()
@@ -329,31 +94,6 @@ async def test_a_store_that_takes_no_writes_stops_new_calls_for_a_while(floor: F
     floor.feed(item(3))
     await floor.turn()
     assert len(floor.ledger.reservations) == 3
-
-
-async def test_a_settlement_that_could_not_be_written_is_never_given_up(
-    floor: Floor, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    floor.feed(item(1))
-    await floor.turn()
-    await floor.commit()
-    later: list[Callable[[], None]] = []
-
-    def call_later(delay: float, callback: Callable[..., None], *args: Any) -> asyncio.Handle:
-        assert delay == SETTLE_RETRY
-        later.append(lambda: callback(*args))
-        return asyncio.get_running_loop().call_soon(lambda: None)
-
-    floor.end(floor.link.sent[0].channel_id)
-    await floor.turn()
-    monkeypatch.setattr(asyncio.get_running_loop(), "call_later", call_later)
-    floor.ledger.settlements[0][1].set_exception(StoreUnavailable("disk full"))
-    await floor.turn()
-    monkeypatch.undo()
-    later[0]()
-    assert floor.ledger.settlements[0][0] == floor.ledger.settlements[1][0]
-    await floor.commit()
-    assert await floor.worker.drain(0.0) == []
 
 
 @pytest.mark.parametrize("breaks", [False, True], ids=["down", "breaks"])
@@ -415,20 +155,6 @@ async def test_what_may_have_left_keeps_its_slot_and_is_looked_for(
     assert floor.ledger.withdrawals == []
     assert floor.planner.live_calls() == {1: 1}
     assert floor.link.looks == 1
-
-
-async def test_a_withdrawal_that_could_not_be_written_is_never_given_up(
-    floor: Floor, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("dialer.settling.SETTLE_RETRY", 0.0)
-    floor.feed(item(1))
-    await floor.turn()
-    floor.link.down = True
-    await floor.commit()
-    floor.ledger.withdrawals[0][1].set_exception(StoreUnavailable("disk full"))
-    await floor.turn()
-    (first, _), (second, _) = floor.ledger.withdrawals
-    assert first == second
 
 
 async def test_nothing_leaves_while_it_cannot_be_noted_that_it_may_have(floor: Floor) -> None:
@@ -638,16 +364,6 @@ async def test_calls_of_an_earlier_life_count_for_the_rate() -> None:
     floor.worker.wake()
     await floor.turn()
     assert len(floor.ledger.reservations) == 1
-
-
-async def test_an_item_with_a_deadline_that_waits_again_is_watched(floor: Floor) -> None:
-    floor.feed(item(1, deadline=floor.clock.wall + 60))
-    await floor.turn()
-    await floor.commit()
-    floor.end(floor.link.sent[0].channel_id, "busy")
-    await floor.turn()
-    await floor.commit()
-    assert floor.deadline_checks == 1
 
 
 async def test_what_a_callback_raises_stops_the_worker(
