@@ -127,13 +127,18 @@ def check_slots(evidence: Evidence) -> list[str]:
 
 
 def check_unknown(evidence: Evidence) -> list[str]:
-    """`unknown` are no more than the attempts that were sent and unanswered at a kill."""
+    """`unknown` are no more than the attempts that were sent and unanswered at a kill, and none but
+    those; only one a kill may turn out never to have left, which nobody could have known."""
     unknown = unknown_ids(evidence)
     allowed = unanswered_at_kills(evidence)
+    unsent = unknown - sent_ids(evidence)
     problems = []
     if len(unknown) > len(allowed):
         problems.append(f"{len(unknown)} unknown, {len(allowed)} sent and unanswered at a kill")
-    return problems + _say("unknown, though not unanswered at any kill", unknown - allowed)
+    if len(unsent) > len(evidence.kills):
+        problems.append(f"{len(unsent)} unknown that never left, {len(evidence.kills)} kills")
+    answered = unknown - allowed - unsent
+    return problems + _say("unknown, though not unanswered at any kill", answered)
 
 
 def check_end(evidence: Evidence) -> list[str]:
@@ -148,6 +153,11 @@ def check_end(evidence: Evidence) -> list[str]:
 def unknown_ids(evidence: Evidence) -> set[str]:
     """ChannelIds of attempts whose CDR says unknown."""
     return {c.channel_id.lower() for c in evidence.rows.cdrs if c.disposition == "unknown"}
+
+
+def sent_ids(evidence: Evidence) -> set[str]:
+    """ChannelIds of which the witness read an Originate, or the beginning of one."""
+    return {originate.channel_id.lower() for originate in evidence.wire.originates}
 
 
 def unanswered_at_kills(evidence: Evidence) -> set[str]:

@@ -19,6 +19,7 @@ FAILPOINTS: Final[dict[str, tuple[int, float]]] = {
     "worker.reserve.before": (60, 3.0),
     "worker.reserve.granted": (60, 3.0),
     "worker.originate.before": (60, 3.0),
+    "worker.originate.noted": (60, 3.0),
     "worker.originate.after": (60, 3.0),
     "worker.originate.answered": (60, 3.0),
     "worker.settle.before": (40, 3.0),

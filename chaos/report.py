@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Final
 
-from chaos.checker import recoveries, unanswered_at_kills
+from chaos.checker import recoveries, sent_ids, unanswered_at_kills, unknown_ids
 from chaos.records import Evidence
 
 COUNTED: Final = 10
@@ -27,6 +27,7 @@ class Figures:
     lost: int
     dispositions: Counter[str]
     unanswered: int
+    unsent: int
     repeated: int
     recovery_median: float
     recovery_longest: float
@@ -55,6 +56,7 @@ def count_figures(evidence: Evidence, seconds: float) -> Figures:
         + sum(len(cdrs - sink.cdr_ids.keys()) for sink in sinks),
         dispositions=Counter(cdr.disposition for cdr in evidence.rows.cdrs),
         unanswered=len(unanswered_at_kills(evidence)),
+        unsent=len(unknown_ids(evidence) - sent_ids(evidence)),
         repeated=sum(n - 1 for sink in sinks for n in sink.cdr_ids.values()),
         recovery_median=times[len(times) // 2],
         recovery_longest=times[-1],
@@ -74,7 +76,8 @@ def describe(figures: Figures) -> list[str]:
         f"duplicates     {figures.duplicates}",
         f"lost           {figures.lost}",
         f"unknown        {figures.dispositions['unknown']}"
-        f" (sent and unanswered at a kill: {figures.unanswered})",
+        f" ({figures.unsent} of them never left; sent and unanswered at a kill were"
+        f" {figures.unanswered})",
         f"repeated       {figures.repeated} deliveries, with the same id",
         f"recovery       {figures.recovery_median:.3f} s median, "
         f"{figures.recovery_longest:.3f} s longest, from login to a new call",

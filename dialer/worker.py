@@ -285,6 +285,8 @@ class Worker:
             raise LinkDown("the link is down")
         # From here on the end of this process leaves an attempt that may have rung.
         self._store.note_sent(placement.channel_id)
+        if failpoints.armed:
+            failpoints.reach("worker.originate.noted")
         try:
             answer = link.originate(originate)
         except (LinkDown, ActionInvalid):

@@ -155,6 +155,15 @@ def test_an_originate_that_was_cut_off_rings_nowhere() -> None:
     assert check(originated(cut)) == []
 
 
+def test_what_never_left_may_be_unknown_once_a_kill() -> None:
+    unsent = wire(RIGHT, originates=ORIGINATES[:3])
+    unsent = replace(unsent, rang=("700", "701", "701"))
+    sent = Originate(101.9, 1, "call-d", "act-d", "702")
+    assert check(originated(sent)) == ["1 originated without an attempt on disk: call-d"]
+    assert check(unsent) == ["1 unknown, 0 sent and unanswered at a kill"]
+    assert "1 unknown that never left, 0 kills" in check(replace(unsent, kills=()))
+
+
 def test_a_stopped_dialer_does_not_know_what_it_was_told_meanwhile() -> None:
     stopped = replace(RIGHT, kills=(Kill(120.0, "at random", 12, 111.6),))
     assert unanswered_at_kills(stopped) == {"call-b2", "call-c"}
@@ -174,7 +183,8 @@ def test_figures_count_what_the_checker_finds() -> None:
     assert (figures.kills, figures.uncounted, figures.calls, figures.items) == (1, 0, 4, 3)
     assert (figures.duplicates, figures.lost, figures.repeated) == (0, 0, 2)
     assert figures.dispositions["unknown"] == figures.unanswered == 1
-    assert "unknown        1 (sent and unanswered at a kill: 1)" in describe(figures)
+    said = "unknown        1 (0 of them never left; sent and unanswered at a kill were 1)"
+    assert said in describe(figures)
     few = replace(RIGHT, kills=(replace(RIGHT.kills[0], in_flight=9),))
     assert (count_figures(few, 60.0).kills, count_figures(few, 60.0).uncounted) == (0, 1)
     twice = originated(Originate(112.0, 2, "call-a", "act-x", "700"))
