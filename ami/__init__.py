@@ -35,7 +35,7 @@ from ami.events import (
     ServerBooted,
     ServerShutdown,
 )
-from ami.inspection import NO_EXTENSION, ServerReport, inspect_server
+from ami.inspection import NO_EXTENSION, UNWANTED, ServerReport, inspect_server
 from ami.link import Backoff, LinkState
 from ami.reports import CallEffect, CallEnded, CallProgressed, CallReport, LegB, OpenCall, Progress
 from ami.reserved import find_evaluated, is_reserved
@@ -44,6 +44,7 @@ from ami.wire import Decoder, Kind, Message, parse_message
 
 __all__ = [
     "NO_EXTENSION",
+    "UNWANTED",
     "WANTED",
     "Action",
     "ActionInvalid",

@@ -29,6 +29,8 @@ NEEDED: Final = {
 }
 # What a dialer's user must not be able to do: each lets a client's data run programs.
 DANGEROUS: Final = {"Filter": "write system", "Command": "write command"}
+UNWANTED: Final = frozenset(f"{action} ({given})" for action, given in DANGEROUS.items())
+"""Names among a report's privileges that a dialer should lack: they run programs."""
 FULLY_BOOTED: Final = "read system: FullyBooted and Shutdown events"
 CALL_EVENTS: Final = "read call: OriginateResponse events"
 

@@ -37,7 +37,7 @@ RESERVED: Final[dict[str, str]] = {
     r"TESTTIME": "the time that conditions are asked at",
     r"SIP(?:ADDHEADER|REFER|REPLACES|TRANSFER).*": "SIP headers",
     r"SIPFROMDOMAIN|SIPURIPHONECONTEXT|VXML_URL": "whom SIP calls, and as whom",
-    r"SIP_(?:URI_OPTIONS|MAX_FORWARDS|CODEC.*)": "the called SIP URI, its hops, codecs forced on it",
+    r"SIP_(?:URI_OPTIONS|MAX_FORWARDS|CODEC.*)": "the called SIP URI, its hops and codecs",
     r"IAX2?OSPTOKEN|OSP(?:TOKEN|INTOKEN|OUTTOKEN)": "tokens that pay for a call elsewhere",
     r"AST[A-Z]*DIR": "Asterisk's folders, as the dialplan reads them",
 }

@@ -3,8 +3,9 @@
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
+from importlib.metadata import version as find_version
 from importlib.util import find_spec
-from typing import Final
+from typing import Annotated, Final
 
 import typer
 
@@ -13,7 +14,7 @@ from dialer.telemetry import guard_process, hide_secrets, report_crash
 
 GROUPS: Final = {
     "servers": "Asterisk servers: add, set, list, remove, check.",
-    "clients": "Clients: add, set, policy, allocate, list, rotate-key, signing-secret, suspend.",
+    "clients": "Clients: add, set, show, list, policy, allocate, rotate-key, signing-secret …",
     "deliveries": "Callbacks and CDRs on their way out: list, show, retry.",
     "db": "The database: upgrade.",
 }
@@ -71,6 +72,7 @@ def build_app(words: Sequence[str] = ()) -> typer.Typer:
     app = typer.Typer(
         help="A dialer engine for Asterisk.",
         no_args_is_help=True,
+        invoke_without_command=True,
         add_completion=False,
         pretty_exceptions_enable=False,
     )
@@ -88,8 +90,13 @@ def build_app(words: Sequence[str] = ()) -> typer.Typer:
     return app
 
 
-def _no_options() -> None:
+def _no_options(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
     """A dialer engine for Asterisk: batches of calls in, calls out, a record for every attempt.
 
     Example: dialer run
     """
+    if version:
+        typer.echo(f"ami-dialer {find_version('ami-dialer')}")
+        raise typer.Exit

@@ -37,13 +37,15 @@ Account = Annotated[str, typer.Argument(help="The client's accountcode.", metava
 def add(
     name: Annotated[str, typer.Argument(help="Its name.")],
     accountcode: Annotated[str, typer.Option(help="Its accountcode, also on every call.")],
-    channels: Annotated[int, typer.Option(min=0, help="Most calls at a time.")],
+    channels: Annotated[int, typer.Option(min=0, help="Most calls at a time (0: none).")],
     callback: Annotated[str | None, typer.Option(help="Where its results are posted.")] = None,
     server: Annotated[
         list[str] | None, typer.Option(help="A server it may use; repeat. None: all.")
     ] = None,
     superuser: Annotated[bool, typer.Option(help="May create clients.")] = False,
     username: Annotated[str | None, typer.Option(help="Default: the accountcode.")] = None,
+    did: Annotated[str | None, typer.Option(help="Its default caller ID.")] = None,
+    endpoint: Annotated[str | None, typer.Option(help="Of its quick calls.")] = None,
 ) -> None:
     """Add a client and print its API key, which is shown this once.
 
@@ -59,13 +61,16 @@ def add(
         "allocated_channels": channels,
         "callbackurl": callback,
         "is_superuser": superuser,
+        "did": did,
     }
     client = read_client(content, settings.callback_allow_private, now)
+    check_changes(given(endpoint=endpoint), settings.callback_allow_private)
 
     async def work(store: Store) -> str:
         ids = await find_servers(store, server or [])
         key, stored = make_key(await store.installation_secret())
-        await store.add_client(replace(client, server_ids=ids), stored, now, name_operator())
+        made = replace(client, server_ids=ids, endpoint=endpoint or None)
+        await store.add_client(made, stored, now, name_operator())
         return key
 
     print_key(accountcode, with_store(work, settings))
@@ -88,7 +93,9 @@ def print_key(accountcode: str, key: str) -> None:
 @app.command(name="set")
 def set_(
     accountcode: Account,
-    channels: Annotated[int | None, typer.Option(min=0, help="Most calls at a time.")] = None,
+    channels: Annotated[
+        int | None, typer.Option(min=0, help="Most calls at a time (0: none).")
+    ] = None,
     cps: Annotated[
         float | None, typer.Option(min=0, help="Most calls started in a second (0: no limit).")
     ] = None,
@@ -156,6 +163,42 @@ def check_changes(changes: dict[str, Any], allow_private: bool) -> None:
     parse_default(changes.get("default_application"))
 
 
+@app.command()
+def show(accountcode: Account) -> None:
+    """Show all settings of a client but its policy.
+
+    Example: dialer clients show acme
+    """
+
+    async def work(store: Store) -> tuple[Client, dict[int, str]]:
+        return await store.client(accountcode), {s.id: s.code for s in await store.servers()}
+
+    client, codes = with_store(work)
+    servers = sorted(codes.get(id_, "removed") for id_ in client.server_ids)
+    table = Table("setting", "value")
+    for name, value in (
+        ("id", client.id),
+        ("name", client.name),
+        ("accountcode", client.accountcode),
+        ("username", client.username),
+        ("state", show_state(client)),
+        ("superuser", "yes" if client.is_superuser else "no"),
+        ("channels", client.allocated_channels),
+        ("calls a second", show_limit(client.max_cps)),
+        ("requests a minute", show_limit(client.rate_limit)),
+        ("servers", ", ".join(servers) or "all"),
+        ("callback", client.callback_url),
+        ("did", client.did),
+        ("phone number", client.phone_number),
+        ("endpoint", client.endpoint),
+        ("prefix", client.prefix),
+        ("default application", client.default_application or "Wait(1)"),
+        ("time zone", client.timezone),
+    ):
+        table.add_row(name, "" if value is None else str(value))
+    make_console().print(table)
+
+
 @app.command(name="policy")
 def policy_(accountcode: Account) -> None:
     """Show what a client may do: every list of its policy, with * where it is not the built-in.
@@ -215,11 +258,16 @@ def list_() -> None:
             client.name,
             str(client.allocated_channels),
             show_limit(client.max_cps),
-            client.callback_url or "",
+            show_origin(client.callback_url),
             servers or "all",
             show_state(client),
         )
     make_console().print(table)
+
+
+def show_origin(url: str | None) -> str:
+    """A callback's scheme and host: what follows may hold a token (`clients show` has it all)."""
+    return "/".join(url.split("/")[:3]) if url else ""
 
 
 def show_state(client: Client) -> str:
@@ -230,6 +278,8 @@ def show_state(client: Client) -> str:
         return client.status
     if not client.has_key:
         return "no key"
+    if not client.allocated_channels:
+        return "no channels"
     return "paused" if client.paused else "active"
 
 

@@ -29,6 +29,7 @@ from dialer.loading import (
     read_csv,
     read_json,
 )
+from dialer.settings import load_settings
 
 PATH: Final = "/calling/api/queues/insertdataincallqueue/"
 TIMEOUT: Final = 60.0
@@ -43,8 +44,13 @@ LONGEST_PAUSE: Final = 15.0
 def load(
     file: Annotated[Path, typer.Argument(help="A .json or .csv file.", show_default=False)],
     url: Annotated[
-        str, typer.Option(envvar="DIALER_URL", help="Where the API is.")
-    ] = "http://127.0.0.1:8080",
+        str | None,
+        typer.Option(
+            envvar="DIALER_URL",
+            help="Where the API is. Default: where DIALER_HTTP_HOST and DIALER_HTTP_PORT say.",
+            show_default=False,
+        ),
+    ] = None,
     api_key: Annotated[
         str | None,
         typer.Option(
@@ -87,7 +93,7 @@ def load(
     console = Console(stderr=True, soft_wrap=True)
     try:
         with httpx.Client(
-            base_url=trim_base(url),
+            base_url=trim_base(url or find_own_url()),
             headers={"Authorization": f"Bearer {api_key}", "Content-Type": "application/json"},
             timeout=TIMEOUT,
         ) as client:
@@ -98,6 +104,15 @@ def load(
     except KeyboardInterrupt:
         console.print("interrupted: the same command goes on where it stopped")
         raise typer.Exit(130) from None
+
+
+def find_own_url() -> str:
+    """Where `dialer run` with the same settings listens. Raises `SettingsError`."""
+    settings = load_settings()
+    host = settings.http_host
+    if host in ("0.0.0.0", "::"):  # noqa: S104 (listened on, not connected to)
+        host = "127.0.0.1"
+    return f"http://{f'[{host}]' if ':' in host else host}:{settings.http_port}"
 
 
 def trim_base(url: str) -> str:

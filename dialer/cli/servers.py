@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from ami import AmiError, ServerReport, inspect_server
+from ami import UNWANTED, AmiError, ServerReport, inspect_server
 from dialer.cli.workspace import (
     given,
     make_console,
@@ -238,7 +238,8 @@ def print_report(report: ServerReport, console: Console) -> None:
     skew = "unknown" if report.skew is None else f"{report.skew:+.3f} s"
     console.print(f"clock skew {skew}, event timestamps {'on' if report.timestamps else 'off'}")
     for name, held in report.privileges.items():
-        console.print(f"  {'has  ' if held else 'lacks'} {name}")
+        rightly = "" if held or name not in UNWANTED else ", as it should"
+        console.print(f"  {'has  ' if held else 'lacks'} {name}{rightly}")
     console.print(_RECORDING[report.has_context])
     for warning in report.warnings:
         console.print(f"warning: {warning}", style="yellow")

@@ -266,3 +266,26 @@ def test_signing_secrets_are_neither_in_the_database_nor_in_the_log(
         assert secret not in log
     assert key.encode() not in stored
     assert bytes.fromhex(key) not in stored
+
+
+def test_show_has_every_setting_and_list_no_token(dialer: Terminal) -> None:
+    url = "https://acme.example/cdr/secret-token?key=hidden"
+    dialer(*ADD_CLIENT, "--callback", url, "--did", "+15550100", "--endpoint", "trunk")
+    dialer("clients", "set", "acme", "--rate-limit", "600", "--prefix", "00")
+    shown = dialer("clients", "show", "acme").out
+    for text in (url, "+15550100", "trunk", "600", "00", "Wait(1)", "UTC", "active"):
+        assert text in shown
+    listed = dialer("clients", "list").out
+    assert "https://acme.example" in listed
+    assert "secret-token" not in listed
+    dialer.refuses("clients", "show", "nobody", saying="no client nobody")
+
+
+def test_a_client_without_channels_says_so(dialer: Terminal) -> None:
+    dialer(*ADD_CLIENT)
+    dialer("clients", "set", "acme", "--channels", "0")
+    assert "no channels" in dialer("clients", "list").out
+
+
+def test_add_refuses_an_endpoint_that_cannot_be(dialer: Terminal) -> None:
+    dialer.refuses(*ADD_CLIENT, "--endpoint", "a&b", saying="--endpoint")

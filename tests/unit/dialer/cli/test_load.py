@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from typer.testing import CliRunner
 
-from dialer.cli.load import TRIES, load, load_file, trim_base
+from dialer.cli.load import TRIES, find_own_url, load, load_file, trim_base
 from dialer.errors import SettingsError
 from dialer.loading import LoadError
 
@@ -241,3 +241,17 @@ def test_a_broken_file_is_exit_1_without_a_traceback(command: typer.Typer, tmp_p
     result = CliRunner().invoke(command, [str(file)], env={"DIALER_API_KEY": "key"})
     assert result.exit_code == 1
     assert "line 1: 'phone' is no field" in result.output
+
+
+def test_the_url_is_where_the_settings_say_that_the_product_listens(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DIALER_HTTP_PORT", "9191")
+    assert find_own_url() == "http://127.0.0.1:9191"
+    for host, url in (
+        ("0.0.0.0", "http://127.0.0.1:9191"),
+        ("::1", "http://[::1]:9191"),
+        ("dialer.example", "http://dialer.example:9191"),
+    ):
+        monkeypatch.setenv("DIALER_HTTP_HOST", host)
+        assert find_own_url() == url

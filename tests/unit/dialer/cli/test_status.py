@@ -29,7 +29,12 @@ QUEUE = Queue(1, 1, "autumn", QueueStatus.PAUSED, QueueKind.BATCH, pending_count
 PICTURE = status.Picture(
     NOW,
     Snapshot((SERVER,), (CLIENT,), (QUEUE,), ((1, 1),)),
-    Totals(dict.fromkeys(ItemStatus, 5), {"busy": 4}, 4, {"callback/pending": 2, "sgapi/dead": 1}),
+    Totals(
+        dict.fromkeys(ItemStatus, 5),
+        {"busy": 4},
+        4,
+        {"callback/pending": 2, "sgapi/accepted": 6, "sgapi/dead": 1},
+    ),
     Activity({1: 2}, {1: 2}, 17),
     {"links": RuntimeNote({"pbx1": "up"}, NOW - 3)},
 )
@@ -46,7 +51,8 @@ def test_everything_is_shown() -> None:
     assert "worker running; 2 live calls, 17 attempts in the last minute" in printed
     assert "5 pending, 5 queued, 5 processed, 5 terminated" in printed
     assert "CDRs: 4" in printed
-    assert "callback 2 pending, callback 0 dead, sgapi 0 pending, sgapi 1 dead" in printed
+    assert "callback 2 pending, callback 0 dead, sgapi 0 pending" in printed
+    assert "sgapi 6 accepted, sgapi 1 dead" in printed
     rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in printed.splitlines()]
     assert ["pbx1", "up", "2", "30", "none", "active"] in rows
     assert ["acme", "2", "1", "10", "active"] in rows
