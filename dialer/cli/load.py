@@ -40,17 +40,12 @@ TRIES: Final = 10
 
 LONGEST_PAUSE: Final = 15.0
 
+_URL_HELP: Final = "Where the API is. Default: where DIALER_HTTP_HOST and DIALER_HTTP_PORT say."
+
 
 def load(
     file: Annotated[Path, typer.Argument(help="A .json or .csv file.", show_default=False)],
-    url: Annotated[
-        str | None,
-        typer.Option(
-            envvar="DIALER_URL",
-            help="Where the API is. Default: where DIALER_HTTP_HOST and DIALER_HTTP_PORT say.",
-            show_default=False,
-        ),
-    ] = None,
+    url: Annotated[str | None, typer.Option(envvar="DIALER_URL", help=_URL_HELP)] = None,
     api_key: Annotated[
         str | None,
         typer.Option(
