@@ -83,6 +83,7 @@ class ServerLink:
         self._startup: str | None = None
         self._told: tuple[LinkState, str] | None = None
         self._restarted_at: float | None = None
+        self._up_at = float("-inf")  # monotonic
         self._renewed = False  # the status was asked for a moment ago, when the link came up
         self._look = asyncio.Event()
         self._look_again_at: float | None = None  # monotonic: when to ask for the confirming list
@@ -208,7 +209,7 @@ class ServerLink:
             if self._startup is not None and change.startup not in (None, self._startup):
                 self._restarted_at = self._clock.monotonic()
             self._startup = change.startup or self._startup
-            self._renewed = True
+            self._renewed, self._up_at = True, self._clock.monotonic()
             self.look()
         else:
             if failpoints.armed:
@@ -270,9 +271,14 @@ class ServerLink:
         for channel in listed:
             for name in {channel.uniqueid, channel.linkedid} - {None, ""}:
                 by_id.setdefault(name or "", []).append(channel)
-        calls = [OpenCall(channel_id, at) for channel_id, at in self._sent_at.items()]
+        # What was written on an earlier link had its time to show: only the two lists count.
+        before = asked_at - SETTLING
+        calls = [
+            OpenCall(channel_id, at if at > self._up_at else min(at, before))
+            for channel_id, at in self._sent_at.items()
+        ]
         legs = {leg: id_ for id_ in self._sent_at for leg in self.tracker.further_legs(id_)}
-        calls += [OpenCall(leg, asked_at - SETTLING) for leg in legs]
+        calls += [OpenCall(leg, before) for leg in legs]
         found = self._reconciler.compare(
             calls, frozenset(by_id), asked_at, restarted_at=restarted_at
         )

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from ami import (
+    ActionTimeout,
     Address,
     CallEffect,
     CallEnded,
@@ -18,7 +19,7 @@ from ami import (
     ServerStatus,
     parse_message,
 )
-from dialer.server_link import LinkListener, ServerLink
+from dialer.server_link import LIST_RETRY, LinkListener, ServerLink
 from tests.unit.dialer.builders import make_server
 from tests.unit.dialer.clocks import FakeClock
 
@@ -247,3 +248,101 @@ async def test_a_call_over_its_longest_duration_is_hung_up(desk: Desk) -> None:
     desk.clock.advance(7200 + 11)
     await desk.compare((event(CHANNEL),))
     assert desk.client.hung_up == ["chan-1"]
+
+
+LEG = (
+    "Event: CoreShowChannel\r\nChannel: PJSIP/b-1\r\nChannelState: 6\r\n"
+    "ChannelStateDesc: Up\r\nUniqueid: leg-b\r\nLinkedid: chan-1\r\nDuration: 00:00:03"
+)
+
+
+async def test_what_an_earlier_life_saw_answered_is_answered(desk: Desk) -> None:
+    desk.client.come_up()
+    desk.link.resume("chan-1", "act-1", desk.clock.now() - 9, desk.clock.now() - 5)
+    await desk.compare((), ())
+    (report,) = desk.reports
+    assert (report.disposition, report.end_estimated) == ("answered", True)
+
+
+async def test_a_call_written_just_before_the_link_was_lost_is_settled_by_two_lists(
+    desk: Desk,
+) -> None:
+    """The link is back within the seconds in which an absence means nothing on the same link."""
+    desk.client.come_up()
+    desk.place()
+    desk.client.go_down()
+    desk.clock.advance(0.3)
+    desk.client.come_up()
+    desk.clock.advance(0.1)
+    await desk.compare((), ())
+    assert [report.disposition for report in desk.reports] == ["unknown"]
+
+
+async def test_a_link_lost_between_two_lists_makes_the_first_worthless(desk: Desk) -> None:
+    desk.client.come_up()
+    desk.place()
+    desk.clock.advance(3.0)
+    await desk.compare(())
+    desk.client.go_down()
+    desk.client.come_up()
+    await desk.compare(())
+    assert desk.reports == []
+
+
+async def test_a_restart_behind_a_link_that_stayed_is_found_by_the_status(desk: Desk) -> None:
+    desk.client.come_up("2026-01-01 10:00:00")
+    desk.place()
+    await desk.compare((event(CHANNEL),))
+    desk.client.startup = "2026-01-01 10:05:00"
+    await desk.compare(())
+    (report,) = desk.reports
+    assert (report.disposition, report.detail) == ("answered", "Asterisk was restarted")
+
+
+async def test_a_second_leg_whose_hangup_was_missed_gives_its_slot_back(desk: Desk) -> None:
+    desk.client.come_up()
+    desk.link.resume("chan-1", "act-1", desk.clock.now() - 9)
+    await desk.compare((event(CHANNEL), event(LEG)))
+    assert desk.link.tracker.further_legs("chan-1") == ("leg-b",)
+    desk.client.go_down()
+    desk.client.come_up()
+    await desk.compare((event(CHANNEL),), (event(CHANNEL),))
+    assert desk.link.tracker.further_legs("chan-1") == ()
+    assert desk.reports == []
+    desk.client.on_event(
+        event(
+            "Event: Hangup\r\nChannel: PJSIP/carrier-1\r\nUniqueid: chan-1\r\n"
+            "Linkedid: chan-1\r\nCause: 16\r\nTimestamp: 1000050.0"
+        )
+    )
+    assert [report.disposition for report in desk.reports] == ["answered"]
+
+
+async def test_an_originate_response_of_ours_is_told_and_others_are_not(desk: Desk) -> None:
+    desk.client.come_up()
+    desk.place()
+    for action in ("act-of-another", "act-1"):
+        desk.client.on_event(
+            event(
+                f"Event: OriginateResponse\r\nActionID: {action}\r\nResponse: Failure\r\n"
+                "Reason: 0\r\nUniqueid: chan-1\r\nTimestamp: 1000001.5"
+            )
+        )
+    assert desk.reported == [True]
+
+
+async def test_a_list_that_fails_is_asked_for_again_and_nothing_is_settled(desk: Desk) -> None:
+    desk.client.come_up()
+    desk.place()
+    desk.clock.advance(3.0)
+    asked = asyncio.Event()
+
+    async def fail() -> ServerStatus:
+        asked.set()
+        raise ActionTimeout("no answer")
+
+    desk.link._renewed = False
+    desk.client.core_status = fail  # type: ignore[method-assign]
+    assert await desk.link._compare() == LIST_RETRY
+    assert asked.is_set()
+    assert desk.reports == []
