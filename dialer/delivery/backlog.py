@@ -34,7 +34,7 @@ is noticed within half a minute."""
 
 PERIOD: Final = 0.1
 """Seconds: what a slow line may start in them starts together, so that the loop wakes ten times a
-second for it, not two hundred times."""
+second for it, not a hundred times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Limits:
     callback_in_flight: int = 8  # to one endpoint
     sgapi_in_flight: int = 16
     tasks_in_flight: int = 4  # looks at SGAPI's tasks
-    tasks_a_second: float = 200.0
+    tasks_a_second: float = 100.0
     total_in_flight: int = 256
     line_in_memory: int = 1000  # waiting for one endpoint, some 1 kB each
     total_in_memory: int = 20_000  # a line may always have two rounds of its own beside

@@ -13,7 +13,6 @@ from pydantic_core import from_json
 
 from dialer.delivery.schedule import Chance
 from dialer.delivery.verdict import (
-    KEPT_TEXT,
     Answer,
     Finding,
     Verdict,
@@ -53,6 +52,8 @@ PROBE: Final = 300.0
 
 COMPLETED: Final = "completed"
 FAILED: Final = "failed"
+
+_SHORT: Final = 64  # characters: most words of the gateway's need no cleaning
 
 _PATH: Final = "/cdrtosgapi"
 
@@ -152,16 +153,23 @@ def _tell(task: Task, told: object) -> Task:
     """The task with what the gateway says of it now."""
     if not isinstance(told, dict):
         return task
-    count = told.get("retry_count")
-    return replace(
-        task,
-        state=_word(told.get("state")),
-        sgapi_status=_word(told.get("sgapi_status")),
-        reference=_word(told.get("sgapi_reference")),
-        error=_word(told.get("error_message")),
-        retry_count=count if isinstance(count, int) and abs(count) < 2**31 else None,
+    get = told.get
+    count = get("retry_count")
+    return Task(
+        task.since,
+        task.looks,
+        task.lost,
+        _word(get("state")),
+        _word(get("sgapi_status")),
+        _word(get("sgapi_reference")),
+        _word(get("error_message")),
+        count if isinstance(count, int) and abs(count) < 2**31 else None,
     )
 
 
 def _word(value: object) -> str | None:
-    return clean_text(value)[:KEPT_TEXT] if isinstance(value, str) and value else None
+    if not isinstance(value, str) or not value:
+        return None
+    if len(value) <= _SHORT and value.isascii() and value.isprintable():
+        return value.strip()
+    return clean_text(value)

@@ -15,6 +15,7 @@ from dialer.store.deltas import Deltas
 from dialer.store.rows import (
     DELIVERY_COLUMNS,
     dump_json,
+    dump_task,
     to_micros,
     to_micros_or_none,
 )
@@ -114,7 +115,7 @@ def _outcome_row(outcome: DeliveryOutcome, state: DeliveryState) -> Row:
         None if ended else to_micros_or_none(outcome.due_at),
         to_micros(outcome.now) if ended else None,
         outcome.endpoint,
-        None if outcome.task is None else dump_json(outcome.task),
+        None if outcome.task is None else dump_task(outcome.task),
     )
 
 

@@ -97,7 +97,8 @@ CLIENT_COLUMNS: Final = (
     t.clients.c.created_at,
     t.clients.c.updated_at,
 )
-QUEUE_COLUMNS: Final = tuple(c for c in t.queues.c if not c.name.startswith("ending"))
+_MARKS: Final = frozenset({"ending", "ending_upto", "moved_upto"})
+QUEUE_COLUMNS: Final = tuple(c for c in t.queues.c if c.name not in _MARKS)
 ITEM_COLUMNS: Final = tuple(t.items.c[f.name] for f in fields(Item))
 CANDIDATE_COLUMNS: Final = tuple(t.items.c[f.name] for f in fields(Candidate))
 _KEPT_OF_DELIVERY: Final = ("id", "tries", "created_at", "state", "task")
@@ -192,6 +193,12 @@ def read_delivery_record(raw: Raw) -> DeliveryRecord:
     return DeliveryRecord(read_delivery(delivery), accountcode, status, error, ended)
 
 
+def dump_task(task: Task) -> str:
+    """What is known of it: a row that grows little stays in its page."""
+    known = ((name, getattr(task, name)) for name in _TASK_FIELDS)
+    return dump_json({name: value for name, value in known if value is not None})
+
+
 def dump_cdr(cdr: Cdr) -> str:
     """The record column: every field of the CDR, by its name."""
     return dump_json(cdr)
@@ -203,4 +210,5 @@ def load_cdr(values: dict[str, Any]) -> Cdr:
     return Cdr(**{**known, "leg_b": LegB(**leg_b) if leg_b is not None else None})
 
 
+_TASK_FIELDS: Final = tuple(f.name for f in fields(Task))
 _CDR_FIELDS: Final = tuple(f.name for f in fields(Cdr))

@@ -135,4 +135,4 @@ async def test_a_receiver_that_is_gone_and_comes_back_gets_all(desk: Desk) -> No
     first, *again = (headers["webhook-id"] for headers, _ in desk.sink.came)
     assert first in again
     assert await desk.do("deliveries list --format json") == ""
-    assert "delivery.retry" in await desk.do("audit")
+    assert "delivery.retry" in await desk.do("audit --format json")

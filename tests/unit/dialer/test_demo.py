@@ -46,8 +46,9 @@ def test_progress() -> None:
         ItemStatus.PROCESSED: 3,
         ItemStatus.TERMINATED: 4,
     }
-    deliveries = {"callback/pending": 1, "sgapi/pending": 2, "sgapi/delivered": 5, "sgapi/dead": 9}
-    assert read_progress(Totals(items, {"busy": 6}, 6, deliveries)) == Progress(10, 7, 6, 5, 3)
+    deliveries = {"callback/pending": 1, "sgapi/pending": 2, "sgapi/accepted": 4}
+    deliveries |= {"sgapi/delivered": 5, "sgapi/dead": 9}
+    assert read_progress(Totals(items, {"busy": 6}, 6, deliveries)) == Progress(10, 7, 6, 5, 7)
 
 
 def test_cdrs_are_lines_of_json_with_readable_times(tmp_path: Path) -> None:

@@ -151,3 +151,23 @@ def test_a_closed_sink_has_no_address() -> None:
 def test_a_sink_serves_nothing_by_itself() -> None:
     with pytest.raises(NotImplementedError):
         Sink().routes()
+
+
+async def test_the_gateway_tells_of_tasks_as_documented() -> None:
+    async with SgapiSink(token="t") as sink:
+        url = sink.origin + "/cdrtosgapi"
+        await call("PUT", url, dump(CDR), "t")
+        status, answer = await call("GET", f"{url}/{CDR['uuid']}", b"", "t")
+        data = answer["data"]
+        assert (status, answer["status"], data["state"]) == (200, "success", "completed")
+        assert (data["sgapi_status"], data["sgapi_reference"]) == ("synced", "sgapi_ref_1")
+        assert {data[name] for name in ("created_at", "updated_at")} == {data["completed_at"]}
+        assert (data["disposition"], data["duration"]) == ("ANSWERED", 330)
+        status, answer = await call("GET", f"{url}/unknown", b"", "t")
+        assert (status, answer["error"]["code"]) == (404, "NOT_FOUND")
+        status, answer = await call("GET", f"{url}/{CDR['uuid']}", b"", "wrong")
+        assert (status, answer["error"]["code"]) == (401, "UNAUTHORIZED")
+        assert sink.looks == {CDR["uuid"]: 1, "unknown": 1}
+        failed = sink.describe_task(str(CDR["uuid"]), "failed", error_message="no", retry_count=3)
+    assert failed["data"]["completed_at"] is None
+    assert (failed["data"]["sgapi_status"], failed["data"]["retry_count"]) == ("error", 3)
