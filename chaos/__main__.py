@@ -25,7 +25,7 @@ def read_options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--lab-kills", type=int, default=50, help="on the lab's Asterisk; 0: none")
     parser.add_argument("--seed", type=int, help="repeats what was done; default: a random one")
     parser.add_argument("--longest", type=float, default=5400.0, help="seconds a campaign may take")
-    parser.add_argument("--cps", type=float, default=40.0, help="calls a second")
+    parser.add_argument("--cps", type=float, default=60.0, help="calls a second")
     parser.add_argument("--channels", type=int, default=400)
     parser.add_argument("--scale", type=float, default=0.2, help="length of simulated calls")
     parser.add_argument("--in-flight", type=int, default=10, help="calls with which a kill counts")

@@ -40,6 +40,9 @@ LOOK: Final = 0.1
 PROBE: Final = 4.0
 """Seconds without one more call at a time, after which no more will come."""
 
+CUT_AFTER: Final = 0.4
+"""Seconds after which the link of a life is cut, where its plan says so."""
+
 READY: Final = 30.0
 """Seconds that a life gets to be ready, after which the campaign ends with its log."""
 
@@ -88,12 +91,13 @@ class Options:
     seed: int = 1
     longest: float = 3600.0
     channels: int = 400
-    cps: float = 40.0
+    cps: float = 60.0
     talk: str = "30"
     scale: float = 0.2
     points: tuple[str, ...] | None = None
     stop_every: int = 25
     longest_stop: float = 30.0
+    cut_every: int = 7
     fresh_every: int = 20
     entry: str = "dialer.cli"
     patience: float = 240.0
@@ -123,6 +127,7 @@ class _Scene:
     tell: Callable[[str], None]
     loader: Loader = field(init=False)
     kills: list[Kill] = field(default_factory=list)
+    cuts: list[float] = field(default_factory=list)
     starts: list[float] = field(default_factory=list)
     lives: int = 0
     counted: int = 0
@@ -275,6 +280,7 @@ async def _kill_lives(scene: _Scene, until: float) -> None:
         **({} if options.points is None else {"points": options.points}),
         stop_every=options.stop_every,
         longest_stop=options.longest_stop,
+        cut_every=options.cut_every,
         fresh_every=options.fresh_every,
     )
     plan = LifePlan(Fate.TIME, 0.0)
@@ -312,7 +318,10 @@ async def _live_and_die(scene: _Scene, plan: LifePlan) -> bool:
 
 async def _hold(scene: _Scene, life: Life, plan: LifePlan) -> bool:
     """Let a life live its time; whether many slots are held by calls that are over."""
-    await asyncio.wait((life.ended,), timeout=plan.seconds)
+    await asyncio.wait((life.ended,), timeout=CUT_AFTER if plan.cut else plan.seconds)
+    if plan.cut and not life.ended.done():
+        scene.cuts.append(scene.wire.ask("cut"))
+        await asyncio.wait((life.ended,), timeout=plan.seconds)
     until = time.monotonic() + READY
     while not life.ended.done() and scene.in_flight() < scene.options.in_flight:
         if time.monotonic() > until:
@@ -406,6 +415,7 @@ def _collect(scene: _Scene, accounts: tuple[Account, ...], probe: Probe, status:
         sgapi=scene.sinks.ask("sgapi"),
         rows=database.read_rows(scene.database),
         kills=tuple(scene.kills),
+        cuts=tuple(scene.cuts),
         probe=probe,
         live_at_end=scene.in_flight(),
         cap=sum(account.channels for account in accounts),

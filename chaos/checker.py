@@ -161,20 +161,24 @@ def sent_ids(evidence: Evidence) -> set[str]:
 
 
 def unanswered_at_kills(evidence: Evidence) -> set[str]:
-    """ChannelIds whose Originate was read by the witness before a kill, and of which the dialer had
-    neither been told that they were up, nor that they were over, `NOTICED` before it."""
+    """ChannelIds whose Originate was read by the witness before a kill, or a cut link, and of
+    which the dialer had neither been told that they were up, nor that they were over, `NOTICED`
+    before it."""
     told: dict[str, float] = {}
     for event in (*evidence.wire.answered, *evidence.wire.ended):
         name = event.channel_id.lower()
         told[name] = min(event.at, told.get(name, event.at))
-    kills = sorted(evidence.kills, key=lambda kill: kill.at)
+    breaks = [(kill.at, kill.known_until) for kill in evidence.kills]
+    breaks = sorted(breaks + [(at, at) for at in evidence.cuts])
     found: set[str] = set()
     for originate in evidence.wire.originates:
         name = originate.channel_id.lower()
-        # The first kill after it decides: what is open then is a later life's to find.
-        first = next((kill for kill in kills if kill.at + LATE >= originate.at), None)
-        if first is not None and told.get(name, first.at + 1) > first.known_until - NOTICED:
-            found.add(name)
+        # The first break after it decides: what is open then is to be found by asking.
+        for at, known_until in breaks:
+            if at + LATE >= originate.at:
+                if told.get(name, at + 1) > known_until - NOTICED:
+                    found.add(name)
+                break
     return found
 
 

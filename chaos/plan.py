@@ -24,7 +24,8 @@ FAILPOINTS: Final[dict[str, tuple[int, float]]] = {
     "worker.originate.answered": (60, 3.0),
     "worker.settle.before": (40, 3.0),
     "worker.settle.after": (40, 3.0),
-    "link.up": (1, 3.0),
+    "link.up": (2, 3.0),
+    "link.down": (1, 3.0),
     "event.ChannelCreated": (60, 3.0),
     "event.ChannelStateChanged": (60, 3.0),
     "event.DialBegun": (60, 3.0),
@@ -51,6 +52,9 @@ get there is killed all the same."""
 
 AT_RANDOM: Final = "at random"
 
+NEEDS_CUT: Final = frozenset({"link.down"})
+"""Failpoints that no life reaches whose link to Asterisk is left alone."""
+
 
 class Fate(StrEnum):
     """How a life ends."""
@@ -64,14 +68,15 @@ class Fate(StrEnum):
 @dataclass(frozen=True, slots=True)
 class LifePlan:
     """`seconds`: after which it is killed from outside, counted from when it is ready (or, if it
-    never is, from its start). `stopped`: seconds of SIGSTOP before that. `fresh`: a new Python
-    instead of a fork."""
+    never is, from its start). `stopped`: seconds of SIGSTOP before that. `cut`: its link is
+    cut in mid-life. `fresh`: a new Python instead of a fork."""
 
     fate: Fate
     seconds: float
     point: str | None = None
     hit: int = 1
     stopped: float = 0.0
+    cut: bool = False
     fresh: bool = False
 
     @property
@@ -86,7 +91,8 @@ class LifePlan:
 
 class Planner:
     """Deals failpoints like cards, so that each has its turn; one life in five ends at a random
-    time, one in `stop_every` is stopped for up to `longest_stop` seconds."""
+    time, one in `stop_every` is stopped for up to `longest_stop` seconds, one in `cut_every` has
+    its link cut."""
 
     def __init__(
         self,
@@ -95,28 +101,33 @@ class Planner:
         points: Sequence[str] = tuple(FAILPOINTS),
         stop_every: int = 25,
         longest_stop: float = 30.0,
+        cut_every: int = 7,
         fresh_every: int = 20,
     ) -> None:
         self._rng = random.Random(seed)
         self._points = tuple(points)
         self._stop_every, self._longest_stop = stop_every, longest_stop
-        self._fresh_every = fresh_every
+        self._cut_every, self._fresh_every = cut_every, fresh_every
         self._deck: list[str] = []
         self._count = 0
 
     def next_life(self) -> LifePlan:
         self._count += 1
-        fresh = self._fresh_every > 0 and self._count % self._fresh_every == 0
-        if self._stop_every > 0 and self._count % self._stop_every == 0:
+        fresh, cut = self._is_turn(self._fresh_every), self._is_turn(self._cut_every)
+        if self._is_turn(self._stop_every):
             fate = self._rng.choice([Fate.STOPPED, Fate.STOPPED, Fate.STOPPED_KILLED])
             stopped = min(self._longest_stop, self._rng.expovariate(3.0 / self._longest_stop))
             return LifePlan(fate, self._rng.uniform(1.5, 3.0), stopped=stopped, fresh=fresh)
         if self._count % 5 == 0 or not self._points:
-            return LifePlan(Fate.TIME, self._rng.uniform(0.0, 2.0), fresh=fresh)
+            return LifePlan(Fate.TIME, self._rng.uniform(0.0, 2.0), cut=cut, fresh=fresh)
         point = self._draw()
         most, seconds = FAILPOINTS[point]
         hit = self._rng.randint(1, most)
-        return LifePlan(Fate.FAILPOINT, seconds, point, hit, fresh=fresh)
+        cut = cut or point in NEEDS_CUT
+        return LifePlan(Fate.FAILPOINT, seconds, point, hit, cut=cut, fresh=fresh)
+
+    def _is_turn(self, every: int) -> bool:
+        return every > 0 and self._count % every == 0
 
     def _draw(self) -> str:
         if not self._deck:

@@ -116,8 +116,8 @@ class Probe:
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """All of it. `accepted`: the numbers of the batches that were answered with 200, each number
-    once. `rang`: numbers in the order in which the far end got calls. `exit_status` is that of the
-    last life, which was asked to end."""
+    once. `rang`: numbers in the order in which the far end got calls. `cuts`: when the link to
+    Asterisk was cut. `exit_status` is that of the last life, which was asked to end."""
 
     accepted: tuple[str, ...]
     wire: Wire
@@ -126,6 +126,7 @@ class Evidence:
     sgapi: Sink
     rows: Rows
     kills: tuple[Kill, ...]
+    cuts: tuple[float, ...]
     probe: Probe
     live_at_end: int
     cap: int

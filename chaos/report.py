@@ -18,6 +18,7 @@ class Figures:
 
     kills: int
     uncounted: int
+    cuts: int
     points: Counter[str]
     least_in_flight: int
     most_in_flight: int
@@ -46,6 +47,7 @@ def count_figures(evidence: Evidence, seconds: float) -> Figures:
     return Figures(
         kills=len(kills),
         uncounted=len(evidence.kills) - len(kills),
+        cuts=len(evidence.cuts),
         points=Counter(kill.where for kill in kills),
         least_in_flight=min((kill.in_flight for kill in kills), default=0),
         most_in_flight=max((kill.in_flight for kill in kills), default=0),
@@ -70,6 +72,7 @@ def describe(figures: Figures) -> list[str]:
     return [
         f"kills          {figures.kills} at {len(figures.points)} places"
         f" ({figures.uncounted} more with fewer than {COUNTED} calls in flight)",
+        f"cut links      {figures.cuts}",
         f"in flight      {figures.least_in_flight} to {figures.most_in_flight} calls at a kill",
         f"items          {figures.items}",
         f"calls          {figures.calls} ({dispositions})",

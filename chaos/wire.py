@@ -84,8 +84,10 @@ class _Side(asyncio.Protocol):
     """One end of a connection: looks at the messages in what comes, and passes it on. What one end
     does not take is not read from the other."""
 
-    def __init__(self, see: Callable[[bytes], None], rest: Callable[[bytes], None]) -> None:
-        self._see, self._see_rest = see, rest
+    def __init__(
+        self, see: Callable[[bytes], None], rest: Callable[[bytes], None], open_: "set[_Side]"
+    ) -> None:
+        self._see, self._see_rest, self._open = see, rest, open_
         self._rest = b""
         self._early: list[bytes] = []
         self.transport: asyncio.Transport | None = None
@@ -94,6 +96,7 @@ class _Side(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
+        self._open.add(self)
 
     def join(self, other: "_Side") -> None:
         self.other, other.other = other, self
@@ -120,6 +123,7 @@ class _Side(asyncio.Protocol):
             self.other.transport.resume_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._open.discard(self)
         if self._rest:
             self._see_rest(self._rest)
         if self.other is not None and self.other.transport is not None:
@@ -132,6 +136,7 @@ class Proxy:
     def __init__(self, log: Log, host: str, port: int) -> None:
         self._log, self._host, self._port = log, host, port
         self._count = 0
+        self._open: set[_Side] = set()
         self._joining: set[asyncio.Task[None]] = set()
 
     def accept(self) -> _Side:
@@ -140,14 +145,22 @@ class Proxy:
         near = _Side(
             lambda block: log.see_action(number, block),
             lambda rest: log.see_action(number, rest, whole=False),
+            self._open,
         )
         task = asyncio.get_running_loop().create_task(self._join(near, number))
         self._joining.add(task)
         task.add_done_callback(self._joining.discard)
         return near
 
+    def cut(self) -> float:
+        """End every connection at once, on both sides; when that was."""
+        for side in tuple(self._open):
+            if side.transport is not None:
+                side.transport.abort()
+        return time.time()
+
     async def _join(self, near: _Side, number: int) -> None:
-        far = _Side(lambda block: self._log.see_told(number, block), lambda _: None)
+        far = _Side(lambda block: self._log.see_told(number, block), lambda _: None, self._open)
         loop = asyncio.get_running_loop()
         try:
             await loop.create_connection(lambda: far, self._host, self._port)
@@ -182,6 +195,7 @@ async def serve(pipe: Pipe, file: str, host: str, port: int, username: str, secr
     answers: dict[str, Callable[[], object]] = {
         "count": lambda: (len(log.sent), len(log.live)),
         "most live": lambda: log.most_live,
+        "cut": proxy.cut,
     }
     await answer(pipe, server.sockets[0].getsockname()[1], answers)
     observer.cancel()

@@ -24,7 +24,7 @@ SHORT = Options(
 )
 """Calls of three seconds."""
 
-BRIEF = replace(SHORT, kills=3, channels=80, stop_every=0, fresh_every=0)
+BRIEF = replace(SHORT, kills=3, channels=80, stop_every=0, cut_every=0, fresh_every=0)
 
 
 def judge(outcome: Outcome) -> list[str]:

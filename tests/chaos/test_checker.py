@@ -65,6 +65,7 @@ RIGHT = Evidence(
         held={"items": 0, "attempts": 0, "deliveries": 0},
     ),
     kills=(Kill(102.0, "worker.originate.after", 12, 102.0),),
+    cuts=(),
     probe=Probe(50, 50),
     live_at_end=0,
     cap=50,
@@ -176,6 +177,12 @@ def test_the_first_kill_after_an_originate_decides() -> None:
     assert unanswered_at_kills(replace(RIGHT, kills=again)) == {"call-c"}
     before = (Kill(99.0, "at random", 11, 99.0),)
     assert unanswered_at_kills(replace(RIGHT, kills=before)) == set()
+
+
+def test_a_cut_link_is_as_a_kill() -> None:
+    cut = replace(RIGHT, kills=(), cuts=(111.4,))
+    assert unanswered_at_kills(cut) == {"call-b2", "call-c"}
+    assert count_figures(cut, 1.0).cuts == 1
 
 
 def test_figures_count_what_the_checker_finds() -> None:

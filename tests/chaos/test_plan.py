@@ -2,7 +2,7 @@
 
 from itertools import islice
 
-from chaos.plan import AT_RANDOM, FAILPOINTS, Fate, LifePlan, Planner
+from chaos.plan import AT_RANDOM, FAILPOINTS, NEEDS_CUT, Fate, LifePlan, Planner
 from dialer.failpoints import POINTS, read_rules
 
 
@@ -16,7 +16,7 @@ def test_failpoints_exist_and_are_enough() -> None:
 
 
 def test_every_failpoint_has_its_turn() -> None:
-    plans = lives(Planner(1), 60)
+    plans = lives(Planner(1), 70)
     assert {plan.point for plan in plans if plan.point} == FAILPOINTS.keys()
     for plan in plans:
         if plan.rule is None:
@@ -40,9 +40,11 @@ def test_stops_are_in_the_mix_and_bounded() -> None:
     assert max(plan.stopped for plan in stopped) == 5.0
     assert sum(plan.fate is Fate.TIME for plan in plans) > 50
     assert any(plan.fresh for plan in plans)
+    assert all(plan.cut for plan in plans if plan.point in NEEDS_CUT)
+    assert sum(plan.cut for plan in plans) > 30
 
 
 def test_only_what_is_asked_for() -> None:
-    plans = lives(Planner(3, points=("link.up",), stop_every=0, fresh_every=0), 20)
+    plans = lives(Planner(3, points=("link.up",), stop_every=0, cut_every=0, fresh_every=0), 20)
     assert {plan.point for plan in plans} == {"link.up", None}
-    assert not any(plan.fresh or plan.stopped for plan in plans)
+    assert not any(plan.fresh or plan.stopped or plan.cut for plan in plans)

@@ -84,6 +84,21 @@ async def test_everything_is_passed_on(file: Path, log: Log) -> None:
     assert [originate.whole for originate in wire.originates] == [False]
 
 
+async def test_a_cut_ends_both_sides(log: Log) -> None:
+    simulator = Simulator(SimulatorConfig())
+    await simulator.start()
+    proxy = Proxy(log, "127.0.0.1", simulator.port)
+    server = await asyncio.get_running_loop().create_server(proxy.accept, "127.0.0.1", 0)
+    reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+    async with asyncio.timeout(5):
+        await reader.readline()
+        proxy.cut()
+        assert await reader.read() == b""
+    writer.close()
+    server.close()
+    await simulator.stop()
+
+
 async def test_a_dead_asterisk_is_a_dead_connection(log: Log) -> None:
     loop = asyncio.get_running_loop()
     closed = await loop.create_server(asyncio.Protocol, "127.0.0.1", 0)
