@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 DELIVERY_DRAIN = 5.0
 """Seconds that deliveries get to leave after the last call ended; the rest stays in the outbox."""
 
-GONE: dict[str, Any] = {"links": None, "live": 0}
+GONE: dict[str, Any] = {"links": None, "live": 0, "breakers": None}
 """What `dialer status` finds after a clean end."""
 
 API_DRAIN = 6.0

@@ -15,6 +15,7 @@ from dialer.telemetry import guard_process, hide_secrets, report_crash
 GROUPS: Final = {
     "servers": "Asterisk servers: add, set, list, remove, check.",
     "clients": "Clients: add, set, show, list, policy, allocate, rotate-key, signing-secret …",
+    "queues": "Queues: list, set.",
     "deliveries": "Callbacks and CDRs on their way out: list, show, retry.",
     "db": "The database: upgrade.",
 }
@@ -30,6 +31,7 @@ MODULES: Final = {
     "audit": "audit",
     "servers": "servers",
     "clients": "clients",
+    "queues": "queues",
     "deliveries": "deliveries",
     "db": "database",
 }

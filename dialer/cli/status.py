@@ -12,7 +12,7 @@ from rich.table import Table
 
 from dialer.cli.clients import show_state
 from dialer.cli.workspace import make_console, show_limit, with_store
-from dialer.store.contract import Activity, Queue, RuntimeNote, Snapshot, Store, Totals
+from dialer.store.contract import Activity, Queue, RuntimeNote, Server, Snapshot, Store, Totals
 
 STALE: Final = 6.0
 """Seconds without a word after which a worker is taken for gone: it speaks every two."""
@@ -85,6 +85,14 @@ def find_links(picture: Picture) -> dict[str, str] | None:
     return {str(code): str(state) for code, state in note.value.items()}
 
 
+def find_breakers(picture: Picture) -> dict[str, str]:
+    """Breakers of servers that are not closed, by server code."""
+    note = picture.notes.get("breakers")
+    if note is None or not note.value or find_links(picture) is None:
+        return {}
+    return {str(code): str(state) for code, state in note.value.items()}
+
+
 def describe_worker(picture: Picture) -> str:
     calls = sum(picture.activity.calls_by_server.values())
     rate = picture.activity.attempts_last_minute
@@ -107,6 +115,7 @@ def describe_totals(picture: Picture) -> str:
 
 def draw_servers(picture: Picture) -> Table:
     links = find_links(picture) or {}
+    breakers = find_breakers(picture)
     table = Table("server", "AMI link", "calls", "limit", "cps limit", "state")
     for server in picture.snapshot.servers:
         if server.removed:
@@ -117,9 +126,15 @@ def draw_servers(picture: Picture) -> Table:
             str(picture.activity.calls_by_server.get(server.id, 0)),
             show_limit(server.max_channels),
             show_limit(server.max_cps),
-            "paused" if server.paused else "active",
+            show_server_state(server, breakers.get(server.code)),
         )
     return table
+
+
+def show_server_state(server: Server, breaker: str | None) -> str:
+    """`breaker`: what the worker says of it where it is not closed."""
+    state = "paused" if server.paused else "active"
+    return state if breaker is None else f"{state}; breaker {breaker}"
 
 
 def draw_clients(picture: Picture) -> Table:

@@ -116,3 +116,11 @@ def test_watching_ends_with_ctrl_c(dialer: Terminal, monkeypatch: pytest.MonkeyP
     assert answer.code == 0
     assert looks == [status.WATCH_EVERY] * 2
     assert "no worker running" in answer.out
+
+
+def test_a_breaker_that_is_not_closed_is_shown_with_its_reason() -> None:
+    why = "open: Originates are not answered (next try in 3 s)"
+    notes = {**PICTURE.notes, "breakers": RuntimeNote({"pbx1": why}, NOW - 1)}
+    assert f"active; breaker {why}" in show(replace(PICTURE, notes=notes))
+    gone = {"breakers": notes["breakers"]}  # nobody says of a link
+    assert "breaker" not in show(replace(PICTURE, notes=gone))
