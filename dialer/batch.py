@@ -5,9 +5,10 @@ servers and the source of ids are arguments.
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from dialer.bodies import MAX_BATCH, REQUIRED, Parsed
+from dialer.bodies import REQUIRED, Parsed
 from dialer.errors import FieldError
 from dialer.items import ItemMaker
+from dialer.steps import Steps, finish
 from dialer.store.contract import Client, NewItem
 
 
@@ -18,13 +19,11 @@ def build_batch(
     new_id: Callable[[], str],
 ) -> list[NewItem]:
     """All items of a batch at once; raises `Refused` with every error of the batch."""
-    builder = BatchBuilder(parsed, client, servers, new_id)
-    builder.build(0, MAX_BATCH)
-    return builder.finish()
+    return finish(BatchBuilder(parsed, client, servers, new_id).steps())
 
 
 class BatchBuilder:
-    """Builds a batch in slices, so that an event loop can do other work between them."""
+    """Builds a batch item by item, so that an event loop can do other work between them."""
 
     def __init__(
         self,
@@ -34,7 +33,6 @@ class BatchBuilder:
         new_id: Callable[[], str],
     ) -> None:
         self._data: list[dict[str, Any]] = parsed.content["data"]
-        self._items: list[NewItem] = []
         self._maker = ItemMaker(client, servers, new_id, parsed)
         self._dids: tuple[str, ...] = tuple(parsed.content.get("dids") or ())
         self._next_did = 0
@@ -43,21 +41,17 @@ class BatchBuilder:
         for did in self._dids:
             self._maker.check_caller_id(did, "dids", None)
 
-    def __len__(self) -> int:
-        return len(self._data)
-
-    def build(self, start: int, stop: int) -> None:
-        """Check and build the items of one slice, in order."""
-        for index in range(start, min(stop, len(self._data))):
-            entry = self._data[index]
+    def steps(self) -> Steps[list[NewItem]]:
+        """The items, in order; `Refused` with every error of the batch, in the order of its
+        items."""
+        items: list[NewItem] = []
+        for index, entry in enumerate(self._data):
             item = self._maker.make(entry, index, self._fallback_did)
             if item is not None:
-                self._items.append(item)
-
-    def finish(self) -> list[NewItem]:
-        """The items, or `Refused` with every error of the batch, in the order of its items."""
+                items.append(item)
+            yield
         self._maker.raise_errors()
-        return self._items
+        return items
 
     def _fallback_did(self) -> str | None:
         if not self._dids:

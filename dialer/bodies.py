@@ -3,129 +3,68 @@
 Typed dicts, because pydantic checks them straight from the bytes and hands back plain dicts in
 the documented order: what is stored, echoed and hashed. A body is taken at once when its keys are
 spelled as documented; else, given up at its first error, it is read once more with the keys of
-`action` in any case, and when that fails too, item by item, for every error.
+`action` in any case, and when that fails too, item by item, for every error. That takes a hundred
+times as long: in steps, between which an event loop can do other work.
 """
 
 import hashlib
-import re
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    GetCoreSchemaHandler,
-    StrictInt,
     TypeAdapter,
     ValidationError,
     WithJsonSchema,
     with_config,
 )
-from pydantic_core import CoreSchema, core_schema, from_json, to_json
+from pydantic_core import from_json, to_json
 from typing_extensions import TypedDict  # pydantic needs this one below Python 3.12
 
 from dialer import fields
+from dialer.body_types import Contact, Count, Did, Line, Moment, Number, Prefix, Text, Whole, say
 from dialer.errors import FieldError, Refused
+from dialer.steps import Steps, finish
 
 MAX_BATCH: Final = 1000
 TOO_MANY: Final = "Queue data exceeds max batch size 1000"
 NO_DATA: Final = "Queue Data is required"
 REQUIRED: Final = "Field required"
-_SHOWN_KEYS = 10  # of the unknown ones, in an error's message
-_BIG = 2**63 - 1
-_MOST_DIGITS: Final = 10**18 - 1
-_NUMERAL = re.compile(fields.NUMERAL)
-
-Text = Annotated[str, Field(max_length=255)]
-Line = Annotated[str, Field(max_length=1022)]
-
-
-def refuse_bool(value: object) -> object:
-    """A validator that runs before the one for integers, which would take a boolean for one."""
-    if isinstance(value, bool):
-        raise ValueError("a boolean is no integer")
-    return value
-
-
-def check_whole(value: object) -> object:
-    """A validator that runs before the one for integers: of texts only plain digits."""
-    if isinstance(value, str) and not _NUMERAL.fullmatch(value):
-        raise ValueError("must be a whole number")
-    return refuse_bool(value)
-
-
-def write_number(value: object) -> object:
-    """A validator that runs before the one for texts: an integer becomes its digits."""
-    number = read_whole_float(value)
-    return str(number) if type(number) is int and 0 <= number <= _MOST_DIGITS else value
-
-
-def read_whole_float(value: object) -> object:
-    """A validator that runs before the one for integers: 7.0 is one in JSON Schema."""
-    return int(value) if type(value) is float and value.is_integer() else value
-
-
-# An integer, or its digits as text: strictly first, which costs no Python call.
-_Count = Annotated[int, Field(ge=0, le=1000)]
-Count = Annotated[
-    Annotated[_Count, Field(strict=True)] | Annotated[_Count, BeforeValidator(check_whole)],
-    Field(union_mode="left_to_right"),
-]
-_Whole = Annotated[int, Field(ge=-_BIG, le=_BIG)]
-Whole = Annotated[
-    Annotated[_Whole, Field(strict=True)] | Annotated[_Whole, BeforeValidator(check_whole)],
-    Field(union_mode="left_to_right"),
-]
-Did = Annotated[str, Field(min_length=1, max_length=80), BeforeValidator(write_number)]
-Number = Annotated[str, Field(max_length=80), BeforeValidator(write_number)]
-Prefix = Annotated[str, Field(max_length=20), BeforeValidator(write_number)]
-
-
-class _Moment:
-    """Narrows a datetime to texts of `fields.MOMENT`, without a Python call."""
-
-    def __get_pydantic_core_schema__(
-        self, source: object, handler: GetCoreSchemaHandler
-    ) -> CoreSchema:
-        texts = core_schema.str_schema(pattern=f"^(?:{fields.MOMENT})$")
-        return core_schema.chain_schema([texts, handler(source)])
-
-
-Moment = Annotated[datetime, _Moment()]
-Contact = (
-    StrictInt
-    | Annotated[str, Field(max_length=32)]
-    | Annotated[StrictInt, BeforeValidator(read_whole_float)]
-)
-
-
-def say(schema: fields.Schema, description: str = "") -> WithJsonSchema:
-    """What the OpenAPI description says of a field that may be null."""
-    told = {key: schema[key] for key in ("description", "examples", "default") if key in schema}
-    if description:
-        told["description"] = description
-    rule = {key: value for key, value in schema.items() if key not in told}
-    return WithJsonSchema(fields.or_null(rule, **told))
+MOST_VALUES: Final = 100 * MAX_BATCH
+"""In a body, counted roughly (`count_values`). An item with all its fields has 40."""
+CROWDED: Final = f"Request body holds more than {MOST_VALUES} values"
+_USUAL_VALUES: Final = 45 * MAX_BATCH  # of these all are checked at once
+_SHOWN_KEYS: Final = 10  # of the unknown ones, in an error's message
+_MOST_KEYS: Final = 40  # of an action: more are refused without a look at each
 
 
 def _config(
     title: str,
     required: list[str],
     *,
-    closed: bool = False,
+    extra: Literal["allow", "ignore"] = "ignore",
     choices: list[fields.Schema] | None = None,
 ) -> ConfigDict:
     """`required` and `choices` are only documented here; they are checked with everything else
     about an item."""
-    extra: dict[str, Any] = {"required": required} if required else {}
-    return ConfigDict(
-        title=title,
-        extra="forbid" if closed else "ignore",
-        hide_input_in_errors=True,
-        json_schema_extra=extra | ({"anyOf": choices} if choices else {}),
-    )
+    told: dict[str, Any] = {"required": required} if required else {}
+    if choices:
+        told["anyOf"] = choices
+    if extra == "allow":
+        told["additionalProperties"] = False
+    return ConfigDict(title=title, extra=extra, hide_input_in_errors=True, json_schema_extra=told)
+
+
+class Unspelled(Exception):
+    """A key of `action` is not spelled as documented. No ValueError: checking ends at the first,
+    for a fault noted for each of thousands takes long."""
+
+
+def refuse_key(value: object) -> object:
+    """A validator of values whose key is unknown."""
+    raise Unspelled
 
 
 _ACTION: Final = WithJsonSchema(
@@ -136,8 +75,14 @@ _DATA: Final = "what the application may be told"
 WHOM: Final = "whom a superuser acts for"
 
 
-@with_config(_config("Action", ["Action", "Channel"], closed=True, choices=fields.WITH_OR_WITHOUT))
-class Action(TypedDict, total=False):
+@with_config(
+    _config("Action", ["Action", "Channel"], extra="allow", choices=fields.WITH_OR_WITHOUT)
+)
+class Action(  # type: ignore[call-arg]  # of PEP 728
+    TypedDict,
+    total=False,
+    extra_items=Annotated[Any, BeforeValidator(refuse_key)],
+):
     """The Originate of one item. Keys may come in any case."""
 
     Action: Annotated[Text | None, _ACTION]
@@ -255,15 +200,34 @@ class Parsed:
 
 def parse_batch(body: bytes) -> Parsed:
     """Read a batch. Raises `Refused` when nothing can be said about its items: no JSON object,
-    no data, too many items."""
+    no data, too many items or values."""
+    return finish(read_batch(body))
+
+
+def read_batch(body: bytes) -> Steps[Parsed]:
+    """`parse_batch` in steps, none of which takes long: what is read at once was counted before."""
+    values = count_values(body)
+    if values > MOST_VALUES:
+        named = body.count(b'"asterisk_server_code"')
+        raise Refused([FieldError("body", TOO_MANY if named > MAX_BATCH else CROWDED)])
     refuse_no_numbers(body)
-    try:
-        content: dict[str, Any] = dict(BATCH.validate_json(body))
-    except ValidationError:
-        return _parse_batch_slowly(body)
-    if not content.get("data"):
-        raise Refused([FieldError("data", NO_DATA)])
-    return Parsed(content, plain=_is_plain(body))
+    yield
+    if values <= _USUAL_VALUES:
+        try:
+            content: dict[str, Any] = dict(BATCH.validate_json(body))
+        except (ValidationError, Unspelled):
+            yield
+        else:
+            if not content.get("data"):
+                raise Refused([FieldError("data", NO_DATA)])
+            return Parsed(content, plain=_is_plain(body))
+    return (yield from _read_batch_slowly(body))
+
+
+def count_values(body: bytes) -> int:
+    """At least as many as there are values in this JSON; those in texts count, for to tell them
+    apart would take longer than the count is meant to spare."""
+    return body.count(b",") + body.count(b"[") + body.count(b"{")
 
 
 def _is_plain(body: bytes) -> bool:
@@ -277,7 +241,7 @@ def parse_quick_call(body: bytes) -> Parsed:
     refuse_no_numbers(body)
     try:
         return Parsed(dict(QUICK_CALL.validate_json(body)))
-    except ValidationError:
+    except (ValidationError, Unspelled):
         errors: list[FieldError] = []
         content = _validate(QUICK_CALL, _spell(read_object(body), errors, None), errors, None)
         return Parsed(content, errors)
@@ -314,8 +278,9 @@ def read_object(body: bytes) -> dict[str, Any]:
     return content
 
 
-def _parse_batch_slowly(body: bytes) -> Parsed:
+def _read_batch_slowly(body: bytes) -> Steps[Parsed]:
     raw = read_object(body)
+    yield
     data = raw.pop("data", None)
     if data is None or data == []:
         raise Refused([FieldError("data", NO_DATA)])
@@ -324,31 +289,36 @@ def _parse_batch_slowly(body: bytes) -> Parsed:
     if len(data) > MAX_BATCH:
         raise Refused([FieldError("data", TOO_MANY)])
     errors: list[FieldError] = []
-    spelled = [
-        _spell(item, errors, index) if isinstance(item, dict) else item
-        for index, item in enumerate(data)
-    ]
+    spelled: list[Any] = []
+    for index, item in enumerate(data):
+        spelled.append(_spell(item, errors, index) if isinstance(item, dict) else item)
+        yield
+    plain = _is_plain(body)
     try:
-        return Parsed(dict(BATCH.validate_python({**raw, "data": spelled})), errors)
+        return Parsed(dict(BATCH.validate_python({**raw, "data": spelled})), errors, plain)
     except ValidationError:
-        return _collect(raw, spelled, errors)
+        yield
+    return Parsed((yield from _collect(raw, spelled, errors)), errors, plain)
 
 
-def _collect(raw: dict[str, Any], data: list[Any], errors: list[FieldError]) -> Parsed:
+def _collect(
+    raw: dict[str, Any], data: list[Any], errors: list[FieldError]
+) -> Steps[dict[str, Any]]:
+    """What of a batch has the right types; the rest becomes errors."""
     content = _validate(BATCH, raw, errors, None)
     items: list[dict[str, Any]] = []
     for index, item in enumerate(data):
+        yield
         if isinstance(item, dict):
             items.append(_validate(ITEM, item, errors, index))
         else:
             errors.append(FieldError("data", "must be a JSON object", index))
             items.append({})
-    whole: dict[str, Any] = {
+    return {
         key: items if key == "data" else content[key]
         for key in BatchRequest.__annotations__
         if key == "data" or key in content
     }
-    return Parsed(whole, errors)
 
 
 def _spell(item: dict[str, Any], errors: list[FieldError], index: int | None) -> dict[str, Any]:
@@ -356,6 +326,11 @@ def _spell(item: dict[str, Any], errors: list[FieldError], index: int | None) ->
     action = item.get("action")
     if not isinstance(action, dict):
         return item
+    if len(action) > _MOST_KEYS:
+        most = len(Action.__annotations__)
+        message = f"has {len(action)} keys, of which {most} at most can be known"
+        errors.append(FieldError("action", message, index))
+        return {**item, "action": {key: action[key] for key in _SPELLING.values() if key in action}}
     known: dict[str, Any] = {}
     unknown: list[str] = []
     for key, value in action.items():

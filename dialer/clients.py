@@ -16,7 +16,7 @@ from pydantic import (
 
 from dialer import fields
 from dialer.applications import parse_default
-from dialer.bodies import check_whole, say, write_number
+from dialer.body_types import check_whole, say, write_number
 from dialer.delivery.address import find_fault
 from dialer.errors import FieldError, Refused
 from dialer.policy import check_caller_id, check_text

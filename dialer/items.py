@@ -80,7 +80,10 @@ class ItemMaker:
         self._plain = parsed.plain
         self._families: list[Family] = []
         self._strangers = 0  # items in a row that were nobody's sibling
+        self._found: dict[int | None, list[FieldError]] = {}  # by the types; noted with their item
         for error in parsed.errors:
+            self._found.setdefault(error.index, []).append(error)
+        for error in self._found.pop(None, ()):
             self.note(error)
 
     def note(self, error: FieldError) -> None:
@@ -108,6 +111,8 @@ class ItemMaker:
         self, item: dict[str, Any], index: int | None, fallback_did: Callable[[], str | None]
     ) -> NewItem | None:
         """One item by all rules, or None when errors were noted for it."""
+        for error in self._found.pop(index, ()):
+            self.note(error)
         for family in self._families:
             made = family.make(item, fallback_did, self._client.did)
             if made is not None:

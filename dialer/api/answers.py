@@ -15,15 +15,19 @@ from pydantic_core import to_json
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from dialer.api.deps import deps_of
+from dialer.api.turns import take_turns
 from dialer.bodies import NO_DATA, TOO_MANY
 from dialer.errors import Conflict, FieldError, NotFound, Refused, StoreUnavailable
 from dialer.items import NO_SERVER
+from dialer.steps import Steps, finish
 
 log = logging.getLogger(__name__)
 
 INVALID: Final = "Validation failed"
 UNAVAILABLE: Final = "Service temporarily unavailable"
 RETRY_AFTER: Final = 2  # seconds; a full or locked database seldom recovers sooner
+_AT_ONCE: Final = 500  # errors of an answer: 1 ms
 _IN_DETAILS: Final = 5  # errors that `details` spells out; `errors` has them all
 NOT_FOUND: Final = "Not found"
 METHOD_NOT_ALLOWED: Final = "Method not allowed"
@@ -68,15 +72,25 @@ def answer(
 
 def answer_error(error: ApiError) -> Response:
     """The response to an error."""
+    return finish(_answer_in_steps(error))
+
+
+def _answer_in_steps(error: ApiError) -> Steps[Response]:
     content: dict[str, Any] = {"message": error.message, "status": "error"}
     if error.details:
         content["details"] = error.details
-    if error.errors:
-        content["errors"] = [
+    parts = [to_json(content)[:-1]]
+    for start in range(0, len(error.errors), _AT_ONCE):
+        shown = [
             {"index": entry.index, "field": entry.field, "message": entry.message}
-            for entry in error.errors
+            for entry in error.errors[start : start + _AT_ONCE]
         ]
-    return answer(content, error.status, error.headers)
+        parts += [b"," if start else b',"errors":[', to_json(shown)[1:-1]]
+        yield
+    parts.append(b"]}" if error.errors else b"}")
+    return Response(
+        b"".join(parts), error.status, headers=dict(error.headers), media_type="application/json"
+    )
 
 
 def from_refused(refused: Refused) -> ApiError:
@@ -120,7 +134,8 @@ async def _on_api_error(request: Request, error: Exception) -> Response:
 
 async def _on_refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, Refused)
-    return answer_error(from_refused(error))
+    steps = _answer_in_steps(from_refused(error))  # a batch has up to 34,000 errors
+    return await take_turns(steps, deps_of(request).clock.monotonic)
 
 
 async def _on_not_found(request: Request, error: Exception) -> Response:

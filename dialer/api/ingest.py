@@ -1,9 +1,8 @@
 """POST insertdataincallqueue and insertquickcall. Answered after the calls are on disk."""
 
-import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from fastapi import Request, Response
@@ -13,28 +12,24 @@ from dialer.api.auth import authenticate, find_tenant, name_superuser
 from dialer.api.deps import ApiDeps, deps_of
 from dialer.api.idempotency import Keep, answer_once
 from dialer.api.reading import read_body
+from dialer.api.turns import take_turns
 from dialer.batch import BatchBuilder
-from dialer.bodies import Parsed, parse_batch, parse_quick_call
+from dialer.bodies import Parsed, parse_quick_call, read_batch
 from dialer.errors import Refused
 from dialer.failpoints import failpoints
 from dialer.items import reachable_servers
 from dialer.quick_call import build_quick_call
 from dialer.store.contract import BatchStored, Client, NewBatch, NewItem
 
-# Bytes; 1000 items of the document's size have half of it and take 3 ms. What is larger can take
-# twenty times as long when it is all errors: then a thread, which lets the event loop have turns.
-LARGE: Final = 768 * 1024
-SLICE: Final = 100  # items built between two turns of the event loop: about 2 ms
-
 
 async def insert_batch(request: Request) -> Response:
     """Add a batch of calls to a queue."""
     caller = await authenticate(request)
-    body = await read_body(request)
     deps = deps_of(request)
+    body = await read_body(request, deps.settings.max_body_bytes)
 
     async def work(_keep: Keep | None) -> tuple[dict[str, Any], bool]:
-        parsed = await _parse(body)
+        parsed = await take_turns(read_batch(body), deps.clock.monotonic)
         client = await find_tenant(request, caller, parsed.content)
         stored = await _store_batch(parsed, client, deps, name_superuser(caller))
         if not stored.replayed:
@@ -90,7 +85,7 @@ async def _store_batch(
     """Build and store a batch. One that was stored before is that batch, even if the rules that
     hold now would refuse it (its server was taken away meanwhile)."""
     try:
-        items = await _build_in_slices(parsed, client, deps)
+        items = await _build(parsed, client, deps)
     except Refused:
         batch_id = parsed.content.get("batch_id")
         if not isinstance(batch_id, int):
@@ -108,20 +103,11 @@ async def _store_batch(
     return stored
 
 
-async def _parse(body: bytes) -> Parsed:
-    if len(body) > LARGE:
-        return await asyncio.to_thread(parse_batch, body)
-    return parse_batch(body)
-
-
-async def _build_in_slices(parsed: Parsed, client: Client, deps: ApiDeps) -> list[NewItem]:
+async def _build(parsed: Parsed, client: Client, deps: ApiDeps) -> list[NewItem]:
     servers = reachable_servers(client, await deps.store.servers())
     now = deps.clock.now()
     builder = BatchBuilder(parsed, client, servers, lambda: deps.ids.new(now))
-    for start in range(0, len(builder), SLICE):
-        builder.build(start, start + SLICE)
-        await asyncio.sleep(0)
-    return builder.finish()
+    return await take_turns(builder.steps(), deps.clock.monotonic)
 
 
 def make_batch(parsed: Parsed, client: Client, items: list[NewItem], now: float) -> NewBatch:

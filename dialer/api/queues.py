@@ -16,7 +16,8 @@ from dialer.api.deps import deps_of
 from dialer.api.idempotency import Keep, answer_once
 from dialer.api.listing import show_item, show_page, show_queue
 from dialer.api.reading import read_body, read_id, read_page, read_whole
-from dialer.bodies import WHOM, Text, check_whole, read_object, say
+from dialer.bodies import WHOM, read_object
+from dialer.body_types import Text, check_whole, say
 from dialer.errors import FieldError, Refused
 from dialer.states import ItemEnd, ItemStatus, QueueStatus
 

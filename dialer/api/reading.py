@@ -13,6 +13,8 @@ UNSUPPORTED: Final = "Unsupported media type"
 # Read behind the limit before giving up: a client that still sends when the connection is closed
 # gets a reset in place of the answer (RFC 9112, section 9.6).
 _THROWN_AWAY: Final = 8 * 1024 * 1024
+SMALL: Final = 64 * 1024
+"""Bytes of a body that is no batch; a quick call has some hundreds."""
 MAX_PAGE_SIZE: Final = 1000
 _WHOLE = re.compile(r"[0-9]{1,18}")
 _JSON = re.compile(
@@ -21,11 +23,11 @@ _JSON = re.compile(
 )
 
 
-async def read_body(request: Request) -> bytes:
-    """The whole body. 415 for another type than JSON, 413 past the limit, by Content-Length or
-    (chunked) by what came; what is too large is thrown away as it comes."""
+async def read_body(request: Request, most: int = SMALL) -> bytes:
+    """The whole body. 415 for another type than JSON, 413 past `most` bytes or the settings' limit,
+    by Content-Length or (chunked) by what came; what is too large is thrown away as it comes."""
     _check_type(request)
-    limit = deps_of(request).settings.max_body_bytes
+    limit = min(most, deps_of(request).settings.max_body_bytes)
     declared = request.headers.get("content-length", "")
     size = int(declared) if _WHOLE.fullmatch(declared) else 0
     if size > limit and (size > limit + _THROWN_AWAY or "expect" in request.headers):

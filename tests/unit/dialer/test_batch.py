@@ -77,14 +77,15 @@ def test_caller_ids_in_their_order() -> None:
     assert build(ITEM)[0].caller_id is None
 
 
-def test_slices_build_the_same_as_the_whole() -> None:
+def test_steps_build_the_same_as_the_whole() -> None:
     parsed = parse_batch(batch(*[{**ITEM, "contact_number": n} for n in range(25)], dids=["a"]))
-    builder = BatchBuilder(parsed, make_client(), SERVERS, lambda: "our-id")
-    assert len(builder) == 25
-    for start in range(0, 30, 10):
-        builder.build(start, start + 10)
+    steps = BatchBuilder(parsed, make_client(), SERVERS, lambda: "our-id").steps()
+    for _ in range(25):
+        next(steps)
+    with pytest.raises(StopIteration) as done:
+        next(steps)
     whole = build_batch(parsed, make_client(), SERVERS, lambda: "our-id")
-    assert builder.finish() == whole
+    assert done.value.value == whole
     assert [item.payload["contact_number"] for item in whole] == list(range(25))
 
 

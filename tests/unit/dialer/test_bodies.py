@@ -7,12 +7,16 @@ import pytest
 
 from dialer.bodies import (
     BATCH,
+    CROWDED,
+    MOST_VALUES,
     NO_DATA,
     TOO_MANY,
     Parsed,
+    count_values,
     parse_batch,
     parse_quick_call,
     read_account,
+    read_batch,
     read_object,
 )
 from dialer.errors import FieldError, Refused
@@ -322,3 +326,49 @@ def test_whom_a_superuser_acts_for_is_text_or_nothing() -> None:
     assert read_account(b'{"client_code": "acme", "more": 1}') == {"client_code": "acme"}
     with pytest.raises(Refused, match="accountcode"):
         read_account(b'{"accountcode": 5}')
+
+
+@pytest.mark.parametrize(
+    ("crowd", "message"),
+    [
+        ([0] * MOST_VALUES, CROWDED),
+        ([{}] * (MOST_VALUES // 2), CROWDED),
+        ({"action": {f"k{number}": number for number in range(MOST_VALUES)}}, CROWDED),
+        ([{**ITEM, "note": [0] * 20}] * 5000, TOO_MANY),
+    ],
+)
+def test_a_body_of_too_many_values_is_refused_unread(crowd: Any, message: str) -> None:
+    body = json.dumps({"batch_id": 1, "data": crowd}).encode()
+    with pytest.raises(Refused) as caught:
+        parse_batch(body + b" and no JSON")
+    assert caught.value.errors == [FieldError("body", message)]
+
+
+def test_deeply_nested_values_count() -> None:
+    nested = '{"a":' * 100 + "1" + "}" * 100
+    body = f'{{"batch_id": 1, "data": [{",".join([nested] * 1000)}]}}'.encode()
+    assert count_values(body) > MOST_VALUES
+    with pytest.raises(Refused, match=CROWDED):
+        parse_batch(body)
+
+
+def test_a_body_of_many_values_is_read_like_another() -> None:
+    items = [{**ITEM, "note": [n] * 60} for n in range(1000)]
+    assert 45_000 < count_values(batch(*items)) < MOST_VALUES
+    many, few = parse_batch(batch(*items)), parse_batch(batch(*[ITEM] * 1000))
+    assert (many.content, many.errors, many.plain) == (few.content, [], True)
+
+
+def test_an_action_of_too_many_keys_keeps_those_that_are_spelled() -> None:
+    keys = {f"Bad{n}": n for n in range(39)}
+    parsed = parse_batch(batch(ITEM, {**ITEM, "action": {**ACTION, **keys}}))
+    (error,) = parsed.errors
+    assert (error.index, error.field) == (1, "action")
+    assert error.message == "has 41 keys, of which 15 at most can be known"
+    assert parsed.content["data"] == [ITEM, ITEM]
+
+
+def test_a_usual_batch_is_checked_in_one_step_and_a_wrong_one_item_by_item() -> None:
+    wrong = {**ITEM, "retry": "x"}
+    assert len(list(read_batch(batch(*[ITEM] * 100)))) == 1
+    assert len(list(read_batch(batch(*[wrong] * 100)))) > 200

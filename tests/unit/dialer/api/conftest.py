@@ -33,13 +33,18 @@ ITEM: dict[str, Any] = {
 
 @dataclass
 class StandingClock:
+    """`step`: how far the monotonic clock goes with each of its `looks`."""
+
     at: float = NOW
+    step: float = 0.0
+    looks: int = 0
 
     def now(self) -> float:
         return self.at
 
     def monotonic(self) -> float:
-        return self.at
+        self.looks += 1
+        return self.at + self.looks * self.step
 
 
 @dataclass

@@ -1,10 +1,11 @@
 """Every error in the documented format."""
 
+import json
 from collections.abc import Callable
 
 import pytest
 
-from dialer.api.answers import ApiError, from_refused, success
+from dialer.api.answers import ApiError, answer_error, from_refused, success
 from dialer.bodies import NO_DATA, TOO_MANY
 from dialer.errors import FieldError, NotFound, Refused, StoreUnavailable
 from dialer.items import NO_SERVER
@@ -40,6 +41,15 @@ def test_details_are_one_bounded_string_and_errors_are_all() -> None:
     assert error.details.startswith("data[0].retry: bad; data[1].retry: bad")
     assert error.details.endswith("; and 3 more")
     assert len(error.errors) == 8
+
+
+@pytest.mark.parametrize("count", [1, 499, 500, 501, 1001])
+def test_an_answer_has_every_error_once(count: int) -> None:
+    given = [FieldError("retry", 'is "bad"', number) for number in range(count)]
+    content = json.loads(bytes(answer_error(ApiError(400, "m", "d", given)).body))
+    assert list(content) == ["message", "status", "details", "errors"]
+    assert [error["index"] for error in content["errors"]] == list(range(count))
+    assert content["errors"][0] == {"index": 0, "field": "retry", "message": 'is "bad"'}
 
 
 async def test_unknown_paths_and_methods(api: Api) -> None:

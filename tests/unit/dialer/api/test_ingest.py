@@ -5,7 +5,10 @@ from typing import Any
 
 import pytest
 
-from dialer.api.ingest import LARGE, name_queue
+from dialer.api.ingest import name_queue
+from dialer.api.reading import SMALL
+from dialer.api.turns import SLICE
+from dialer.bodies import Action, QueueItem
 from dialer.errors import StoreUnavailable
 from dialer.states import ItemStatus, QueueKind
 from tests.unit.dialer.api.conftest import ITEM, NOW, Api
@@ -120,11 +123,31 @@ async def test_further_batches_go_to_the_same_queue(api: Api) -> None:
 async def test_a_large_body_is_read_like_a_small_one(api: Api) -> None:
     roomy = {**ITEM, "project": "x" * 250, "note": "y" * 600}
     body = json.dumps({"batch_id": 1, "data": [roomy] * 900}).encode()
-    assert len(body) > LARGE
+    assert len(body) > 10 * SMALL
     answer = await api.post(INSERT, content=body)
     assert answer.json()["data"]["inserted_count"] == 900
     worse = await api.post(INSERT, content=body.replace(b'"Originate"', b'"Hangup"'))
     assert len(worse.json()["errors"]) == 900
+
+
+async def test_a_quick_call_is_no_large_body(api: Api) -> None:
+    body = json.dumps({**QUICK, "action": {f"k{n}": n for n in range(9000)}}).encode()
+    assert len(body) > SMALL
+    answer = await api.post(QUICK_PATH, content=body)
+    assert (answer.status_code, answer.json()["details"]) == (413, f"the limit is {SMALL} bytes")
+
+
+async def test_a_wrong_batch_looks_at_the_clock_after_each_item(api: Api) -> None:
+    """So that others have turns, however long an item takes (`take_turns`)."""
+    wrong: dict[str, Any] = {name: {} for name in QueueItem.__annotations__}
+    wrong["action"] = {name: {} for name in Action.__annotations__}
+    body = json.dumps({"batch_id": 1, "data": [wrong] * 50}).encode()
+    standing = await api.post(INSERT, content=body)
+    api.clock.looks, api.clock.step = 0, SLICE  # each look finds a slice gone by
+    moving = await api.post(INSERT, content=body)
+    assert api.clock.looks > 3 * 50  # spelled, checked and built
+    assert moving.json() == standing.json()
+    assert len(moving.json()["errors"]) == 50 * 34  # all fields but action itself
 
 
 async def test_a_queue_of_another_client_is_404(api: Api) -> None:
