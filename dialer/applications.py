@@ -153,7 +153,7 @@ def parse_dial_data(data: str, policy: Policy) -> DialData | None:
 
 def _check_characters(text: str) -> None:
     check_text(DATA, text)
-    check_forbidden(DATA, text)
+    check_forbidden(DATA, text, "Data")
 
 
 def _check_queue(data: str) -> None:
@@ -167,8 +167,9 @@ def _check_queue(data: str) -> None:
 
 
 def _check_playback(data: str) -> None:
-    if not _PLAYBACK.fullmatch(data):
-        _check_characters(data)
+    if not _PLAYBACK.fullmatch(data):  # '&' may stand here
+        check_text(DATA, data)
+        check_evaluated(DATA, data)
         raise refusal(DATA, "Playback takes relative names of sounds joined by '&', without '..'")
 
 

@@ -5,9 +5,10 @@ servers and the source of ids are arguments.
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from dialer.bodies import REQUIRED, Parsed
+from dialer.bodies import Parsed
 from dialer.errors import FieldError
 from dialer.items import ItemMaker
+from dialer.phrases import REQUIRED
 from dialer.steps import Steps, finish
 from dialer.store.contract import Client, NewItem
 

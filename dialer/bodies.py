@@ -26,12 +26,12 @@ from typing_extensions import TypedDict  # pydantic needs this one below Python 
 from dialer import fields
 from dialer.body_types import Contact, Count, Did, Line, Moment, Number, Prefix, Text, Whole, say
 from dialer.errors import FieldError, Refused
+from dialer.phrases import find_faults
 from dialer.steps import Steps, finish
 
 MAX_BATCH: Final = 1000
 TOO_MANY: Final = "Queue data exceeds max batch size 1000"
 NO_DATA: Final = "Queue Data is required"
-REQUIRED: Final = "Field required"
 MOST_VALUES: Final = 100 * MAX_BATCH
 """In a body, counted roughly (`count_values`). An item with all its fields has 40."""
 CROWDED: Final = f"Request body holds more than {MOST_VALUES} values"
@@ -356,11 +356,7 @@ def _validate(
     try:
         return dict(adapter.validate_python(raw))
     except ValidationError as error:
-        found = error.errors(include_url=False, include_input=False, include_context=False)
-    wrong: dict[tuple[str, ...], str] = {}
-    for entry in found:
-        names = [str(part) for part in entry["loc"]]
-        wrong.setdefault(tuple(names[: 2 if names[0] == "action" else 1]), entry["msg"])
+        wrong = find_faults(error)
     left = {**raw}
     if isinstance(raw.get("action"), dict):
         left["action"] = {**raw["action"]}

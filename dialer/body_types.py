@@ -20,7 +20,7 @@ Line = Annotated[str, Field(max_length=1022)]
 def refuse_bool(value: object) -> object:
     """A validator that runs before the one for integers, which would take a boolean for one."""
     if isinstance(value, bool):
-        raise ValueError("a boolean is no integer")
+        raise ValueError("must be a whole number")
     return value
 
 

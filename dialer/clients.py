@@ -19,6 +19,7 @@ from dialer.applications import parse_default
 from dialer.body_types import check_whole, say, write_number
 from dialer.delivery.address import find_fault
 from dialer.errors import FieldError, Refused
+from dialer.phrases import find_faults
 from dialer.policy import check_caller_id, check_text
 from dialer.store.contract import Client
 
@@ -58,10 +59,7 @@ def read_client(content: dict[str, Any], allow_private: bool, now: float) -> Cli
         new = NewClient.model_validate(content)
     except ValidationError as error:
         raise Refused(
-            [
-                FieldError(str(entry["loc"][0]), entry["msg"])
-                for entry in error.errors(include_url=False, include_input=False)
-            ]
+            [FieldError(".".join(place), fault) for place, fault in find_faults(error).items()]
         ) from None
     check_client(
         {

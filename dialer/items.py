@@ -12,8 +12,9 @@ from pydantic_core import to_json
 
 from ami import Disposition
 from dialer.applications import check_application, check_data
-from dialer.bodies import REQUIRED, Parsed
+from dialer.bodies import Parsed
 from dialer.errors import FieldError, Refused
+from dialer.phrases import DIGITS, REQUIRED
 from dialer.policy import (
     DialTarget,
     check_caller_id,
@@ -286,7 +287,7 @@ def _find_contact(contact: int | str | None) -> int | str | None:
         return None
     text = str(contact)
     if not _DIGITS.fullmatch(text):
-        raise refusal("contact_number", "must be digits")
+        raise refusal("contact_number", DIGITS)
     return int(text) if _PLAIN.fullmatch(text) else text
 
 

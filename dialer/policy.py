@@ -132,11 +132,11 @@ def check_start(field: str, text: str) -> None:
         raise refusal(field, "begins with a blank, which Asterisk drops")
 
 
-def check_forbidden(field: str, text: str) -> None:
+def check_forbidden(field: str, text: str, where: str = "a dial string") -> None:
     """Refuse what Asterisk evaluates or takes apart in a dial string."""
     for token in _FORBIDDEN:
         if token in text:
-            raise refusal(field, f"'{token}' is not allowed in a dial string")
+            raise refusal(field, f"'{token}' is not allowed in {where}")
     check_evaluated(field, text)
 
 

@@ -5,9 +5,10 @@ target of its own (docs/client-api.md). Pure.
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from dialer.bodies import REQUIRED, Parsed
+from dialer.bodies import Parsed
 from dialer.errors import FieldError, Refused
 from dialer.items import ItemMaker, dump, format_time
+from dialer.phrases import REQUIRED
 from dialer.policy import check_number, is_dial_part, parse_dial_string
 from dialer.store.contract import Client, NewItem
 

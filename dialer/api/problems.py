@@ -7,8 +7,9 @@ from typing import Any, Final
 
 from dialer.api.answers import INVALID, METHOD_NOT_ALLOWED, SURPRISE, UNAVAILABLE
 from dialer.api.reading import TOO_LARGE, UNSUPPORTED
-from dialer.bodies import NO_DATA, REQUIRED, TOO_MANY
+from dialer.bodies import NO_DATA, TOO_MANY
 from dialer.items import NO_SERVER
+from dialer.phrases import REQUIRED
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +127,7 @@ BAD_ITEMS: Final = (
     Problem(404, "no_queue", "queue 123 not found"),
 )
 BAD_CHANGE: Final = (
-    wrong("status", "queue_status", "Input should be 'paused', 'in-progress' or 'completed'"),
+    wrong("status", "queue_status", "must be 'paused', 'in-progress' or 'completed'"),
     Problem(404, "no_queue", "queue 123 not found"),
     Problem(409, "completed", "queue 123 is completed"),
     Problem(409, "quick_queue", "the queue of quick calls is never completed"),

@@ -19,6 +19,7 @@ from dialer.api.reading import read_body, read_id, read_page, read_whole
 from dialer.bodies import WHOM, read_object
 from dialer.body_types import Text, check_whole, say
 from dialer.errors import FieldError, Refused
+from dialer.phrases import find_faults
 from dialer.states import ItemEnd, ItemStatus, QueueStatus
 
 NO_QUEUE: Final = "Queue not found"
@@ -147,10 +148,7 @@ def read_changes(content: dict[str, Any]) -> dict[str, Any]:
         change = QueueChange.model_validate(content)
     except ValidationError as error:
         raise Refused(
-            [
-                FieldError(str(entry["loc"][0]), entry["msg"])
-                for entry in error.errors(include_url=False, include_input=False)
-            ]
+            [FieldError(".".join(place), fault) for place, fault in find_faults(error).items()]
         ) from None
     changes = change.model_dump(exclude_none=True, exclude={"accountcode", "client_code"})
     if "queue_status" in changes:

@@ -56,6 +56,7 @@ CORE = (
     "dialer/loading.py",
     "dialer/originate.py",
     "dialer/pacing.py",
+    "dialer/phrases.py",
     "dialer/planner.py",
     "dialer/policy.py",
     "dialer/policy_lists.py",

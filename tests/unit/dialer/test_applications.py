@@ -36,6 +36,20 @@ def test_the_operator_may_allow_more() -> None:
     refused(lambda: check_application("Dial", policy), "action.Application")
 
 
+@pytest.mark.parametrize(
+    ("application", "data", "reason"),
+    [
+        ("Playback", "beep&/etc/x", "Playback takes relative names of sounds"),
+        ("Playback", "a;b", "Playback takes relative names of sounds"),
+        ("Playback", "${X}", "'${' is not allowed"),
+        ("Playback", "a\x07", "control character U+0007"),
+        ("Queue", "a&b", "'&' is not allowed in Data"),
+    ],
+)
+def test_the_rule_that_is_broken_is_named(application: str, data: str, reason: str) -> None:
+    refused(lambda: check_data(application, data, DEFAULT_POLICY), "action.Data", reason)
+
+
 def test_dial_data() -> None:
     dial = parse_dial_data("PJSIP/100@trunk,30,rm(jazz)", DEFAULT_POLICY)
     assert dial is not None

@@ -69,7 +69,7 @@ async def test_a_batchs_errors_stand_in_errors(api: Api) -> None:
     content = answer.json()
     assert list(content) == ["message", "status", "details", "errors"]
     assert content["errors"] == [
-        {"index": 1, "field": "retry", "message": "Input should be a valid integer"},
+        {"index": 1, "field": "retry", "message": "must be a whole number"},
         {"index": 1, "field": "call_timeout", "message": "must be 1 to 120 seconds"},
     ]
     assert "data[1].retry" in content["details"]
