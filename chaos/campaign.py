@@ -8,7 +8,7 @@ import signal
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -226,11 +226,10 @@ async def _prepare(scene: _Scene) -> tuple[Account, ...]:
         *("--username", scene.far_end.username, "--secret-env", SECRET),
     )
     accounts = (
-        await _add_account(scene, url, Account("acme", "", options.channels, retry=1)),
-        await _add_account(scene, url, Account("beta", "", options.channels // 4)),
+        await _add_account(scene, url, Account("acme", "", options.channels, 1, 4)),
+        await _add_account(scene, url, Account("beta", "", options.channels // 4, 0, 1)),
     )
-    share = options.cps / 5
-    await _set_cps(scene, {"acme": 4 * share, "beta": share})
+    await _set_cps(scene, {a.name: options.cps * a.share / 5 for a in accounts})
     scene.loader.accounts = accounts
     scene.nursery.send(life, signal.SIGKILL)
     await life.ended
@@ -251,7 +250,7 @@ async def _add_account(scene: _Scene, url: str, account: Account) -> Account:
             },
         )
     answer.raise_for_status()
-    return Account(account.name, answer.json()["api_key"], account.channels, account.retry)
+    return replace(account, key=answer.json()["api_key"])
 
 
 async def _set_cps(scene: _Scene, rates: dict[str, float]) -> None:

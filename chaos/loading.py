@@ -13,6 +13,9 @@ import httpx
 PAUSE: Final = 0.05
 """Seconds before a batch whose answer was lost is posted again."""
 
+LARGEST: Final = 500
+"""Items in a batch, at most."""
+
 ENDINGS: Final = {"07": 70, "00": 10, "01": 5, "02": 3, "03": 2, "04": 2, "05": 2, "08": 4, "11": 2}
 """How often a number has an ending, in percent: what the far end does with it (the table of
 asterisk-conf and of the simulator). 07 talks longest."""
@@ -20,12 +23,14 @@ asterisk-conf and of the simulator). 07 talks longest."""
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A client of the API. `retry`: how often a call of its is tried again."""
+    """A client of the API. `retry`: how often a call of its is tried again; `share`: of five calls,
+    how many are its."""
 
     name: str
     key: str
     channels: int
-    retry: int = 0
+    retry: int
+    share: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +63,7 @@ class Loader:
         """Until `stop`, and then to the answer of the last batch."""
         rng = random.Random(self.seed)
         async with httpx.AsyncClient(timeout=60.0) as http:
-            for account in itertools.cycle(self.accounts):
+            for account in itertools.cycle([a for a in self.accounts for _ in range(a.share)]):
                 while not self.is_hungry() and not stop.is_set():  # noqa: ASYNC110 (it tells nobody)
                     await asyncio.sleep(PAUSE)
                 if stop.is_set():
@@ -67,9 +72,11 @@ class Loader:
                 await self._load(http, account, [f"{self._next()}{end}" for end in endings])
 
     async def load_talk(self, account: Account, count: int) -> None:
-        """One batch of calls that talk."""
+        """So many calls that talk."""
         async with httpx.AsyncClient(timeout=60.0) as http:
-            await self._load(http, account, [f"{self._next()}07" for _ in range(count)])
+            for start in range(0, count, LARGEST):
+                size = min(LARGEST, count - start)
+                await self._load(http, account, [f"{self._next()}07" for _ in range(size)])
 
     def _next(self) -> str:
         return f"{self.calls.prefix}{next(self._number):06d}"
