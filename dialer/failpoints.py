@@ -176,13 +176,14 @@ def arm_from(environ: Mapping[str, str], database_url: str) -> bool:
     if not asked:
         return False
     if consent != database_url:
-        log.error(f"{VARIABLE} is ignored: {CONSENT} does not name this database. Remove both.")
+        names = {"variable": VARIABLE, "consent": CONSENT}
+        log.error("failpoints are ignored: no consent for this database", extra=names)
         return False
     seed = environ.get(SEED, "0")
     if not seed.isdecimal():
         raise SettingsError(f"{SEED} must be a whole number")
     failpoints.arm(read_rules(asked), int(seed))
-    log.error(f"{VARIABLE} is armed: THIS PROCESS WILL FAIL ON PURPOSE", extra={"rules": asked})
+    log.error("failpoints are armed: THIS PROCESS WILL FAIL ON PURPOSE", extra={"rules": asked})
     return True
 
 
