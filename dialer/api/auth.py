@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from fastapi import Request
 
-from dialer.api.answers import ApiError
+from dialer.api.answers import INVALID, ApiError
 from dialer.api.deps import ApiDeps, deps_of
 from dialer.api.limits import count_request
 from dialer.errors import NotFound
@@ -15,6 +15,7 @@ from dialer.store.contract import Client
 
 INVALID_KEY: Final = "Invalid API key"
 NO_ACCOUNT: Final = "Account code is required for superuser"
+TWO_ACCOUNTS: Final = "accountcode and client_code name different clients"
 BOOTSTRAP: Final = Client(
     id=0, name="bootstrap", accountcode="", username="", is_superuser=True, has_key=True
 )
@@ -53,18 +54,23 @@ async def authenticate_superuser(request: Request) -> Client:
 
 async def find_tenant(request: Request, caller: Client, body: dict[str, Any]) -> Client:
     """The client that is acted for: the caller, or the one that a superuser names by accountcode
-    or client_code in query or body. An ordinary client that names another one gets 404."""
-    named = _named_account(request, body)
-    if caller.is_superuser:
-        if not named:
-            raise ApiError(403, NO_ACCOUNT)
-        try:
-            return await deps_of(request).store.client(named)
-        except NotFound:
-            raise ApiError(404, "Client not found") from None
-    if named and named != caller.accountcode:
-        raise ApiError(404, "Client not found")
-    return caller
+    or client_code in query or body; 400 when it names two. An ordinary client that names another
+    one, be it beside itself, gets 404."""
+    named = _named_accounts(request, body)
+    if not caller.is_superuser:
+        if any(name != caller.accountcode for name in named):
+            raise ApiError(404, "Client not found")
+        return caller
+    if not named:
+        raise ApiError(403, NO_ACCOUNT)
+    store = deps_of(request).store
+    try:
+        found = [await store.client(name) for name in named[:2]]
+    except NotFound:
+        raise ApiError(404, "Client not found") from None
+    if len({client.id for client in found}) > 1:
+        raise ApiError(400, INVALID, TWO_ACCOUNTS)
+    return found[0]
 
 
 def name_actor(caller: Client) -> str:
@@ -79,13 +85,12 @@ def name_superuser(caller: Client) -> str | None:
     return name_actor(caller) if caller.is_superuser else None
 
 
-def _named_account(request: Request, body: dict[str, Any]) -> str | None:
-    for source in (request.query_params, body):
-        for name in ("accountcode", "client_code"):
-            value = source.get(name)
-            if isinstance(value, str) and value:
-                return value
-    return None
+def _named_accounts(request: Request, body: dict[str, Any]) -> list[str]:
+    """All names that are given, each once; types in a body are not checked here."""
+    given: list[Any] = []
+    for name in ("accountcode", "client_code"):
+        given += [*request.query_params.getlist(name), body.get(name)]
+    return list(dict.fromkeys(name for name in given if isinstance(name, str) and name))
 
 
 def _presented_key(request: Request) -> str | None:

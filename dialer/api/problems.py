@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from dialer.api.answers import INVALID, METHOD_NOT_ALLOWED, SURPRISE, UNAVAILABLE
+from dialer.api.auth import TWO_ACCOUNTS
 from dialer.api.reading import TOO_LARGE, UNSUPPORTED
 from dialer.bodies import NO_DATA, TOO_MANY
 from dialer.items import NO_SERVER
@@ -72,6 +73,7 @@ KEYED: Final = (
 """What every route that wants a key can answer."""
 
 FOR_A_CLIENT: Final = (
+    Problem(400, "two_accounts", INVALID, TWO_ACCOUNTS),
     Problem(403, "no_account", "Account code is required for superuser"),
     Problem(404, "no_client", "Client not found"),
 )

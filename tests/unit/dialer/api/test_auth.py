@@ -69,6 +69,37 @@ async def test_an_ordinary_client_is_itself_only(api: Api) -> None:
     assert (await api.post(INSERT, json=body)).status_code == 404
 
 
+FLUSH = "/queues/flushqueue/"
+
+
+@pytest.mark.parametrize("query", ["accountcode=alpha&client_code=beta", "accountcode=alpha,beta"])
+async def test_an_ordinary_client_that_names_another_beside_itself_is_404(
+    api: Api, query: str
+) -> None:
+    await api.load()
+    query = query.replace(",", "&accountcode=")
+    for key in ("alpha", "beta"):
+        assert (await api.get(f"{FLUSH}?{query}", key)).status_code == 404
+    assert api.closing.ended == []
+    same = await api.get(f"{FLUSH}?accountcode=alpha&client_code=alpha")
+    assert same.json()["data"] == {"flushed_count": 1}
+
+
+@pytest.mark.parametrize("key", ["root", "chief"])
+async def test_a_superuser_names_one_client_only(api: Api, key: str) -> None:
+    await api.load()
+    answer = await api.get(f"{FLUSH}?accountcode=alpha&client_code=beta", key)
+    assert (answer.status_code, answer.json()["details"]) == (
+        400,
+        "accountcode and client_code name different clients",
+    )
+    body = {"batch_id": 7, "data": [ITEM], "accountcode": "alpha"}
+    assert (await api.post(f"{INSERT}?client_code=beta", key, json=body)).status_code == 400
+    assert (await api.get(f"{FLUSH}?accountcode=alpha&client_code=nobody", key)).status_code == 404
+    assert api.closing.ended == []
+    assert (await api.post(f"{INSERT}?client_code=alpha", key, json=body)).status_code == 200
+
+
 async def test_no_bootstrap_key_no_bootstrap(api: Api) -> None:
     deps = api.app.state.deps
     settings = deps.settings.model_copy(update={"superuser_api_key": None})
