@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,12 @@ import pytest
 
 from ami.simulator import Simulator, SimulatorConfig
 from dialer.app import Product
+from dialer.engine import LOST
 from dialer.settings import load_settings
-from dialer.store.contract import Server
+from dialer.store.contract import Server, StoredKey
+from tests import store_records
+
+PAYLOAD = '{"action": {"Action": "Originate", "Channel": "PJSIP/100008@carrier"}}'
 
 
 class Site:
@@ -133,3 +138,41 @@ async def test_a_secret_file_that_is_no_text_is_one_sentence(site: Site, tmp_pat
         while "pbx1" not in site.links:  # noqa: ASYNC110
             await asyncio.sleep(0)
     assert "cannot be read" in site.links["pbx1"]
+
+
+async def test_a_server_that_another_worker_owns_is_left_alone_and_said(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    await site.add()
+    await site.until({"pbx1": "up"})
+    ours = dict(site.product.engine._fences)
+    assert ours == {1: 1}
+    await site.product.store.own([1])  # what another worker would do
+    item = store_records.item(server_id=1, payload_json=PAYLOAD)
+    client = replace(store_records.CLIENT, max_cps=None)
+    await site.product.store.add_client(client, StoredKey("l", "d"), time.time())
+    added = await site.product.store.insert_batch(store_records.batch(item))
+    site.product.signals.clients_changed()
+    site.product.signals.items_added(added.queue_id)
+    await site.until({"pbx1": LOST})
+    assert [record.levelname for record in caplog.records if "owns" in record.message] == [
+        "CRITICAL"
+    ]
+    assert site.simulator.counters.originates == 0
+    await site.change(max_channels=5)  # a change does not bring it back
+    assert site.links == {"pbx1": LOST}
+    assert (await site.product.store.queue(added.queue_id, None)).pending_count == 1
+
+
+async def test_a_lost_link_shows_in_the_breaker_and_heals_with_it(site: Site) -> None:
+    await site.add()
+    await site.until({"pbx1": "up"})
+    assert site.product.engine.breakers == {}
+    await site.simulator.stop()
+    async with asyncio.timeout(10):
+        while not site.product.engine.breakers:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+    assert site.product.engine.breakers == {"pbx1": "open: the link is lost"}
+    await site.simulator.start(port=site.simulator.port)
+    await site.until({"pbx1": "up"})
+    assert site.product.engine.breakers == {}
