@@ -9,6 +9,7 @@ from fastapi import Request
 from dialer.api.answers import INVALID, ApiError
 from dialer.api.deps import ApiDeps, deps_of
 from dialer.api.limits import count_request
+from dialer.api.reading import ACCOUNTS
 from dialer.errors import NotFound
 from dialer.keys import check_key, find_lookup
 from dialer.store.contract import Client
@@ -88,7 +89,7 @@ def name_superuser(caller: Client) -> str | None:
 def _named_accounts(request: Request, body: dict[str, Any]) -> list[str]:
     """All names that are given, each once; types in a body are not checked here."""
     given: list[Any] = []
-    for name in ("accountcode", "client_code"):
+    for name in ACCOUNTS:
         given += [*request.query_params.getlist(name), body.get(name)]
     return list(dict.fromkeys(name for name in given if isinstance(name, str) and name))
 

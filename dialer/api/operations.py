@@ -181,7 +181,7 @@ OPERATIONS: Final[dict[str, Operation]] = {
         "queues",
         schemas.FlushedAnswer,
         examples.FLUSHED,
-        (*KEYED, *FOR_A_CLIENT),
+        (*KEYED, *FOR_A_CLIENT, *problems.BAD_QUERY),
         parameters=ACCOUNT,
     ),
     "show_health": Operation(

@@ -123,7 +123,11 @@ BAD_QUICK_CALL: Final = (
         ({"index": None, "field": "asterisk_server_code", "message": NO_SERVER},),
     ),
 )
-BAD_PAGE: Final = (Problem(400, "page_size", INVALID, "page_size: must be 1 to 1000"),)
+BAD_QUERY: Final = (Problem(400, "unknown_parameter", INVALID, "queue: unknown parameter"),)
+BAD_PAGE: Final = (
+    *BAD_QUERY,
+    Problem(400, "page_size", INVALID, "page_size: must be 1 to 1000"),
+)
 BAD_ITEMS: Final = (
     Problem(400, "no_queue_named", INVALID, f"master_queue_id: {REQUIRED}"),
     Problem(404, "no_queue", "queue 123 not found"),

@@ -15,7 +15,7 @@ from dialer.api.auth import authenticate, find_tenant, name_superuser
 from dialer.api.deps import deps_of
 from dialer.api.idempotency import Keep, answer_once
 from dialer.api.listing import show_item, show_page, show_queue
-from dialer.api.reading import read_body, read_id, read_page, read_whole
+from dialer.api.reading import PAGE, read_body, read_id, read_page, read_whole, refuse_unknown
 from dialer.bodies import WHOM, read_object
 from dialer.body_types import Text, check_whole, say
 from dialer.errors import FieldError, Refused
@@ -64,6 +64,7 @@ class QueueChange(BaseModel):
 async def list_queues(request: Request) -> Response:
     """The client's queues, its quick-call queue among them; `queue_status` chooses some."""
     client = await find_tenant(request, await authenticate(request), {})
+    refuse_unknown(request, *PAGE, *QUEUE_FILTERS)
     page, size = read_page(request)
     filters = read_filters(request, QUEUE_FILTERS)
     found = await deps_of(request).store.queues(client.id, (page - 1) * size, size, filters)
@@ -74,6 +75,7 @@ async def list_queues(request: Request) -> Response:
 async def list_items(request: Request) -> Response:
     """The items of one queue of the client's; further parameters choose some."""
     client = await find_tenant(request, await authenticate(request), {})
+    refuse_unknown(request, "master_queue_id", *PAGE, *ITEM_FILTERS)
     queue_id = read_whole(request, "master_queue_id", None, 0, 2**63 - 1)
     page, size = read_page(request)
     filters = read_filters(request, ITEM_FILTERS)
@@ -111,9 +113,11 @@ async def update_queue(request: Request, queue_id: str) -> Response:
 
 
 async def flush_queues(request: Request) -> Response:
-    """End everything of the client's that waits: quick calls and waiting retries too."""
+    """End everything of the client's that waits: quick calls and waiting retries too. Whoever
+    would choose some of it by a parameter must not lose all."""
     caller = await authenticate(request)
     client = await find_tenant(request, caller, {})
+    refuse_unknown(request)
     deps = deps_of(request)
     by = name_superuser(caller)
     flushed = await deps.store.flush(client.id, deps.close_item, deps.clock.now(), by)

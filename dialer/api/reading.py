@@ -16,6 +16,10 @@ _THROWN_AWAY: Final = 8 * 1024 * 1024
 SMALL: Final = 64 * 1024
 """Bytes of a body that is no batch; a quick call has some hundreds."""
 MAX_PAGE_SIZE: Final = 1000
+ACCOUNTS: Final = ("accountcode", "client_code")
+"""The names under which requests say whom they are for, in query and body."""
+PAGE: Final = ("page", "page_size")
+_SHOWN: Final = 80  # characters of a parameter's name
 _WHOLE = re.compile(r"[0-9]{1,18}")
 _JSON = re.compile(
     r"\s*application/(?:json|[\w.+-]+\+json)\s*(?:;\s*charset\s*=\s*\"?utf-?8\"?\s*)?;?\s*",
@@ -62,6 +66,15 @@ def _too_large(limit: int, *, at_once: bool = False) -> ApiError:
     """`at_once`: the rest is not read, so the connection cannot be used again."""
     headers = {"Connection": "close"} if at_once else None
     return ApiError(413, TOO_LARGE, f"the limit is {limit} bytes", headers=headers)
+
+
+def refuse_unknown(request: Request, *known: str) -> None:
+    """400 for a query parameter that is neither among `known` nor the name of an account. Whoever
+    sends one means something by it: to leave a filter away shows other rows than were asked for.
+    Names that begin with `_` are left alone, for scripts add such to keep caches away."""
+    for name in request.query_params:
+        if name not in known and name not in ACCOUNTS and not name.startswith("_"):
+            raise ApiError(400, INVALID, f"{name[:_SHOWN]}: unknown parameter")
 
 
 def read_whole(request: Request, name: str, default: int | None, low: int, high: int) -> int:

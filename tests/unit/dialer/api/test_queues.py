@@ -277,3 +277,29 @@ async def test_a_superusers_change_of_a_queue_is_noted(api: Api) -> None:
     await api.put(f"{update(queue_id)}?accountcode=alpha", "root", json={"retry_count": 4})
     (entry,) = await api.store.audit(5)
     assert (entry.actor, entry.details) == ("superuser bootstrap", {"retry_count": 4})
+
+
+@pytest.mark.parametrize("parameter", ["connected=1", "status=pending", "Page=1", "__=1&format="])
+async def test_what_would_choose_nothing_is_no_parameter(api: Api, parameter: str) -> None:
+    queue_id = (await api.load())["queue_id"]
+    name = parameter.split("&")[-1].split("=")[0]
+    for path in (f"{QUEUES}?", f"{ITEMS}?master_queue_id={queue_id}&", f"{FLUSH}?"):
+        answer = await api.get(path + parameter)
+        assert answer.status_code == 400
+        assert answer.json()["details"] == f"{name}: unknown parameter"
+    assert api.closing.ended == []
+
+
+async def test_filters_of_items_choose_no_queues_and_end_nothing(api: Api) -> None:
+    queue_id = (await api.load())["queue_id"]
+    for path in (f"{QUEUES}?call_status=pending", f"{FLUSH}?master_queue_id={queue_id}"):
+        assert (await api.get(path)).status_code == 400
+    assert api.closing.ended == []
+
+
+async def test_what_keeps_caches_away_is_left_alone(api: Api) -> None:
+    queue_id = (await api.load())["queue_id"]
+    for path in (QUEUES, f"{ITEMS}?master_queue_id={queue_id}", FLUSH):
+        answer = await api.get(path)
+        busted = await api.get(f"{path}{'&' if '?' in path else '?'}_=1704103200")
+        assert (answer.status_code, busted.status_code) == (200, 200)
