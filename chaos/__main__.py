@@ -12,7 +12,7 @@ from pathlib import Path
 from chaos.campaign import FarEnd, Options, Outcome, run_campaign
 from chaos.checker import check
 from chaos.on_lab import OnLab
-from chaos.report import count_figures, describe
+from chaos.report import Figures, count_figures, describe
 from tests.lab.running_lab import find_lab
 
 
@@ -69,15 +69,18 @@ def run_one(name: str, folder: Path, options: Options, far_end: FarEnd | None = 
         run_campaign(folder, options, far_end, lambda line: print(f"  {line}", flush=True))
     )
     problems = outcome.failed_batches + check(outcome.evidence)
-    tell(outcome)
+    figures = count_figures(outcome.evidence, outcome.seconds)
+    if figures.kills < options.kills:
+        problems.append(f"{figures.kills} kills within {options.longest:g} s, not {options.kills}")
+    tell(outcome, figures)
     for problem in problems:
         print(f"WRONG: {problem}")
     (folder / "evidence.json").write_text(json.dumps(asdict(outcome)))
     return len(problems)
 
 
-def tell(outcome: Outcome) -> None:
-    for line in describe(count_figures(outcome.evidence, outcome.seconds)):
+def tell(outcome: Outcome, figures: Figures) -> None:
+    for line in describe(figures):
         print(line)
     starts = sorted(outcome.starts)
     print(f"starts         {starts[len(starts) // 2]:.3f} s median until ready")

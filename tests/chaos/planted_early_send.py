@@ -12,9 +12,10 @@ late: set[asyncio.Future[bool]] = set()
 
 
 def reserve_late(self: SqliteStore, reservation: Reservation) -> Awaitable[bool]:
-    """Grants at once, and writes afterwards."""
-    late.add(asyncio.ensure_future(reserve(self, reservation)))
-    granted: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+    """Grants at once, and writes a millisecond later."""
+    loop = asyncio.get_running_loop()
+    loop.call_later(0.001, lambda: late.add(asyncio.ensure_future(reserve(self, reservation))))
+    granted: asyncio.Future[bool] = loop.create_future()
     granted.set_result(True)
     return granted
 

@@ -45,7 +45,7 @@ async def test_nothing_is_lost_or_repeated(tmp_path: Path) -> None:
     [
         (
             "early_send",
-            ["store.writes.commit.before"],
+            ["worker.originate.after"],
             ["originated without an attempt on disk", "rang more often than they have attempts"],
         ),
         ("resend", ["worker.originate.after"], ["ChannelIds originated twice"]),
