@@ -24,6 +24,8 @@ FAILPOINTS: Final[dict[str, tuple[int, float]]] = {
     "worker.originate.answered": (60, 3.0),
     "worker.settle.before": (40, 3.0),
     "worker.settle.after": (40, 3.0),
+    "worker.withdraw.before": (1, 3.0),
+    "worker.withdraw.after": (1, 3.0),
     "link.up": (2, 3.0),
     "link.down": (1, 3.0),
     "event.ChannelCreated": (60, 3.0),

@@ -64,6 +64,8 @@ POINTS: Final[Mapping[str, str]] = {
     "worker.originate.answered": "Asterisk's Response to it came",
     "worker.settle.before": "the call ended, its CDR was made, nothing of it is on disk",
     "worker.settle.after": "its CDR and deliveries are on disk, nothing was sent",
+    "worker.withdraw.before": "an attempt of which nothing left is about to be taken back",
+    "worker.withdraw.after": "it is taken back on disk, its item waits under the same ids",
     "link.up": "logged in and booted; what was open was not compared yet",
     "link.down": "the link went down",
     **{f"event.{kind}": f"{name} came, nothing was made of it" for kind, name in _EVENTS.items()},

@@ -173,6 +173,8 @@ class Settler:
         self._take_back(attempt, withdrawal)
 
     def _take_back(self, attempt: LiveAttempt, withdrawal: Withdrawal) -> None:
+        if failpoints.armed:
+            failpoints.reach("worker.withdraw.before")
         written: Written = asyncio.ensure_future(self._parts.store.withdraw(withdrawal))
         written.add_done_callback(
             lambda done: self._parts.safely(self._withdrawn, attempt, withdrawal, done)
@@ -181,6 +183,8 @@ class Settler:
     def _withdrawn(self, attempt: LiveAttempt, withdrawal: Withdrawal, done: Written) -> None:
         if not self._is_written(attempt, done, self._take_back, withdrawal):
             return
+        if failpoints.armed:
+            failpoints.reach("worker.withdraw.after")
         attempt.move(Stage.WITHDRAWN)
         self._parts.reporter.offer(done.result())
         self._planner.withdrawn(attempt.placement)
