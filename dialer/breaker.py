@@ -59,8 +59,9 @@ _HEALED_BY_LINK: Final = frozenset({Trouble.SHUTTING_DOWN, Trouble.LINK_LOST})
 
 @dataclass(slots=True)
 class Breaker:
-    """Times are monotonic seconds. `until`: when a probe may go; infinity: when the link is back.
-    `openings`: how often it opened since it was last closed by a call's answer."""
+    """Times are monotonic seconds. `until`: when a probe may go, or, while one is under way, when
+    another may; infinity: when the link is back. `openings`: how often it opened since it was last
+    closed by a call's answer."""
 
     state: BreakerState = BreakerState.CLOSED
     trouble: Trouble | None = None
@@ -74,12 +75,14 @@ class Breaker:
         if self.state is BreakerState.OPEN and now >= self.until:
             self._half_open()
         return self.state is BreakerState.CLOSED or (
-            self.state is BreakerState.HALF_OPEN and not self.probing
+            self.state is BreakerState.HALF_OPEN and (not self.probing or now >= self.until)
         )
 
-    def placed(self) -> None:
+    def placed(self, now: float) -> None:
         """A call was placed: in half-open it is the probe."""
-        self.probing = self.state is BreakerState.HALF_OPEN
+        if self.state is BreakerState.HALF_OPEN:
+            self.probing = True
+            self.until = now + LONGEST_PAUSE
 
     def unplaced(self) -> None:
         """What was placed last did not leave: it tells nothing."""
@@ -110,6 +113,8 @@ class Breaker:
     def link_up(self) -> None:
         """Logged in, booted and CoreStatus answered: that is the probe for what a link heals,
         unless links come and go."""
+        if self.state is BreakerState.HALF_OPEN:
+            self.probing = False  # the probe went with the link before
         if self.state is not BreakerState.OPEN:
             return
         if self.trouble in _HEALED_BY_LINK and self.openings < FLAPPING:

@@ -302,7 +302,7 @@ class Planner:
         )
         self.hold(placement, now)
         state.window.take()
-        state.breaker.placed()
+        state.breaker.placed(now)
         state.gate.take(now)
         client.gate.take(now)
         return placement
@@ -339,13 +339,18 @@ class Planner:
         state.window.give_back()
         state.breaker.unplaced()
 
-    def answered(self, placement: Placement, seconds: float, now: float) -> bool:
-        """Asterisk's Response came, whatever it says; whether a call waited for that."""
+    def answered(
+        self, placement: Placement, seconds: float, now: float, *, refused: bool = False
+    ) -> bool:
+        """Asterisk's Response came, whatever it says; whether a call waited for that. `refused`: no
+        OriginateResponse will follow."""
         state = self._servers[placement.server.id]
         was_full = not state.window.has_room
         probed = state.breaker.probing
         state.window.answered(seconds, now)
         state.breaker.answered()
+        if refused:
+            state.breaker.unplaced()
         return was_full or probed
 
     def unanswered(self, placement: Placement, now: float, *, lost: bool) -> None:

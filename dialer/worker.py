@@ -308,11 +308,14 @@ class Worker:
         placement, now = attempt.placement, self._clock.monotonic()
         error = asyncio.CancelledError() if done.cancelled() else done.exception()
         if error is None or isinstance(error, ActionRejected):
-            if self._planner.answered(placement, now - attempt.sent_mono, now):
+            refused, took = error is not None, now - attempt.sent_mono
+            if self._planner.answered(placement, took, now, refused=refused):
                 self.wake()
         elif isinstance(error, LinkDown) and attempt.stage is Stage.SENT:
             self._store.note_unsent(attempt.channel_id)
-            link.forget(attempt.channel_id)
+            for follower in (link, self._parts.links.get(placement.server.id)):
+                if follower is not None:
+                    follower.forget(attempt.channel_id)
             self._take_back(attempt)
         else:
             self._planner.unanswered(placement, now, lost=not isinstance(error, ActionTimeout))

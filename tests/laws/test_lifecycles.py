@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 
-from dialer.attempts import STAGES
+from dialer.attempts import HOLDING, STAGES, Stage
+from dialer.breaker import BREAKER_TRANSITIONS
 from dialer.states import (
     ATTEMPT_TRANSITIONS,
     DELIVERY_TRANSITIONS,
@@ -27,13 +28,20 @@ LIFECYCLES: list[tuple[str, str, Mapping[StrEnum, set[StrEnum]]]] = [
     ),
     (
         "Attempt on disk",
-        "Open before its Originate leaves; ended together with its CDR.",
+        "Open before its Originate leaves; ended together with its CDR. Withdrawn where certainly\n"
+        "nothing of it left: its row goes, its item keeps its ids for the next.",
         ATTEMPT_TRANSITIONS,  # type: ignore[list-item]
     ),
     (
         "Attempt in the worker",
-        "It holds its slot in all stages but the last.",
+        f"It holds its slot in {', '.join(stage for stage in Stage if stage in HOLDING)}. One that"
+        " an earlier life left\nbegins as sent, or as withdrawing where it never left.",
         STAGES,  # type: ignore[list-item]
+    ),
+    (
+        "Breaker of a server",
+        "Which events move it: docs/links.md.",
+        BREAKER_TRANSITIONS,  # type: ignore[list-item]
     ),
     (
         "Delivery",
@@ -45,7 +53,8 @@ LIFECYCLES: list[tuple[str, str, Mapping[StrEnum, set[StrEnum]]]] = [
 
 def draw_lifecycles() -> str:
     parts = [
-        "# Lifecycles\n\nDrawn from the tables in `dialer/states.py` and `dialer/attempts.py`.\n"
+        "# Lifecycles\n\nDrawn from the tables in `dialer/states.py`, `dialer/attempts.py` and"
+        " `dialer/breaker.py`.\n"
     ]
     for name, note, table in LIFECYCLES:
         lines = [f"## {name}\n", f"{note}\n", "```mermaid", "stateDiagram-v2"]

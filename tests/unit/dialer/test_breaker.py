@@ -44,7 +44,7 @@ def test_after_a_pause_one_probe_goes_and_its_success_closes(trouble: Trouble) -
     assert not breaker.may_place(100.0 + FIRST_PAUSE - 0.01)
     assert breaker.may_place(100.0 + FIRST_PAUSE)
     assert breaker.state is HALF_OPEN
-    breaker.placed()
+    breaker.placed(100.0 + FIRST_PAUSE)
     assert not breaker.may_place(101.0 + FIRST_PAUSE)
     heal(breaker, trouble)
     assert breaker.state is CLOSED
@@ -58,7 +58,7 @@ def test_probes_that_fail_come_less_and_less_often(trouble: Trouble) -> None:
         pauses.append(breaker.until - now)
         now = breaker.until
         assert breaker.may_place(now)
-        breaker.placed()
+        breaker.placed(now)
         breaker.saw(trouble, now)
         assert breaker.state is OPEN
     assert pauses == [5.0, 10.0, 20.0, 40.0, LONGEST_PAUSE, LONGEST_PAUSE]
@@ -93,7 +93,7 @@ def test_links_that_come_and_go_are_probed_with_one_call() -> None:
     breaker.link_up()
     assert breaker.state is HALF_OPEN
     assert breaker.may_place(1.0)
-    breaker.placed()
+    breaker.placed(101.0)
     assert not breaker.may_place(1.0)
     breaker.answered()
     assert breaker.state is CLOSED
@@ -111,10 +111,26 @@ def test_a_lost_link_makes_an_open_one_wait_for_the_link_and_then_probe() -> Non
     assert breaker.may_place(102.0)
 
 
+def test_a_probe_of_which_nothing_is_heard_does_not_hold_it_for_ever() -> None:
+    breaker = opened(Trouble.UNREPORTED)
+    assert breaker.may_place(200.0)
+    breaker.placed(200.0)
+    assert not breaker.may_place(200.0 + LONGEST_PAUSE - 0.1)
+    assert breaker.may_place(200.0 + LONGEST_PAUSE)
+
+
+def test_a_probe_on_a_link_that_was_replaced_makes_room_for_another() -> None:
+    breaker = opened(Trouble.UNANSWERED)
+    assert breaker.may_place(200.0)
+    breaker.placed(200.0)
+    breaker.link_up()
+    assert breaker.may_place(200.1)
+
+
 def test_a_probe_that_did_not_leave_makes_room_for_another() -> None:
     breaker = opened(Trouble.UNANSWERED)
     assert breaker.may_place(200.0)
-    breaker.placed()
+    breaker.placed(200.0)
     assert not breaker.may_place(200.0)
     breaker.unplaced()
     assert breaker.may_place(200.0)
@@ -156,7 +172,7 @@ def test_random_walks_stay_in_the_table_and_never_hang(
         elif event == "place":
             if breaker.may_place(now):
                 probes += breaker.state is HALF_OPEN
-                breaker.placed()
+                breaker.placed(now)
         else:
             getattr(breaker, event)()
         if breaker.state is not HALF_OPEN or event == "unplaced":
@@ -169,7 +185,7 @@ def test_random_walks_stay_in_the_table_and_never_hang(
     if not breaker.may_place(now + LONGEST_PAUSE):
         breaker.unplaced()  # its probe came to nothing
     assert breaker.may_place(now + LONGEST_PAUSE)
-    breaker.placed()
+    breaker.placed(now)
     breaker.answered()
     breaker.reported()
     assert breaker.state is CLOSED
