@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from fastapi import Request
 
-from dialer.api.answers import INVALID, ApiError
+from dialer.api.answers import ApiError
 from dialer.api.deps import ApiDeps, deps_of
 from dialer.api.limits import count_request
 from dialer.api.reading import ACCOUNTS
@@ -55,7 +55,7 @@ async def authenticate_superuser(request: Request) -> Client:
 
 async def find_tenant(request: Request, caller: Client, body: dict[str, Any]) -> Client:
     """The client that is acted for: the caller, or the one that a superuser names by accountcode
-    or client_code in query or body; 400 when it names two. An ordinary client that names another
+    or client_code in query or body; 409 when it names two. An ordinary client that names another
     one, be it beside itself, gets 404."""
     named = _named_accounts(request, body)
     if not caller.is_superuser:
@@ -70,7 +70,7 @@ async def find_tenant(request: Request, caller: Client, body: dict[str, Any]) ->
     except NotFound:
         raise ApiError(404, "Client not found") from None
     if len({client.id for client in found}) > 1:
-        raise ApiError(400, INVALID, TWO_ACCOUNTS)
+        raise ApiError(409, TWO_ACCOUNTS)
     return found[0]
 
 

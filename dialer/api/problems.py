@@ -47,7 +47,7 @@ STATUSES: Final = {
     403: "The key may not do this",
     404: "There is no such thing, or it is another client's",
     405: "This path takes other methods: `Allow`",
-    409: "It contradicts what is there",
+    409: "It contradicts what is there, or itself",
     413: "The body is too large",
     415: "The body is not JSON",
     429: "Too many requests within a minute",
@@ -73,7 +73,7 @@ KEYED: Final = (
 """What every route that wants a key can answer."""
 
 FOR_A_CLIENT: Final = (
-    Problem(400, "two_accounts", INVALID, TWO_ACCOUNTS),
+    Problem(409, "two_accounts", TWO_ACCOUNTS),
     Problem(403, "no_account", "Account code is required for superuser"),
     Problem(404, "no_client", "Client not found"),
 )

@@ -89,12 +89,12 @@ async def test_an_ordinary_client_that_names_another_beside_itself_is_404(
 async def test_a_superuser_names_one_client_only(api: Api, key: str) -> None:
     await api.load()
     answer = await api.get(f"{FLUSH}?accountcode=alpha&client_code=beta", key)
-    assert (answer.status_code, answer.json()["details"]) == (
-        400,
+    assert (answer.status_code, answer.json()["message"]) == (
+        409,
         "accountcode and client_code name different clients",
     )
     body = {"batch_id": 7, "data": [ITEM], "accountcode": "alpha"}
-    assert (await api.post(f"{INSERT}?client_code=beta", key, json=body)).status_code == 400
+    assert (await api.post(f"{INSERT}?client_code=beta", key, json=body)).status_code == 409
     assert (await api.get(f"{FLUSH}?accountcode=alpha&client_code=nobody", key)).status_code == 404
     assert api.closing.ended == []
     assert (await api.post(f"{INSERT}?client_code=alpha", key, json=body)).status_code == 200
