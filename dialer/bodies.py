@@ -24,7 +24,19 @@ from pydantic_core import from_json, to_json
 from typing_extensions import TypedDict  # pydantic needs this one below Python 3.12
 
 from dialer import fields
-from dialer.body_types import Contact, Count, Did, Line, Moment, Number, Prefix, Text, Whole, say
+from dialer.body_types import (
+    Contact,
+    Count,
+    Did,
+    Line,
+    Moment,
+    Number,
+    Prefix,
+    Text,
+    Whole,
+    Word,
+    say,
+)
 from dialer.errors import FieldError, Refused
 from dialer.phrases import find_faults
 from dialer.steps import Steps, finish
@@ -86,18 +98,18 @@ class Action(  # type: ignore[call-arg]  # of PEP 728
     """The Originate of one item. Keys may come in any case."""
 
     Action: Annotated[Text | None, _ACTION]
-    ActionID: Annotated[Text | None, say(fields.PLAIN, "becomes the call_id; absent: ours")]
+    ActionID: Annotated[Word | None, say(fields.WORD, "becomes the call_id; absent: ours")]
     Channel: Annotated[Line | None, WithJsonSchema(fields.CHANNEL)]
     Application: Annotated[Text | None, WithJsonSchema({"description": _APPLICATION})]
     Data: Annotated[Line | None, WithJsonSchema({"description": _DATA})]
     Timeout: Annotated[Whole | None, say(fields.MILLISECONDS, "ms; absent: call_timeout")]
-    CallerID: Annotated[Text | None, say(fields.CALLER_ID)]
+    CallerID: Annotated[Word | None, say(fields.CALLER)]
     Variable: Annotated[Line | None, say(fields.VARIABLE)]
-    Account: Annotated[Text | None, say(fields.PLAIN, "echoed, never sent")]
+    Account: Annotated[Word | None, say(fields.WORD, "echoed, never sent")]
     EarlyMedia: Annotated[bool | None, say(fields.FLAG, "echoed, never sent")]
     Async: Annotated[bool | None, say(fields.FLAG, "echoed; every Originate is asynchronous")]
     Codecs: Annotated[Text | None, say(fields.CODECS)]
-    ChannelId: Annotated[Text | None, say(fields.PLAIN)]
+    ChannelId: Annotated[Word | None, say(fields.WORD)]
     OtherChannelId: Annotated[Text | None, say(fields.OTHER_CHANNEL_ID)]
     PreDialGoSub: Annotated[Text | None, say(fields.GOSUB)]
 
@@ -107,7 +119,7 @@ class QueueItem(TypedDict, total=False):
     """One call of a batch. The state fields (call_tried, disposition …) start at their defaults."""
 
     asterisk_server_code: Annotated[Text | None, WithJsonSchema(fields.SERVER)]
-    caller_id: Annotated[Text | None, say(fields.CALLER_ID, "where action has no CallerID")]
+    caller_id: Annotated[Word | None, say(fields.CALLER, "where action has no CallerID")]
     action: Action | None
     retry: Annotated[Count | None, say({**fields.COUNT, "default": 0}, "further attempts")]
     call_tried: Annotated[Whole | None, say(fields.WHOLE)]
@@ -124,7 +136,7 @@ class QueueItem(TypedDict, total=False):
     mix_monitor_command: Annotated[Text | None, say(fields.PROFILE)]
     disposition: Annotated[Text | None, say(fields.STATES["disposition"])]
     contact_number: Annotated[Contact | None, say(fields.CONTACT)]
-    project: Annotated[Text | None, say(fields.PLAIN)]
+    project: Annotated[Word | None, say(fields.WORD)]
     deadline: Annotated[Moment | None, say(fields.DEADLINE)]
 
 
@@ -156,14 +168,14 @@ class QuickCallRequest(TypedDict, total=False):
     prefix: Annotated[Prefix | None, say(fields.number(20))]
     endpoint: Annotated[Annotated[str, Field(max_length=80)] | None, say(fields.part(80))]
     action: Action | None
-    caller_id: Annotated[Text | None, say(fields.CALLER_ID, "where action has no CallerID")]
+    caller_id: Annotated[Word | None, say(fields.CALLER, "where action has no CallerID")]
     create_recording: Annotated[bool | None, say({**fields.FLAG, "default": False})]
     recording_format: Annotated[Text | None, say(fields.RECORDING_FORMAT)]
     recording_path: Annotated[Text | None, say(fields.RECORDING_PATH)]
     mix_monitor_command: Annotated[Text | None, say(fields.PROFILE)]
     call_timeout: Annotated[Whole | None, say({**fields.SECONDS, "default": 30})]
     contact_number: Annotated[Contact | None, say(fields.CONTACT)]
-    project: Annotated[Text | None, say(fields.PLAIN)]
+    project: Annotated[Word | None, say(fields.WORD)]
     accountcode: Annotated[Text | None, say(fields.PLAIN, WHOM)]
     client_code: Annotated[Text | None, say(fields.PLAIN, WHOM)]
 

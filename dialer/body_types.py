@@ -53,6 +53,10 @@ Whole = Annotated[
     Annotated[_Whole, Field(strict=True)] | Annotated[_Whole, BeforeValidator(check_whole)],
     Field(union_mode="left_to_right"),
 ]
+# Text, or a number: what has only digits is a number to many clients.
+Word = Annotated[
+    Text | Annotated[Text, BeforeValidator(write_number)], Field(union_mode="left_to_right")
+]
 Did = Annotated[str, Field(min_length=1, max_length=80), BeforeValidator(write_number)]
 Number = Annotated[str, Field(max_length=80), BeforeValidator(write_number)]
 Prefix = Annotated[str, Field(max_length=20), BeforeValidator(write_number)]

@@ -40,7 +40,7 @@ class NewClient(BaseModel):
     name: Name
     accountcode: Annotated[str, WithJsonSchema(fields.ACCOUNTCODE)]
     username: Name
-    did: Annotated[Phone | None, say(fields.DID_OR_NONE, "default caller ID")] = None
+    did: Annotated[Phone | None, say(fields.CALLER, "default caller ID")] = None
     phone_number: Annotated[Phone | None, say(fields.PHONE)] = None
     allocated_channels: Annotated[Channels | None, say(fields.CHANNELS)] = 1
     callbackurl: Annotated[str | None, say(fields.CALLBACK_URL)] = None

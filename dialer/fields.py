@@ -85,9 +85,9 @@ def whole(low: int, high: int, numeral: str = NUMERAL, **more: Any) -> Schema:  
 
 
 def words(allowed: Iterable[str], **more: Any) -> Schema:  # noqa: ANN401
-    """One of these words in any case."""
+    """One of these words in any case, or none."""
     listed = list(allowed)
-    return text(in_any_case(listed), examples=[word for word in listed if word], **more)
+    return text(in_any_case([*listed, ""]), examples=listed, **more)
 
 
 PLAIN: Final = text(rf"[^{_CONTROL}]*", maxLength=255)
@@ -105,8 +105,9 @@ MILLISECONDS: Final = whole(
 WHOLE: Final = whole(-(2**63) + 1, 2**63 - 1)
 CONTACT: Final = one_of(
     {"type": "integer", "minimum": 0, "maximum": 10**31 - 1},
-    text(r"\+?[0-9]{1,31}"),
-    description="digits; echoed as an integer, or as text where that would lose a zero or plus",
+    text(r"(?:\+?[0-9]{1,31})?"),
+    description="digits; empty: none; echoed as an integer, or as text where that would lose a zero"
+    " or plus",
 )
 DEADLINE: Final = text(
     MOMENT, description="without a zone: the client's", examples=["2024-12-31T23:59:59Z"]
@@ -152,7 +153,8 @@ CALLBACK_URL: Final = text(
 )
 DIGITS: Final = {"type": "integer", "minimum": 0, "maximum": 10**18 - 1}
 DID: Final = one_of(_caller_id(1), DIGITS)
-DID_OR_NONE: Final = one_of(CALLER_ID, DIGITS)
+CALLER: Final = one_of(CALLER_ID, DIGITS)
+WORD: Final = one_of(PLAIN, DIGITS)
 PHONE: Final = one_of({**PLAIN, "maxLength": 80}, DIGITS)
 
 
@@ -171,7 +173,7 @@ STATES: Final = {
     "call_status": words(ItemStatus),
     "queue_status": words(QueueStatus),
     "queue_type": words(["outbound"]),
-    "disposition": words([*Disposition, *ItemEnd, ""]),
+    "disposition": words([*Disposition, *ItemEnd]),
 }
 RECORDING_FORMAT: Final = words(FORMATS, default="wav")
 RECORDING_PATH: Final = text(

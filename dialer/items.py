@@ -39,7 +39,7 @@ _STATES: Final[dict[str, frozenset[str]]] = {
     "call_status": frozenset(ItemStatus),
     "queue_status": frozenset(QueueStatus),
     "queue_type": frozenset({"outbound"}),
-    "disposition": frozenset({"", *Disposition, *ItemEnd}),
+    "disposition": frozenset({*Disposition, *ItemEnd}),
 }
 """The words of an item's state fields. They are only checked: an item starts at the defaults."""
 
@@ -243,11 +243,11 @@ class ItemMaker:
         self.check_caller_id(item.get("caller_id"), "caller_id", index)
         for name, words in _STATES.items():
             word = item.get(name)
-            if word is not None and word.casefold() not in words:
+            if word and word.casefold() not in words:
                 self.note(FieldError(name, _one_of(words), index))
         path, profile = item.get("recording_path"), item.get("mix_monitor_command")
         form = item.get("recording_format")
-        if path or profile or form not in (None, "wav"):
+        if path or profile or form not in (None, "", "wav"):
             self.check(index, check_recording, path, form, profile, self._policy)
 
 
@@ -282,8 +282,8 @@ def _read_deadline(deadline: datetime, zone: ZoneInfo) -> tuple[float, str]:
 
 def _find_contact(contact: int | str | None) -> int | str | None:
     """The number as an integer, as documented; as text where an integer would lose a leading
-    zero or plus."""
-    if contact is None:
+    zero or plus. Empty is none."""
+    if contact is None or contact == "":
         return None
     text = str(contact)
     if not _DIGITS.fullmatch(text):

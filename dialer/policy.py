@@ -321,7 +321,7 @@ def check_recording(
             raise refusal(
                 "recording_path", "must be a relative path of plain names inside your folder"
             )
-    if recording_format is not None and recording_format.lower() not in FORMATS:
+    if recording_format and recording_format.lower() not in FORMATS:
         raise refusal("recording_format", f"must be one of {', '.join(FORMATS)}")
     if profile and not (_PROFILE.fullmatch(profile) and is_profile(profile, policy)):
         raise refusal("mix_monitor_command", "must be the name of a recording profile")

@@ -157,7 +157,9 @@ WRONG_IN_ITEM: list[tuple[str, Any]] = [
     ("contact_number", 1.5),
     ("contact_number", True),
     ("contact_number", "1" * 33),
-    ("project", 1),
+    ("project", 1.5),
+    ("project", -1),
+    ("caller_id", True),
     ("deadline", "tomorrow"),
     ("deadline", ""),
     ("deadline", "2024-13-01T00:00:00"),
@@ -176,20 +178,20 @@ def test_wrong_types_in_an_item_are_one_error_each(name: str, value: Any) -> Non
     ("name", "value"),
     [
         ("Action", 1),
-        ("ActionID", 1),
+        ("ActionID", True),
         ("Channel", 1),
         ("Channel", "x" * 1023),
         ("Application", []),
         ("Data", {}),
         ("Timeout", "soon"),
         ("Timeout", True),
-        ("CallerID", 1),
+        ("CallerID", True),
         ("Variable", {"A": 1}),
-        ("Account", 1),
+        ("Account", True),
         ("EarlyMedia", "x"),
         ("Async", 7),
         ("Codecs", ["ulaw"]),
-        ("ChannelId", 1),
+        ("ChannelId", True),
         ("OtherChannelId", 1),
         ("PreDialGoSub", 1),
     ],
@@ -372,3 +374,14 @@ def test_a_usual_batch_is_checked_in_one_step_and_a_wrong_one_item_by_item() -> 
     wrong = {**ITEM, "retry": "x"}
     assert len(list(read_batch(batch(*[ITEM] * 100)))) == 1
     assert len(list(read_batch(batch(*[wrong] * 100)))) > 200
+
+
+def test_identifiers_may_be_numbers() -> None:
+    action = {"ActionID": 4711, "CallerID": 1001, "Account": 5.0, "ChannelId": 10**18 - 1}
+    item = {"caller_id": 1002, "project": 0, "action": {**ACTION, **action}}
+    words = {"ActionID": "4711", "CallerID": "1001", "Account": "5", "ChannelId": "9" * 18}
+    texts = {"caller_id": "1002", "action": {**ACTION, **words}, "project": "0"}
+    parsed = one(item)
+    assert (parsed.content["data"], parsed.errors) == ([texts], [])
+    assert one(texts).digest() == parsed.digest()
+    assert fields_of(one({"project": 10**18}).errors) == [(0, "project")]

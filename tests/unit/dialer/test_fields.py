@@ -177,3 +177,11 @@ def test_words_fit_in_any_case() -> None:
     assert fits(fields.STATES["call_status"], "PenDing")
     assert not fits(fields.STATES["call_status"], "waiting")
     assert fields.STATES["call_status"]["examples"][0] == "pending"
+
+
+@pytest.mark.parametrize(
+    ("text", "fitting"),
+    [("", True), ("0", True), ("+0123", True), ("9" * 31, True), ("9" * 32, False), ("+", False)],
+)
+def test_contact_numbers(text: str, fitting: bool) -> None:
+    assert fits(fields.CONTACT, text) is fitting

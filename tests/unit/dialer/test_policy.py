@@ -295,9 +295,9 @@ def test_recording_paths_outside(path: str) -> None:
 
 
 def test_recording_formats_and_profiles() -> None:
-    for form in ("wav", "WAV", "gsm", "uLaw", "alaw", "sln"):
+    for form in (None, "", "wav", "WAV", "gsm", "uLaw", "alaw", "sln"):
         check_recording(None, form, None, DEFAULT_POLICY)
-    for form in ("wav;x", "", "mp3", "wav49", "wav "):
+    for form in ("wav;x", "mp3", "wav49", "wav "):
         check = partial(check_recording, None, form, None, DEFAULT_POLICY)
         refused(check, "recording_format")
     listed = Policy(recording_profiles=frozenset({"stereo", "rm -rf /", "a-b", "x" * 65}))
