@@ -54,3 +54,13 @@ def test_what_never_became_a_channel_has_a_budget_of_its_own() -> None:
     no_retries = RetryRules(True, 0, 300.0)
     assert decide_retry(never, no_retries, 0).next_at == 50.0 + UNPLACED_GAP
     assert decide_retry(replace(never, unplaced=3), no_retries, 0).final
+
+
+def test_unknown_is_redialed_where_the_queue_says_so_within_its_attempts() -> None:
+    tried = Tried("unknown", ended_at=1000.0, attempts=1, unplaced=0, placed=True)
+    assert decide_retry(tried, RetryRules(count=2), 0).final
+    rules = RetryRules(count=1, gap=30.0, redial_unknown=True)
+    assert decide_retry(tried, rules, 0).next_at == 1030.0
+    assert decide_retry(replace(tried, attempts=2), rules, 0).final
+    assert decide_retry(replace(tried, disposition="answered"), rules, 0).final
+    assert decide_retry(tried, rules, 0, quick=True).final
