@@ -46,7 +46,12 @@ async def test_a_flood_of_a_million_events_holds_up_nobody() -> None:
             peer.send(block)
             await peer.writer.drain()
         answer = made.client.originate(CALL)
-        peer.answer(await peer.take("Originate"))
+        action = await peer.take()
+        while action["Action"] == "Ping":  # on a slow machine the flood lasts longer than its wait
+            peer.answer(action)
+            action = await peer.take()
+        assert action["Action"] == "Originate"
+        peer.answer(action)
         assert (await answer).name == "Success"
         flooded.set()
         await turning

@@ -186,7 +186,8 @@ def read_rows(file: Path, accountcode: str) -> dict[str, set[Row]]:
 
 @pytest.fixture
 async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
-    async with Plant(tmp_path) as plant:
+    # Without a gateway: its tasks are followed for seconds, which changes rows by itself.
+    async with Plant(tmp_path, settings={"sgapi_url": None}) as plant:
         await plant.add_server("server1", plant.simulator.port)
         other = await set_up_other(plant)
         async with plant.http() as http:
@@ -225,7 +226,7 @@ async def set_up_other(plant: Plant) -> Other:
         once = {"Idempotency-Key": ONCE}
         answer = await http.post("/queues/insertquickcall/", json=quick_call, headers=once)
         assert answer.status_code == 200, answer.text
-        await plant.until(lambda: len(plant.finals()) == 2 and len(plant.sgapi.cdrs) == 2)
+        await plant.until(lambda: len(plant.finals()) == 2)
         await plant.product.store.change_client("other", {"paused": True}, time.time())
         plant.product.signals.clients_changed()
         batch = {"batch_id": BATCH_ID + 1, "data": [{**item, **waiting_item()}]}
