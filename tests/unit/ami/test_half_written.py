@@ -1,7 +1,9 @@
 """What certainly never left a connection when it ended: the rest of a half-written action."""
 
 import asyncio
+import ssl
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
 
@@ -10,9 +12,9 @@ import pytest
 from ami import transport
 from ami.actions import Originate, Ping, serialize
 from ami.errors import LinkDown, LinkLost
-from ami.transport import Session
+from ami.transport import Endpoint, Session
 from ami.wire import Decoder
-from tests.unit.ami.scripted_server import PATIENCE
+from tests.unit.ami.scripted_server import PATIENCE, ScriptedServer
 from tests.unit.ami.test_transport import WANTED, fill
 
 
@@ -157,3 +159,20 @@ async def test_room_again_is_told_once() -> None:
     told.assert_called_once_with()
     assert len(pipe.taken) == sum(len(serialize(call)) for call in sent)
     protocol.abort(LinkLost("over"))
+
+
+async def test_over_tls_nothing_waits_that_the_peer_takes() -> None:
+    """TLS tells of waiting bytes from the limit on, a plain socket above it."""
+    pem = Path(__file__).with_name("loopback.pem")
+    server_side = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server_side.load_cert_chain(pem)
+    async with ScriptedServer(tls=server_side) as server:
+        endpoint = Endpoint("127.0.0.1", server.port, ssl.create_default_context(cafile=pem))
+        session = await Session.open(endpoint, Mock(), wanted=WANTED, stall_timeout=PATIENCE)
+        peer = await server.accept()
+        for number in range(20):
+            answer = session.send(short_call(number))
+            assert session._protocol.stalled is None
+            peer.answer(await peer.take("Originate"))
+            assert (await answer).name == "Success"
+        session.abort(LinkLost("the test is over"))
