@@ -31,7 +31,8 @@ JOIN queues q ON q.id = i.queue_id
 JOIN clients c ON c.id = i.client_id
 JOIN servers s ON s.id = i.server_id
 WHERE i.status = 'pending' AND i.queue_id = r.queue_id
-  AND (i.due_at IS NULL OR i.due_at <= r.at) AND (i.deadline IS NULL OR i.deadline > r.at)
+  AND (i.deadline IS NULL OR i.deadline > r.at) AND (i.due_at IS NULL
+    OR i.due_at <= r.at AND q.moved_upto IS NULL AND q.ending IS NOT 'retries')
   AND q.status IN ('pending', 'in-progress') AND NOT q.paused
   AND NOT (q.ending IS 'pending' AND i.id <= coalesce(q.ending_upto, i.id))
   AND c.is_active AND c.status = 'active' AND NOT c.paused

@@ -1,8 +1,8 @@
 """Changing queues, and ending items without a further attempt.
 
-A change that ends items marks its queue (`ending`); `end_marked` then ends them, `CHUNK` a
-transaction, the first in the change's own. The mark outlives a crash: whoever calls
-`expire_items` next goes on.
+A change that ends items marks its queue (`ending`), one that moves retries too
+(`dialer.store.waits`); `go_on` then does what the marks name, a piece a transaction, the first in
+the change's own. Marks outlive a crash: whoever calls `expire_items` next goes on.
 """
 
 from collections.abc import Sequence
@@ -36,8 +36,9 @@ from dialer.store.rows import (
     to_micros,
     word,
 )
+from dialer.store.waits import move_some, moving_queues
 
-CHUNK: Final = 1000
+CHUNK: Final = 250  # some 8 ms: writes of attempts get their turn between
 
 _PENDING: Final = "pending"
 _RETRIES: Final = "retries"
@@ -62,7 +63,7 @@ def change_queue(
     now: float,
     by: str | None = None,
 ) -> bool:
-    """Apply `changes`; whether `end_marked` has something to do. Raises `NotFound`; `Conflict`
+    """Apply `changes`; whether `go_on` has something to do. Raises `NotFound`; `Conflict`
     for a completed queue that should go on and for a quick queue that should be completed."""
     queue = load_queue(connection, queue_id)
     wanted = dict(changes)
@@ -78,16 +79,16 @@ def change_queue(
         values |= {"closed": True, "ending": _PENDING, "ending_upto": None}
     elif wanted.get("retry") is False and queue.retry and not _is_flushed(connection, queue_id):
         values |= {"ending": _RETRIES, "ending_upto": None}
+    if wanted.get("retry_gap", queue.retry_gap) != queue.retry_gap:
+        values["moved_upto"] = 0
     if status is not queue.status:
         if queue.status is QueueStatus.COMPLETED:
             raise Conflict(f"queue {queue_id} is completed")
         check_transition(QUEUE_TRANSITIONS, queue.status, status)
         values["status"] = status.value
     connection.execute(update(t.queues).where(t.queues.c.id == queue_id).values(values))
-    if "retry_gap" in wanted:
-        _move_retries(connection, queue_id, wanted["retry_gap"] - queue.retry_gap)
     note(connection, by, "queue.change", queue_id, changes, now)
-    return "ending" in values
+    return "ending" in values or "moved_upto" in values
 
 
 def _is_flushed(connection: Connection, queue_id: int) -> bool:
@@ -140,14 +141,11 @@ def load_queue(connection: Connection, queue_id: int) -> Queue:
     return read_queue(rows[0])
 
 
-def _move_retries(connection: Connection, queue_id: int, seconds: int) -> None:
-    """Waits that the queue's gap decided end earlier or later by the difference."""
-    waits = _due & (_i.attempts > 0) & ~_i.after_unplaced
-    connection.execute(
-        update(t.items)
-        .where(_i.queue_id == queue_id, waits)
-        .values(due_at=_i.due_at + to_micros(seconds))
-    )
+def go_on(connection: Connection, queue_id: int, close: CloseItem, now: float) -> bool:
+    """Do a piece of what the queue's marks name; whether there may be more."""
+    if end_marked(connection, queue_id, CHUNK, close, now) == CHUNK:
+        return True
+    return move_some(connection, queue_id)
 
 
 def end_marked(
@@ -194,13 +192,15 @@ def marked_queues(connection: Connection) -> list[int]:
 
 
 def expire_items(connection: Connection, now: float, limit: int, close: CloseItem) -> int:
-    """End up to `limit` items: what a crash left of an unfinished change first, then those whose
-    deadline has come. How many ended."""
+    """End up to `limit` items: what is left of an unfinished change first, then those whose
+    deadline has come. How many ended. Of waits that are to be moved a piece is."""
     ended = 0
     for queue_id in marked_queues(connection):
         ended += end_marked(connection, queue_id, limit - ended, close, now)
         if ended == limit:
             return ended
+    for queue_id in moving_queues(connection)[:1]:
+        move_some(connection, queue_id)
     candidates = _load_candidates(connection, expired(now, limit - ended))
     return ended + _end_items(connection, candidates, ItemEnd.EXPIRED, close, now)
 

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Select,
     Table,
     bindparam,
+    case,
     func,
     select,
     type_coerce,
@@ -111,6 +112,9 @@ def waiting(queue_id: int, server_id: int, after_id: int, limit: int) -> Select[
 
 
 def due_retries(queue_id: int, server_id: int, now: int, limit: int) -> Select[Any]:
+    """None while they are being ended or their waits reckoned anew: nothing is before NULL."""
+    is_held = func.coalesce(_q.ending == "retries", False) | _q.moved_upto.is_not(None)
+    until = select(case((~is_held, now))).where(_q.id == queue_id).scalar_subquery()
     return (
         select(*CANDIDATE_COLUMNS)
         .where(
@@ -118,7 +122,7 @@ def due_retries(queue_id: int, server_id: int, now: int, limit: int) -> Select[A
             _i.server_id == server_id,
             _waits,
             _i.due_at.is_not(None),
-            _i.due_at <= now,
+            _i.due_at <= until,
         )
         .order_by(_i.due_at, _i.id)
         .limit(limit)
@@ -136,10 +140,13 @@ def next_retry_at(queue_id: int, server_id: int, after: int) -> Select[Any]:
 
 
 def next_deadline() -> Select[Any]:
-    """The earliest deadline of what waits, and whether a queue is marked for ending."""
+    """The earliest deadline of what waits, and whether a queue has a mark of work to be done."""
     earliest = select(func.min(_i.deadline)).where(_waits, _i.deadline.is_not(None))
-    marked = select(func.count()).where(_q.ending.is_not(None)).select_from(t.queues)
-    return select(earliest.scalar_subquery(), marked.scalar_subquery())
+    ending, moving = (
+        select(func.count()).where(mark.is_not(None)).select_from(t.queues).scalar_subquery()
+        for mark in (_q.ending, _q.moved_upto)
+    )
+    return select(earliest.scalar_subquery(), ending + moving)
 
 
 def open_attempts() -> Select[Any]:

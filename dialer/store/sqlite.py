@@ -7,7 +7,7 @@ Works for several processes on one machine; what another wrote is noticed by loo
 import asyncio
 import secrets
 import sqlite3
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -36,7 +36,6 @@ from dialer.store import tables as t
 from dialer.store.claim import Claim
 from dialer.store.engines import SEARCHERS, reading_engine, sqlite_url, writing_engine
 from dialer.store.migrations import upgrade
-from dialer.store.queue_rows import CHUNK
 from dialer.store.searches import Searches, one_state
 from dialer.store.session import Future, Kind, as_failure
 from dialer.store.wire_log import WireLog
@@ -318,30 +317,27 @@ class SqliteStore:
         now: float,
         by: str | None = None,
     ) -> c.Queue:
-        def change(conn: Connection) -> int:
+        def change(conn: Connection) -> bool:
             marked = queue_rows.change_queue(conn, queue_id, changes, now, by)
-            return queue_rows.end_marked(conn, queue_id, CHUNK, close, now) if marked else 0
+            return marked and queue_rows.go_on(conn, queue_id, close, now)
 
-        if await self._run(change) == CHUNK:
-            await self._end_marked(queue_id, close, now)
+        if await self._run(change):
+            await self._go_on([queue_id], close, now)
         return await self.queue(queue_id, None)
 
     async def flush(
         self, client_id: int, close: c.CloseItem, now: float, by: str | None = None
     ) -> int:
         waiting = await self._run(lambda conn: queue_rows.mark_all(conn, client_id, now, by))
-        for queue_id in waiting:
-            await self._end_marked(queue_id, close, now)
+        await self._go_on(waiting, close, now)
         return sum(waiting.values())
 
-    async def _end_marked(self, queue_id: int, close: c.CloseItem, now: float) -> None:
-        """End what a mark names, a chunk a transaction: other writes get their turn."""
-
-        def end(conn: Connection) -> int:
-            return queue_rows.end_marked(conn, queue_id, CHUNK, close, now)
-
-        while await self._run(end) == CHUNK:
-            pass
+    async def _go_on(self, queue_ids: Iterable[int], close: c.CloseItem, now: float) -> None:
+        """Do what these queues' marks name, a piece a transaction: other writes get their turn."""
+        for queue_id in queue_ids:
+            piece = partial(queue_rows.go_on, queue_id=queue_id, close=close, now=now)
+            while await self._run(piece):
+                pass
 
     # The worker.
 

@@ -154,6 +154,8 @@ queues = Table(
     _within("ending", "pending", "retries"),
     Column("ending_upto", BigInteger),  # the mark holds for items up to this id; NULL: for all
     _flag("redial_unknown"),
+    # What waits for a retry follows a changed gap: done for items up to this id; NULL: for all.
+    Column("moved_upto", BigInteger),
     CheckConstraint(
         "pending_count >= 0 AND queued_count >= 0 AND total_count"
         " = pending_count + queued_count + processed_count + terminated_count",
@@ -162,6 +164,7 @@ queues = Table(
     Index("uq_queues_quick", "client_id", unique=True, sqlite_where=text("kind = 'quick'")),
     Index("ix_queues_open", "id", sqlite_where=text("status <> 'completed'")),
     Index("ix_queues_ending", "id", sqlite_where=text("ending IS NOT NULL")),
+    Index("ix_queues_moving", "id", sqlite_where=text("moved_upto IS NOT NULL")),
 )
 
 queue_servers = Table(

@@ -130,7 +130,7 @@ async def test_a_changed_gap_moves_the_waits_that_it_decided(stored: Stored) -> 
     for candidate, unplaced in ((one, False), (two, True)):
         attempt = await stored.dial(candidate)
         await stored.store.settle(
-            make.settlement(attempt, "busy", next_attempt_at=NOW + 300, unplaced=unplaced)
+            make.settlement(attempt, "busy", next_attempt_at=NOW + 300, unplaced=unplaced, now=NOW)
         )
     await change(stored.store, added.queue_id, retry_gap=30)
     assert await stored.store.next_retry_at(added.queue_id, 1) == NOW + 30
