@@ -53,6 +53,7 @@ class Cdr:
     recording_url: str | None = None
     recording_path: str | None = None  # absolute, on the server; both null: not recorded
     details: dict[str, Any] | None = None
+    sip_call_id: str | None = None  # of leg A's INVITE; null: not PJSIP, or Asterisk did not tell
 
 
 @dataclass(frozen=True, slots=True)
