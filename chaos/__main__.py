@@ -9,10 +9,11 @@ import tempfile
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from chaos.campaign import FarEnd, Options, Outcome, run_campaign
+from chaos.campaign import run_campaign
 from chaos.checker import check
 from chaos.on_lab import OnLab
 from chaos.report import Figures, count_figures, describe
+from chaos.scene import FarEnd, Options, Outcome
 from tests.lab.running_lab import find_lab
 
 

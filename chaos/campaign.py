@@ -6,161 +6,34 @@ Nothing here judges: that is `chaos.checker`.
 import asyncio
 import signal
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final, Protocol
-
-import httpx
+from typing import Final
 
 from chaos import database
-from chaos.far_ends import serve_simulator, serve_sinks
-from chaos.lives import Life, Nursery, clean_environment
-from chaos.loading import Account, Calls, Loader
+from chaos.lives import Life
 from chaos.plan import AT_RANDOM, Fate, LifePlan, Planner, settling_life
-from chaos.records import Evidence, Kill, Probe
-from chaos.report import COUNTED
-from chaos.wire import read_wire
-from chaos.wire import serve as serve_wire
-from chaos.witness_process import Witness, run_witness
-from dialer.failpoints import CONSENT, SEED, VARIABLE
+from chaos.records import Kill
+from chaos.scene import (
+    LOOK,
+    READY,
+    FarEnd,
+    Options,
+    Outcome,
+    Scene,
+    collect,
+    finish,
+    prepare,
+    set_scene,
+    start_life,
+    start_ready,
+)
 
-SUPERUSER: Final = "superuser-key-of-a-campaign"
-SECRET: Final = "CHAOS_AMI_SECRET"
 SETTLE: Final = 9.0
 """Seconds that calls of which the end was not seen need to be settled: two lists 5 s apart."""
 
-BACKLOG: Final = 120
-"""Items that wait at least, while there are kills to come."""
-
-LOOK: Final = 0.1
-"""Seconds between two looks of the campaign's at what changes by itself."""
-
-PROBE: Final = 4.0
-"""Seconds without one more call at a time, after which no more will come."""
-
 CUT_AFTER: Final = 0.4
 """Seconds after which the link of a life is cut, where its plan says so."""
-
-READY: Final = 30.0
-"""Seconds that a life gets to be ready, after which the campaign ends with its log."""
-
-
-class FarEnd(Protocol):
-    """The Asterisk that is dialed through, and what its far side saw."""
-
-    @property
-    def host(self) -> str: ...
-    @property
-    def port(self) -> int: ...
-    @property
-    def username(self) -> str: ...
-    @property
-    def secret(self) -> str: ...
-
-    def rang(self, prefix: str) -> tuple[str, ...]:
-        """Numbers that begin with `prefix`, once for every call that came."""
-
-
-@dataclass(frozen=True, slots=True)
-class Simulated:
-    """The simulator, in a process of its own."""
-
-    witness: Witness
-    host: str = "127.0.0.1"
-    username: str = "dialer"
-    secret: str = "dialer-lab"
-
-    @property
-    def port(self) -> int:
-        port: int = self.witness.hello
-        return port
-
-    def rang(self, prefix: str) -> tuple[str, ...]:
-        return tuple(number for number in self.witness.ask("rang") if number.startswith(prefix))
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """`kills` that count are wanted, within `longest` seconds. `channels` is the larger client's
-    share; `cps` calls a second are started; `talk` and `scale` make a call's length (the simulator
-    multiplies by scale, a real Asterisk does not)."""
-
-    kills: int
-    seed: int = 1
-    longest: float = 3600.0
-    channels: int = 400
-    cps: float = 60.0
-    talk: str = "30"
-    scale: float = 0.2
-    points: tuple[str, ...] | None = None
-    stop_every: int = 25
-    longest_stop: float = 30.0
-    cut_every: int = 7
-    fresh_every: int = 20
-    entry: str = "dialer.cli"
-    patience: float = 240.0
-    in_flight: int = COUNTED
-
-
-@dataclass(slots=True)
-class Outcome:
-    evidence: Evidence
-    seconds: float
-    lives: int
-    starts: list[float]
-    repeated_batches: int
-    failed_batches: list[str]
-
-
-@dataclass(slots=True)
-class _Scene:
-    """What stands around the lives: it survives all of them."""
-
-    folder: Path
-    options: Options
-    far_end: FarEnd
-    wire: Witness
-    sinks: Witness
-    nursery: Nursery
-    tell: Callable[[str], None]
-    loader: Loader = field(init=False)
-    kills: list[Kill] = field(default_factory=list)
-    cuts: list[float] = field(default_factory=list)
-    starts: list[float] = field(default_factory=list)
-    lives: int = 0
-    counted: int = 0
-
-    @property
-    def database(self) -> Path:
-        return self.folder / "dialer.db"
-
-    @property
-    def settings(self) -> dict[str, str]:
-        return {
-            "DIALER_DATABASE_URL": f"sqlite+aiosqlite:///{self.database}",
-            "DIALER_HTTP_PORT": "0",
-            "DIALER_SUPERUSER_API_KEY": SUPERUSER,
-            "DIALER_CALLBACK_ALLOW_PRIVATE": "true",
-            "DIALER_SGAPI_URL": self.sinks.hello[1],
-            "DIALER_DRAIN_TIMEOUT": "20",
-            SECRET: self.far_end.secret,
-        }
-
-    async def command(self, *arguments: str) -> None:
-        """`dialer ARGUMENTS`. Raises when it fails."""
-        process = await self.nursery.bear(clean_environment(self.settings), arguments)
-        if await process.ended:
-            raise RuntimeError(f"dialer {' '.join(arguments)}: see {self.folder}/dialer.log")
-
-    def in_flight(self) -> int:
-        live: int = self.wire.ask("count")[1]
-        return live
-
-    def is_hungry(self) -> bool:
-        sent: int = self.wire.ask("count")[0]
-        return len(self.loader.accepted) - sent < BACKLOG
 
 
 async def run_campaign(
@@ -172,106 +45,26 @@ async def run_campaign(
     """Run it in `folder`, which is empty. No `far_end`: on the simulator. `tell` gets lines about
     its progress. Raises when the dialer does not start, or does not finish in time."""
     started = time.monotonic()
-    async with _set_scene(folder, options, far_end, tell) as scene:
+    async with set_scene(folder, options, far_end, tell) as scene:
         async with asyncio.timeout(options.longest + options.patience):
-            accounts = await _prepare(scene)
+            accounts = await prepare(scene)
             stop = asyncio.Event()
             loading = asyncio.get_running_loop().create_task(scene.loader.run(stop))
             try:
                 await _kill_lives(scene, started + options.longest)
                 stop.set()
-                probe, status = await _finish(scene, accounts, loading)
+                scene.tell(f"{scene.counted} kills; letting it finish")
+                life = await start_ready(scene)
+                probe, status = await finish(scene, life, accounts, loading)
             finally:
                 loading.cancel()
-        evidence = await asyncio.to_thread(_collect, scene, accounts, probe, status)
-        return Outcome(
-            evidence=evidence,
-            seconds=time.monotonic() - started,
-            lives=scene.lives,
-            starts=scene.starts,
-            repeated_batches=scene.loader.repeated,
-            failed_batches=scene.loader.failed,
-        )
-
-
-@asynccontextmanager
-async def _set_scene(
-    folder: Path, options: Options, far_end: FarEnd | None, tell: Callable[[str], None]
-) -> AsyncIterator[_Scene]:
-    async with AsyncExitStack() as stack:
-        nursery = await stack.enter_async_context(Nursery(options.entry, folder / "dialer.log"))
-        sinks = stack.enter_context(run_witness(serve_sinks))
-        asterisk = far_end or Simulated(
-            stack.enter_context(run_witness(serve_simulator, options.scale))
-        )
-        wire = stack.enter_context(
-            run_witness(
-                *(serve_wire, str(folder / "wire.jsonl"), asterisk.host, asterisk.port),
-                *(asterisk.username, asterisk.secret),
-            )
-        )
-        yield _Scene(folder, options, asterisk, wire, sinks, nursery, tell)
-
-
-async def _prepare(scene: _Scene) -> tuple[Account, ...]:
-    """A first life, which nobody harms: the server, two clients, and calls until enough are in
-    flight. It is killed like all others."""
-    options = scene.options
-    calls = Calls("pbx1", f"7{int(time.time()) % 10_000_000:07d}", options.talk)
-    scene.loader = Loader(calls, (), scene.is_hungry, options.seed)
-    life = await _start(scene, LifePlan(Fate.TIME, 0.0))
-    url = await life.ready
-    await scene.command(
-        *("servers", "add", "pbx1", "--host", "127.0.0.1", "--port", str(scene.wire.hello)),
-        *("--username", scene.far_end.username, "--secret-env", SECRET),
-    )
-    accounts = (
-        await _add_account(scene, url, Account("acme", "", options.channels, 1, 4)),
-        await _add_account(scene, url, Account("beta", "", options.channels // 4, 0, 1)),
-    )
-    await _set_cps(scene, {a.name: options.cps * a.share / 5 for a in accounts})
-    scene.loader.accounts = accounts
-    scene.nursery.send(life, signal.SIGKILL)
-    await life.ended
-    return accounts
-
-
-async def _add_account(scene: _Scene, url: str, account: Account) -> Account:
-    async with httpx.AsyncClient(timeout=30.0) as http:
-        answer = await http.post(
-            f"{url}/clients/",
-            headers={"Authorization": f"Bearer {SUPERUSER}"},
-            json={
-                "name": account.name,
-                "accountcode": account.name,
-                "username": account.name,
-                "allocated_channels": account.channels,
-                "callbackurl": f"{scene.sinks.hello[0]}/{account.name}",
-            },
-        )
-    answer.raise_for_status()
-    return replace(account, key=answer.json()["api_key"])
-
-
-async def _set_cps(scene: _Scene, rates: dict[str, float]) -> None:
-    for name, rate in rates.items():
-        await scene.command("clients", "set", name, "--cps", str(rate))
+        return await asyncio.to_thread(collect, scene, accounts, probe, status, started)
 
 
 # Killing.
 
 
-async def _start(scene: _Scene, plan: LifePlan) -> Life:
-    scene.lives += 1
-    settings = dict(scene.settings)
-    if plan.rule is not None:
-        settings[VARIABLE] = plan.rule
-        settings[CONSENT] = settings["DIALER_DATABASE_URL"]
-        settings[SEED] = str(scene.options.seed)
-    return await scene.nursery.bear(clean_environment(settings), fresh=plan.fresh)
-
-
-async def _kill_lives(scene: _Scene, until: float) -> None:
+async def _kill_lives(scene: Scene, until: float) -> None:
     """Life after life, until enough kills count or until the monotonic time `until`."""
     options = scene.options
     planner = Planner(
@@ -294,10 +87,10 @@ async def _kill_lives(scene: _Scene, until: float) -> None:
             )
 
 
-async def _live_and_die(scene: _Scene, plan: LifePlan) -> bool:
+async def _live_and_die(scene: Scene, plan: LifePlan) -> bool:
     """One life from birth to kill; whether slots are running out."""
     born = time.monotonic()
-    life = await _start(scene, plan)
+    life = await start_life(scene, plan)
     await asyncio.wait((life.ready, life.ended), timeout=READY, return_when=asyncio.FIRST_COMPLETED)
     crowded = False
     if life.ready.done():
@@ -315,7 +108,7 @@ async def _live_and_die(scene: _Scene, plan: LifePlan) -> bool:
     return crowded
 
 
-async def _hold(scene: _Scene, life: Life, plan: LifePlan) -> bool:
+async def _hold(scene: Scene, life: Life, plan: LifePlan) -> bool:
     """Let a life live its time; whether many slots are held by calls that are over."""
     await asyncio.wait((life.ended,), timeout=CUT_AFTER if plan.cut else plan.seconds)
     if plan.cut and not life.ended.done():
@@ -332,7 +125,7 @@ async def _hold(scene: _Scene, life: Life, plan: LifePlan) -> bool:
     return held - scene.in_flight() > scene.options.channels // 4
 
 
-async def _end(scene: _Scene, life: Life, plan: LifePlan) -> float | None:
+async def _end(scene: Scene, life: Life, plan: LifePlan) -> float | None:
     """End a life that has not ended by itself; until when it may know what it was told. None: it
     killed itself."""
     if life.ended.done():
@@ -349,74 +142,8 @@ async def _end(scene: _Scene, life: Life, plan: LifePlan) -> float | None:
     return known_until
 
 
-def _count(scene: _Scene, where: str, known_until: float | None) -> None:
+def _count(scene: Scene, where: str, known_until: float | None) -> None:
     in_flight, now = scene.in_flight(), time.time()
     scene.kills.append(Kill(now, where, in_flight, known_until or now))
     if in_flight >= scene.options.in_flight:
         scene.counted += 1
-
-
-# Finishing.
-
-
-async def _finish(
-    scene: _Scene, accounts: tuple[Account, ...], loading: "asyncio.Task[None]"
-) -> tuple[Probe, int]:
-    """A last life that nobody harms: everything ends, then every slot is used at once, then it is
-    asked to end."""
-    scene.tell(f"{scene.counted} kills; letting it finish")
-    life = await _start(scene, LifePlan(Fate.TIME, 0.0))
-    async with asyncio.timeout(scene.options.patience):
-        scene.loader.url = await life.ready
-        await loading
-        await _set_cps(scene, {account.name: 1000.0 for account in accounts})
-        await _until_finished(scene, "items", "attempts")
-        probe = await _probe(scene, accounts)
-        await _until_finished(scene, "items", "attempts", "deliveries")
-        scene.nursery.send(life, signal.SIGTERM)
-        return probe, await life.ended
-
-
-async def _until_finished(scene: _Scene, *names: str) -> None:
-    """Wait until nothing of `names` is left."""
-    said = time.monotonic()
-    while True:
-        counts = await asyncio.to_thread(database.count_unfinished, scene.database)
-        left = {name: counts[name] for name in names if counts[name]}
-        if not left:
-            return
-        if time.monotonic() - said > 10.0:
-            said = time.monotonic()
-            scene.tell(f"left: {left}")
-        await asyncio.sleep(LOOK)
-
-
-async def _probe(scene: _Scene, accounts: tuple[Account, ...]) -> Probe:
-    """Give every client as many calls as it has channels, as fast as they go: how many calls were
-    live at once."""
-    wanted = sum(account.channels for account in accounts)
-    for account in accounts:
-        await scene.loader.load_talk(account, account.channels)
-    most, until = 0, time.monotonic() + PROBE
-    while most < wanted and time.monotonic() < until:
-        if (live := scene.in_flight()) > most:
-            most, until = live, time.monotonic() + PROBE
-        await asyncio.sleep(LOOK / 5)
-    return Probe(wanted, most)
-
-
-def _collect(scene: _Scene, accounts: tuple[Account, ...], probe: Probe, status: int) -> Evidence:
-    return Evidence(
-        accepted=tuple(scene.loader.accepted),
-        wire=read_wire(scene.folder / "wire.jsonl", scene.wire.ask("most live")),
-        rang=scene.far_end.rang(scene.loader.calls.prefix),
-        callbacks=scene.sinks.ask("callbacks"),
-        sgapi=scene.sinks.ask("sgapi"),
-        rows=database.read_rows(scene.database),
-        kills=tuple(scene.kills),
-        cuts=tuple(scene.cuts),
-        probe=probe,
-        live_at_end=scene.in_flight(),
-        cap=sum(account.channels for account in accounts),
-        exit_status=status,
-    )

@@ -8,7 +8,7 @@ from tests.lab.running_lab import Lab
 
 @dataclass(frozen=True, slots=True)
 class OnLab:
-    """As `chaos.campaign.FarEnd` wants it."""
+    """As `chaos.scene.FarEnd` wants it."""
 
     lab: Lab
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from chaos.campaign import Options, Outcome, run_campaign
+from chaos.campaign import run_campaign
 from chaos.checker import check
 from chaos.report import count_figures
+from chaos.scene import Options, Outcome
 
 pytestmark = pytest.mark.io
 

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from chaos.campaign import Options, run_campaign
+from chaos.campaign import run_campaign
 from chaos.checker import check
 from chaos.on_lab import OnLab
 from chaos.report import count_figures
+from chaos.scene import Options
 from tests.lab.running_lab import Lab
 
 pytestmark = pytest.mark.lab
