@@ -59,6 +59,7 @@ CORE = (
     "dialer/originate.py",
     "dialer/pacing.py",
     "dialer/phrases.py",
+    "dialer/php_query.py",
     "dialer/planner.py",
     "dialer/policy.py",
     "dialer/policy_lists.py",
