@@ -8,11 +8,12 @@ Raised by any method: `StoreUnavailable` (nothing of the write was stored).
 """
 
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from dialer.cdr import Cdr
+from dialer.histories import CdrPage, CdrQuery, CdrRow, Project
 from dialer.policy import DEFAULT_POLICY, Policy
 from dialer.states import ItemEnd, ItemStatus, QueueKind, QueueStatus
 from dialer.store.records import (
@@ -418,6 +419,22 @@ class Store(Protocol):
     async def cdrs(
         self, client_id: int | None, after_id: int, limit: int
     ) -> tuple[tuple[int, Cdr], ...]: ...
+    # CDRs by row id, which is the order in which they were written: those after the row `after`,
+    # less the first `offset` of these. `count`: with the `total` of all pages.
+    async def cdr_page(
+        self,
+        query: CdrQuery,
+        limit: int,
+        *,
+        after: int | None = None,
+        offset: int = 0,
+        count: bool = True,
+    ) -> CdrPage: ...
+    # All of them, as many as there are when it begins, a piece at a time.
+    def cdr_stream(
+        self, query: CdrQuery, *, after: int | None = None
+    ) -> AsyncIterator[tuple[CdrRow, ...]]: ...
+    async def projects(self, client_id: int) -> tuple[Project, ...]: ...  # that its CDRs name
     async def audit(self, limit: int) -> "tuple[AuditEntry, ...]": ...  # the latest first
     async def totals(self) -> Totals: ...
     async def activity(self, now: float) -> "Activity": ...

@@ -7,7 +7,7 @@ Works for several processes on one machine; what another wrote is noticed by loo
 import asyncio
 import secrets
 import sqlite3
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,12 +18,14 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from dialer.cdr import Cdr
 from dialer.errors import NotFound
+from dialer.histories import CdrPage, CdrQuery, CdrRow, Project
 from dialer.states import ItemStatus
 from dialer.store import (
     attempts,
     audit_rows,
     config_rows,
     dead_letters,
+    histories,
     ingest,
     outbox,
     queue_rows,
@@ -377,7 +379,7 @@ class SqliteStore:
         return await self._read_moment(_NEXT_RETRY_AT, queue_id, server_id, rows.to_micros(after))
 
     async def next_deadline(self) -> float | None:
-        """0.0 while a crash has left items to be ended (`expire_items` ends them)."""
+        """0.0 while a change is unfinished (`expire_items` goes on with it)."""
         deadline, marked = (await self._read(_NEXT_DEADLINE))[0]
         return 0.0 if marked else rows.to_seconds_or_none(deadline)
 
@@ -481,6 +483,25 @@ class SqliteStore:
     ) -> tuple[tuple[int, Cdr], ...]:
         found = await self._fetch(reading.cdrs(client_id, after_id, limit))
         return tuple((id_, rows.load_cdr(record)) for id_, record in found)
+
+    async def cdr_page(
+        self,
+        query: CdrQuery,
+        limit: int,
+        *,
+        after: int | None = None,
+        offset: int = 0,
+        count: bool = True,
+    ) -> CdrPage:
+        return await histories.read_page(self._fetch, query, limit, after, offset, count)
+
+    def cdr_stream(
+        self, query: CdrQuery, *, after: int | None = None
+    ) -> AsyncIterator[tuple[CdrRow, ...]]:
+        return histories.read_stream(self._fetch, query, after)
+
+    async def projects(self, client_id: int) -> tuple[Project, ...]:
+        return await histories.read_projects(self._fetch, client_id)
 
     async def audit(self, limit: int) -> tuple[c.AuditEntry, ...]:
         return tuple(map(audit_rows.read_entry, await self._fetch(audit_rows.latest(limit))))

@@ -52,6 +52,7 @@ CORE = (
     "dialer/errors.py",
     "dialer/fields.py",
     "dialer/fairness.py",
+    "dialer/histories.py",
     "dialer/ids.py",
     "dialer/items.py",
     "dialer/lanes.py",
