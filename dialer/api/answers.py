@@ -6,7 +6,7 @@ empty; a batch's list of errors stands in `errors`. Validation is 400, never 422
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from fastapi import FastAPI, Request, Response
@@ -52,6 +52,10 @@ class ApiError(Exception):
         self.details = details
         self.errors = errors or []
         self.headers = dict(headers or {})
+
+
+ErrorWriter = Callable[[ApiError], Response]
+"""How an API that we serve in another's shape writes an error."""
 
 
 def success(message: str, data: Any) -> dict[str, Any]:  # noqa: ANN401 — any JSON
@@ -114,8 +118,10 @@ def _spell_out(errors: list[FieldError]) -> str:
     return "; ".join(texts) + (f"; and {more} more" if more > 0 else "")
 
 
-def install_handlers(app: FastAPI) -> None:
-    """Make every error of `app`, expected or not, an answer in the documented format."""
+def install_handlers(app: FastAPI, writers: Mapping[str, ErrorWriter] | None = None) -> None:
+    """Make every error of `app`, expected or not, an answer in the documented format: below a path
+    of `writers` in the format that stands there, else in ours."""
+    app.state.error_writers = dict(writers or {})
     app.add_exception_handler(ApiError, _on_api_error)
     app.add_exception_handler(Refused, _on_refused)
     app.add_exception_handler(NotFound, _on_not_found)
@@ -127,44 +133,62 @@ def install_handlers(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _on_surprise)
 
 
+def _find_writer(request: Request) -> ErrorWriter | None:
+    path: str = request.scope["path"]
+    writers: dict[str, ErrorWriter] = request.app.state.error_writers
+    for prefix, writer in writers.items():
+        if path == prefix or path.startswith(f"{prefix}/"):
+            return writer
+    return None
+
+
+def _respond(request: Request, error: ApiError) -> Response:
+    return (_find_writer(request) or answer_error)(error)
+
+
 async def _on_api_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, ApiError)
-    return answer_error(error)
+    return _respond(request, error)
 
 
 async def _on_refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, Refused)
+    writer = _find_writer(request)
+    if writer is not None:
+        return writer(from_refused(error))
     steps = _answer_in_steps(from_refused(error))  # a batch has up to 34,000 errors
     return await take_turns(steps, deps_of(request).clock.monotonic)
 
 
 async def _on_not_found(request: Request, error: Exception) -> Response:
-    return answer_error(ApiError(404, str(error) or NOT_FOUND))
+    return _respond(request, ApiError(404, str(error) or NOT_FOUND))
 
 
 async def _on_conflict(request: Request, error: Exception) -> Response:
-    return answer_error(ApiError(409, str(error) or "Conflict"))
+    return _respond(request, ApiError(409, str(error) or "Conflict"))
 
 
 async def _on_unavailable(request: Request, error: Exception) -> Response:
     log.error("store unavailable", extra={"path": request.url.path, "error": str(error)})
     headers = {"Retry-After": str(RETRY_AFTER)}
-    return answer_error(ApiError(503, UNAVAILABLE, "Nothing was stored", headers=headers))
+    return _respond(request, ApiError(503, UNAVAILABLE, "Nothing was stored", headers=headers))
 
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     message = _STATUS_TEXTS.get(error.status_code, str(error.detail))
-    return answer_error(ApiError(error.status_code, message, headers=error.headers))
+    return _respond(request, ApiError(error.status_code, message, headers=error.headers))
 
 
 async def _on_validation(request: Request, error: Exception) -> Response:
-    return answer_error(ApiError(400, INVALID))
+    return _respond(request, ApiError(400, INVALID))
 
 
 async def _on_disconnect(request: Request, error: Exception) -> Response:
-    return answer_error(ApiError(400, "Request body is incomplete"))  # nobody is left to read it
+    return _respond(
+        request, ApiError(400, "Request body is incomplete")
+    )  # nobody is left to read it
 
 
 async def _on_surprise(request: Request, error: Exception) -> Response:
-    return answer_error(ApiError(500, SURPRISE))
+    return _respond(request, ApiError(500, SURPRISE))

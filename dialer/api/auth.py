@@ -25,8 +25,12 @@ BOOTSTRAP: Final = Client(
 async def authenticate(request: Request) -> Client:
     """The client whose key this is. 401 for no or a wrong key, 429 past its requests a minute, 403
     for a client that is not active. The settings' bootstrap key gives a superuser without a row."""
+    return await identify(request, find_key(request))
+
+
+async def identify(request: Request, key: str | None) -> Client:
+    """As `authenticate`, by a key that stood wherever another API's clients put it."""
     deps = deps_of(request)
-    key = _presented_key(request)
     if key is None:
         raise _unauthorized("no API key was given")
     if _is_bootstrap(key, deps):
@@ -38,7 +42,12 @@ async def authenticate(request: Request) -> Client:
     stored = found[1] if found is not None else None
     if not check_key(key, stored, await deps.store.installation_secret()) or found is None:
         raise _unauthorized()
-    client = found[0]
+    return admit(request, found[0])
+
+
+def admit(request: Request, client: Client) -> Client:
+    """The client, whose credentials were right, when it may make this request: 429 past its
+    requests a minute, 403 when it is not active."""
     count_request(request, client)
     if not client.is_active or client.status != "active":
         raise ApiError(403, "Client is not active")
@@ -94,7 +103,8 @@ def _named_accounts(request: Request, body: dict[str, Any]) -> list[str]:
     return list(dict.fromkeys(name for name in given if isinstance(name, str) and name))
 
 
-def _presented_key(request: Request) -> str | None:
+def find_key(request: Request) -> str | None:
+    """What a request presents as its key: its Bearer, else its X-API-KEY."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and token.strip():
         return token.strip()

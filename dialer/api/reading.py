@@ -31,6 +31,11 @@ async def read_body(request: Request, most: int = SMALL) -> bytes:
     """The whole body. 415 for another type than JSON, 413 past `most` bytes or the settings' limit,
     by Content-Length or (chunked) by what came; what is too large is thrown away as it comes."""
     _check_type(request)
+    return await read_bytes(request, most)
+
+
+async def read_bytes(request: Request, most: int = SMALL) -> bytes:
+    """As `read_body`, whatever type the body says that it is of."""
     limit = min(most, deps_of(request).settings.max_body_bytes)
     declared = request.headers.get("content-length", "")
     size = int(declared) if _WHOLE.fullmatch(declared) else 0

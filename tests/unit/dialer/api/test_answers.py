@@ -3,9 +3,11 @@
 import json
 from collections.abc import Callable
 
+import httpx
 import pytest
+from fastapi import FastAPI, Response
 
-from dialer.api.answers import ApiError, answer_error, from_refused, success
+from dialer.api.answers import ApiError, answer_error, from_refused, install_handlers, success
 from dialer.bodies import NO_DATA, TOO_MANY
 from dialer.errors import FieldError, NotFound, Refused, StoreUnavailable
 from dialer.items import NO_SERVER
@@ -107,3 +109,31 @@ async def test_raised_errors_become_answers(
     _fail(api, monkeypatch, make("Gone"))
     answer = await api.send("GET", BASE + QUEUES)
     assert (answer.status_code, answer.json()["message"]) == (404, "Gone")
+
+
+async def test_an_api_in_anothers_shape_writes_its_own_errors() -> None:
+    app = FastAPI()
+
+    async def refuse() -> None:
+        raise Refused([FieldError("retry", "bad", 0)])
+
+    async def fall() -> None:
+        raise RuntimeError("of ours")
+
+    async def lose() -> None:
+        raise NotFound("lost")
+
+    for path, route in (("/theirs", refuse), ("/theirs/fall", fall), ("/theirsnot", lose)):
+        app.add_api_route(path, route)
+
+    def write(error: ApiError) -> Response:
+        return Response(f"{error.status} {error.message}", error.status, error.headers)
+
+    install_handlers(app, {"/theirs": write})
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://api") as http:
+        seen = [(await http.get(path)).text for path in ("/theirs", "/theirs/fall", "/theirs/x")]
+        assert seen == ["400 Validation failed", "500 Internal server error", "404 Not found"]
+        wrong = await http.post("/theirs")
+        assert (wrong.text, wrong.headers["allow"]) == ("405 Method not allowed", "GET")
+        assert (await http.get("/theirsnot")).json() == {"message": "lost", "status": "error"}
