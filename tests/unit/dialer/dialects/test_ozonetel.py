@@ -1,0 +1,10 @@
+import json
+
+from dialer.dialects.ozonetel import write_report_row
+from tests.unit.dialer.delivery.samples import make_cdr
+from tests.unit.dialer.dialects.samples import HANOI
+
+
+def test_a_record_is_json() -> None:
+    record = write_report_row(make_cdr(), HANOI)
+    assert json.loads(json.dumps(record)) == record
