@@ -135,6 +135,13 @@ class Planner:
                 lane.rescan()
             self._watch(lane)
 
+    def rescan(self, queue_id: int | None = None) -> None:
+        """What waits in this queue, or in all, may be due at other times or have ended."""
+        for lane in self.lanes.values():
+            if queue_id in (None, lane.queue_id):
+                lane.rescan()
+                self._watch(lane)
+
     def retain_queues(self, queue_ids: set[int]) -> None:
         """Forget all queues but these."""
         for queue_id in self._queues.keys() - queue_ids:

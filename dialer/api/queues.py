@@ -102,10 +102,12 @@ async def update_queue(request: Request, queue_id: str) -> Response:
         queue = await deps.store.queue(number, client.id)  # 404 unless it is this client's
         if changes:
             by = name_superuser(caller)
-            queue = await deps.store.change_queue(
-                queue.id, changes, deps.close_item, deps.clock.now(), by
-            )
-            deps.signals.queue_changed(queue.id)
+            try:
+                queue = await deps.store.change_queue(
+                    queue.id, changes, deps.close_item, deps.clock.now(), by
+                )
+            finally:
+                deps.signals.queue_changed(queue.id)  # one that failed half-way too
         shown = show_queue(queue, client.accountcode)
         return success("Queue updated successfully", shown), False
 
@@ -120,9 +122,10 @@ async def flush_queues(request: Request) -> Response:
     refuse_unknown(request)
     deps = deps_of(request)
     by = name_superuser(caller)
-    flushed = await deps.store.flush(client.id, deps.close_item, deps.clock.now(), by)
-    if flushed:
-        deps.signals.clients_changed()
+    try:
+        flushed = await deps.store.flush(client.id, deps.close_item, deps.clock.now(), by)
+    finally:
+        deps.signals.clients_changed()  # one that failed half-way is finished elsewhere
     return answer(success("Queue flushed successfully", {"flushed_count": flushed}))
 
 

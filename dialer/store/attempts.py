@@ -35,6 +35,7 @@ WHERE i.status = 'pending' AND i.queue_id = r.queue_id
     OR i.due_at <= r.at AND q.moved_upto IS NULL AND q.ending IS NOT 'retries')
   AND q.status IN ('pending', 'in-progress') AND NOT q.paused
   AND NOT (q.ending IS 'pending' AND i.id <= coalesce(q.ending_upto, i.id))
+  AND (q.retry OR i.attempts + i.unplaced = 0)
   AND c.is_active AND c.status = 'active' AND NOT c.paused
   AND NOT s.paused AND NOT s.removed AND s.fence = r.fence
   AND EXISTS (SELECT 1 FROM api_keys k WHERE k.client_id = c.id AND k.revoked_at IS NULL)

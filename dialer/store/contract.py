@@ -348,6 +348,8 @@ class Store(Protocol):
     async def items(
         self, queue_id: int, offset: int, limit: int, filters: dict[str, Any] | None = None
     ) -> Page[Item]: ...
+    # What a change or a flush does to very many items (ending them, moving their retries) may go on
+    # after it was answered: nothing of it is dialed meanwhile, and `expire_items` finishes it.
     async def change_queue(
         self,
         queue_id: int,
@@ -375,8 +377,8 @@ class Store(Protocol):
     async def next_retry_at(
         self, queue_id: int, server_id: int, after: float = 0.0
     ) -> float | None: ...  # earliest > after
-    # When `expire_items` has something to do: the earliest deadline of what waits, or 0.0 where a
-    # crash cut short a `change_queue` that was ending items.
+    # When `expire_items` has something to do: the earliest deadline of what waits, or 0.0 while a
+    # `change_queue` or `flush` is unfinished (of many items, or a crash cut it short).
     async def next_deadline(self) -> float | None: ...
     async def expire_items(self, now: float, limit: int, close: CloseItem) -> int: ...
 

@@ -50,7 +50,7 @@ _fresh = _waits & _i.due_at.is_(None)
 _due = _waits & _i.due_at.is_not(None)
 _tried = (_i.attempts > 0) | (_i.unplaced > 0)
 # What a mark ends, in conditions that the partial indexes answer.
-ENDING: Final[dict[str | None, tuple[ColumnElement[bool], ...]]] = {
+ENDING: Final[dict[str, tuple[ColumnElement[bool], ...]]] = {
     _PENDING: (_fresh, _due),
     _RETRIES: (_due & _tried,),
 }
@@ -77,8 +77,8 @@ def change_queue(
         if queue.kind is QueueKind.QUICK:
             raise Conflict("the queue of quick calls is never completed")
         values |= {"closed": True, "ending": _PENDING, "ending_upto": None}
-    elif wanted.get("retry") is False and queue.retry and not _is_flushed(connection, queue_id):
-        values |= {"ending": _RETRIES, "ending_upto": None}
+    elif "retry" in wanted and wanted["retry"] is not queue.retry:
+        values |= _mark_of_retries(connection, queue_id, wanted["retry"])
     if wanted.get("retry_gap", queue.retry_gap) != queue.retry_gap:
         values["moved_upto"] = 0
     if status is not queue.status:
@@ -88,13 +88,17 @@ def change_queue(
         values["status"] = status.value
     connection.execute(update(t.queues).where(t.queues.c.id == queue_id).values(values))
     note(connection, by, "queue.change", queue_id, changes, now)
-    return "ending" in values or "moved_upto" in values
+    return values.get("ending") is not None or "moved_upto" in values
 
 
-def _is_flushed(connection: Connection, queue_id: int) -> bool:
-    """Whether a flush is going on, which ends more than switching retries off does."""
+def _mark_of_retries(connection: Connection, queue_id: int, retry: bool) -> dict[str, Any]:
+    """What becomes of a queue's mark when its retries are switched off or on. A flush under way
+    stays: it goes on with the retries if they are off at its end. On again, what has not ended yet
+    is spared."""
     ending = connection.scalar(select(t.queues.c.ending).where(t.queues.c.id == queue_id))
-    return ending == _PENDING
+    if ending == _PENDING:
+        return {}
+    return {"ending": None if retry else _RETRIES, "ending_upto": None}
 
 
 def mark_all(
@@ -104,7 +108,7 @@ def mark_all(
     attempt of it is granted any more. Queue → how much of that no earlier mark ends anyway."""
     q = t.queues.c
     owned = (q.client_id == client_id) & (q.pending_count > 0)
-    query = select(q.id, q.pending_count, q.ending, q.ending_upto).where(owned)
+    query = select(q.id, q.pending_count, q.retry, q.ending, q.ending_upto).where(owned)
     waiting = {raw[0]: _count_unmarked(connection, *raw) for raw in read_all(connection, query)}
     newest = select(func.max(_i.id)).scalar_subquery()
     ends_all = (q.ending == _PENDING) & q.ending_upto.is_(None)
@@ -119,17 +123,20 @@ def mark_all(
 
 
 def _count_unmarked(
-    connection: Connection, queue_id: int, pending: int, ending: str | None, upto: int | None
+    connection: Connection,
+    queue_id: int,
+    pending: int,
+    retry: bool,
+    ending: str | None,
+    upto: int | None,
 ) -> int:
     """How many of the `pending` items the queue's mark does not name."""
     if ending is None:
         return pending
-    if ending == _RETRIES:
-        unnamed: tuple[ColumnElement[bool], ...] = (_fresh, _due & ~_tried)
-    elif upto is None:
+    if ending == _PENDING and upto is None:
         return 0
-    else:
-        unnamed = (_fresh & (_i.id > upto), _due & (_i.id > upto))
+    behind = _i.id > (upto or 0)
+    unnamed = (_fresh & behind, _due & behind if retry else _due & behind & ~_tried)
     counts = (select(func.count()).where(waiting_in(queue_id), which) for which in unnamed)
     return sum(connection.scalars(count).one() for count in counts)
 
@@ -152,21 +159,23 @@ def end_marked(
     connection: Connection, queue_id: int, limit: int, close: CloseItem, now: float
 ) -> int:
     """End up to `limit` items of a marked queue as terminated; how many. The mark goes with the
-    last."""
-    ending, upto = connection.execute(
-        select(t.queues.c.ending, t.queues.c.ending_upto).where(t.queues.c.id == queue_id)
-    ).one()
-    named = waiting_in(queue_id) if upto is None else waiting_in(queue_id) & (_i.id <= upto)
-    ended = 0
-    for which in ENDING.get(ending, ()):
-        query = select(*CANDIDATE_COLUMNS).where(named, which).limit(limit - ended)
-        candidates = _load_candidates(connection, query)
-        ended += _end_items(connection, candidates, ItemEnd.TERMINATED, close, now)
-        if ended == limit:
+    last; that of a flush is followed by that of retries where these were switched off."""
+    q, ended = t.queues.c, 0
+    mark = select(q.ending, q.ending_upto, q.retry).where(q.id == queue_id)
+    while ended < limit:
+        ending, upto, retry = connection.execute(mark).one()
+        if ending is None:
             return ended
-    if ending is not None:
-        done = {"ending": None, "ending_upto": None}
-        connection.execute(update(t.queues).where(t.queues.c.id == queue_id).values(done))
+        named = waiting_in(queue_id) if upto is None else waiting_in(queue_id) & (_i.id <= upto)
+        for which in ENDING[ending]:
+            query = select(*CANDIDATE_COLUMNS).where(named, which).limit(limit - ended)
+            candidates = _load_candidates(connection, query)
+            ended += _end_items(connection, candidates, ItemEnd.TERMINATED, close, now)
+            if ended == limit:
+                return ended
+        behind = None if upto is None or retry else _RETRIES
+        done = {"ending": behind, "ending_upto": None}
+        connection.execute(update(t.queues).where(q.id == queue_id).values(done))
     return ended
 
 
@@ -187,22 +196,27 @@ def expired(now: float, limit: int) -> Select[Any]:
 
 
 def marked_queues(connection: Connection) -> list[int]:
-    query = select(t.queues.c.id).where(t.queues.c.ending.is_not(None))
+    """Those with the least to end first: none waits long behind one of very many items."""
+    q = t.queues.c
+    query = select(q.id).where(q.ending.is_not(None)).order_by(q.pending_count, q.id)
     return [raw[0] for raw in read_all(connection, query)]
 
 
 def expire_items(connection: Connection, now: float, limit: int, close: CloseItem) -> int:
-    """End up to `limit` items: what is left of an unfinished change first, then those whose
-    deadline has come. How many ended. Of waits that are to be moved a piece is."""
-    ended = 0
-    for queue_id in marked_queues(connection):
+    """End up to `limit` items: those whose deadline has come, and what is left of unfinished
+    changes, to which half the limit belongs. How many ended. Of waits that are to be moved a piece
+    is."""
+    marked = marked_queues(connection)
+    share = (limit + 1) // 2 if marked else limit
+    candidates = _load_candidates(connection, expired(now, share))
+    ended = _end_items(connection, candidates, ItemEnd.EXPIRED, close, now)
+    for queue_id in marked:
         ended += end_marked(connection, queue_id, limit - ended, close, now)
         if ended == limit:
-            return ended
+            break
     for queue_id in moving_queues(connection)[:1]:
         move_some(connection, queue_id)
-    candidates = _load_candidates(connection, expired(now, limit - ended))
-    return ended + _end_items(connection, candidates, ItemEnd.EXPIRED, close, now)
+    return ended
 
 
 def _load_candidates(connection: Connection, query: Select[Any]) -> list[Candidate]:

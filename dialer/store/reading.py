@@ -13,6 +13,7 @@ from sqlalchemy import (
     JSON,
     ColumnElement,
     Connection,
+    ScalarSelect,
     Select,
     Table,
     bindparam,
@@ -49,6 +50,7 @@ QUEUE_FILTERS: Final = frozenset({"id", "name", "status", "kind", "retry", "paus
 ITEM_FILTERS: Final = frozenset(
     {"id", "batch_id", "status", "call_id", "number", "disposition", "server_id", "connected"}
 )
+_LARGEST_ID: Final = 2**63 - 1
 # Attempts a minute that `activity` can tell; more would be counted as this many.
 _MOST_A_MINUTE: Final = 240_000
 
@@ -97,6 +99,7 @@ async def fetch_prepared(
 
 
 def waiting(queue_id: int, server_id: int, after_id: int, limit: int) -> Select[Any]:
+    """Without those that are being ended: what came in behind them need not wait for that."""
     return (
         select(*CANDIDATE_COLUMNS)
         .where(
@@ -104,15 +107,22 @@ def waiting(queue_id: int, server_id: int, after_id: int, limit: int) -> Select[
             _i.server_id == server_id,
             _waits,
             _i.due_at.is_(None),
-            _i.id > after_id,
+            _i.id > func.max(after_id, _ended_upto(queue_id)),
         )
         .order_by(_i.id)
         .limit(limit)
     )
 
 
+def _ended_upto(queue_id: int) -> ScalarSelect[int]:
+    """Up to which id everything of a queue that waits is being ended."""
+    upto = case((_q.ending == "pending", func.coalesce(_q.ending_upto, _LARGEST_ID)), else_=0)
+    return select(upto).where(_q.id == queue_id).scalar_subquery()
+
+
 def due_retries(queue_id: int, server_id: int, now: int, limit: int) -> Select[Any]:
-    """None while they are being ended or their waits reckoned anew: nothing is before NULL."""
+    """None while they are being ended or their waits reckoned anew: nothing is before NULL. As in
+    `waiting`, what came in behind a flush does not wait for that."""
     is_held = func.coalesce(_q.ending == "retries", False) | _q.moved_upto.is_not(None)
     until = select(case((~is_held, now))).where(_q.id == queue_id).scalar_subquery()
     return (
@@ -123,6 +133,7 @@ def due_retries(queue_id: int, server_id: int, now: int, limit: int) -> Select[A
             _waits,
             _i.due_at.is_not(None),
             _i.due_at <= until,
+            _i.id > _ended_upto(queue_id),
         )
         .order_by(_i.due_at, _i.id)
         .limit(limit)

@@ -63,6 +63,8 @@ _GONE_CALLBACKS: Final = reading.prepare(receivers.gone_callbacks)
 SETTLE_LINGER: Final = 0.002
 RECORD_LINGER: Final = 0.05
 LOOK_EVERY: Final = 0.25
+# How long a change of very many items is waited for; `expire_items` does the rest.
+PATIENCE: Final = 2.0
 _SECRET_BYTES: Final = 32
 
 
@@ -75,9 +77,10 @@ class SqliteStore:
         settle_linger: float = SETTLE_LINGER,
         record_linger: float = RECORD_LINGER,
         look_every: float = LOOK_EVERY,
+        patience: float = PATIENCE,
     ) -> None:
         self._url = sqlite_url(url)
-        self._look_every = look_every
+        self._look_every, self._patience = look_every, patience
         path = Path(self._url.database or "")
         self._claim = Claim(path)
         self._wire_log = WireLog(path.with_name(path.name + ".wire"))
@@ -335,10 +338,13 @@ class SqliteStore:
         return sum(waiting.values())
 
     async def _go_on(self, queue_ids: Iterable[int], close: c.CloseItem, now: float) -> None:
-        """Do what these queues' marks name, a piece a transaction: other writes get their turn."""
+        """Do what these queues' marks name, a piece a transaction: other writes get their turn.
+        What is not done in time is left to `expire_items`."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self._patience
         for queue_id in queue_ids:
             piece = partial(queue_rows.go_on, queue_id=queue_id, close=close, now=now)
-            while await self._run(piece):
+            while loop.time() < until and await self._run(piece):
                 pass
 
     # The worker.

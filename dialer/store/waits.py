@@ -63,5 +63,6 @@ def move_some(connection: Connection, queue_id: int) -> bool:
 
 
 def moving_queues(connection: Connection) -> list[int]:
-    query = select(_q.id).where(_q.moved_upto.is_not(None))
+    """The smallest first: none waits long behind one of very many items."""
+    query = select(_q.id).where(_q.moved_upto.is_not(None)).order_by(_q.total_count, _q.id)
     return [raw[0] for raw in read_all(connection, query)]

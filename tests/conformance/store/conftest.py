@@ -1,6 +1,7 @@
 """The stores that the suite runs against: every adapter of the contract is one more parameter."""
 
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,6 +59,12 @@ def open_again(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], S
 
 @pytest.fixture
 async def stored(open_again: Callable[[], Store]) -> AsyncIterator[Stored]:
+    async with open_stored(open_again) as stored:
+        yield stored
+
+
+@asynccontextmanager
+async def open_stored(open_again: Callable[[], Store]) -> AsyncIterator[Stored]:
     store = open_again()
     await store.open()
     server = await store.add_server(make.SERVER, make.NOW)

@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 from dialer.errors import SettingsError, StoreUnavailable
+from dialer.lanes import Lane
 from dialer.planner import Planner
 from dialer.reporting import Reporter
 from dialer.states import ItemEnd, QueueStatus
 from dialer.store.contract import Candidate, CloseItem, EndedItem, Queue, Server, Snapshot
-from dialer.upkeep import EXPIRE_AT_ONCE, Upkeep, address_of
+from dialer.upkeep import EXPIRE_AT_ONCE, UNFINISHED, Upkeep, address_of
 from tests.unit.dialer.builders import make_client, make_item, make_queue, make_server
 from tests.unit.dialer.clocks import FakeClock
 
@@ -23,6 +24,7 @@ class Records:
         self.queue_now: Queue = make_queue()
         self.expiring: list[Candidate] = []
         self.deadline: float | None = None
+        self.pieces = 0  # of an unfinished change
         self.asked = asyncio.Event()
         self.snapshots = 0
         self.broken = 0
@@ -39,6 +41,9 @@ class Records:
         return self.queue_now, (1,)
 
     async def expire_items(self, now: float, limit: int, close: CloseItem) -> int:
+        self.pieces -= self.pieces > 0
+        if self.deadline == UNFINISHED and not self.pieces:
+            self.deadline = None
         part, self.expiring = self.expiring[:limit], self.expiring[limit:]
         for item in part:
             client = make_client(1, callback_url="https://client.example/")
@@ -138,6 +143,51 @@ async def test_items_past_their_deadline_end_in_portions_and_their_client_is_tol
     await asyncio.gather(task, return_exceptions=True)
     assert len(office.records.closed) == EXPIRE_AT_ONCE + 3
     assert office.deliveries_woken == 2
+
+
+def satisfied_lane(office: Office) -> Lane:
+    """A lane for which the store holds nothing more."""
+    lane = office.planner.lanes[1, 1]
+    lane.more, lane.retry_load_at = False, None
+    return lane
+
+
+def expects(lane: Lane) -> tuple[bool, float | None]:
+    return lane.more, lane.retry_load_at
+
+
+async def test_an_unfinished_change_is_finished_and_then_its_queue_is_looked_at_anew() -> None:
+    office = Office()
+    await office.upkeep.refresh()
+    lane = satisfied_lane(office)
+    office.records.deadline = UNFINISHED
+    office.records.pieces = 3
+    office.woken.clear()
+    task = asyncio.ensure_future(office.upkeep.expire())
+    async with asyncio.timeout(5):
+        await office.woken.wait()
+    assert office.records.pieces == 0
+    assert expects(lane) == (True, 0.0)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_changed_queue_is_looked_at_anew_and_its_rest_is_done() -> None:
+    office = Office()
+    await office.upkeep.refresh()
+    lane = satisfied_lane(office)
+    await office.after("check_queue", 1)
+    assert expects(lane) == (False, None)
+    await office.after("queue_changed", 1)
+    assert expects(lane) == (True, 0.0)
+    task = asyncio.ensure_future(office.upkeep.expire())
+    async with asyncio.timeout(5):
+        await office.records.asked.wait()
+        office.records.asked.clear()
+        office.upkeep.queue_changed(1)
+        await office.records.asked.wait()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 async def test_new_items_move_the_alarm_for_deadlines() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from dialer.api.queues import read_changes
-from dialer.errors import Refused
+from dialer.errors import Refused, StoreUnavailable
 from dialer.states import QueueStatus
 from tests.unit.dialer.api.conftest import Api
 from tests.unit.dialer.test_batch import DOCUMENT
@@ -254,6 +254,21 @@ async def test_a_flush_is_for_ones_own_or_by_a_superuser(api: Api) -> None:
         "client.flush",
         "alpha",
     )
+
+
+async def test_a_change_that_fails_half_way_is_heard_of_by_who_finishes_it(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: object) -> None:
+        raise StoreUnavailable("the disk is full")
+
+    queue_id = (await api.load(batch_id=1, count=3))["queue_id"]
+    api.signals.told.clear()
+    for name in ("flush", "change_queue"):
+        monkeypatch.setattr(api.store, name, fail)
+    assert (await api.get(FLUSH)).status_code == 503
+    assert (await api.put(update(queue_id), json={"retry": False})).status_code == 503
+    assert api.signals.told == [("clients_changed", None), ("queue_changed", queue_id)]
 
 
 async def test_calls_that_a_superuser_places_are_noted(api: Api) -> None:
