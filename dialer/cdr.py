@@ -144,8 +144,9 @@ def _is_connected(report: CallReport, application: str | None) -> bool:
 
 
 def _error_message(report: CallReport) -> str | None:
+    """Why the call was not answered; of an answered one why its end is an estimate."""
     if report.disposition is Disposition.ANSWERED:
-        return None
+        return report.detail if report.end_estimated else None
     return report.detail or report.cause_text
 
 

@@ -23,6 +23,7 @@ from ami import (
     Message,
     Originate,
     OriginateAnswered,
+    ServerBooted,
     live_channels,
     translate,
 )
@@ -45,6 +46,11 @@ TOLD = frozenset({LinkState.UP, LinkState.DOWN, LinkState.REFUSED, LinkState.SHU
 
 LIST_RETRY = 2.0
 """Seconds before a list of channels that failed is asked for again."""
+
+
+NOTHING_LEFT = "nothing was left of it when Asterisk was asked"
+RESTARTED = "Asterisk was restarted"
+"""Why calls are over whose end was not seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +90,7 @@ class ServerLink:
         self._told: tuple[LinkState, str] | None = None
         self._restarted_at: float | None = None
         self._up_at = float("-inf")  # monotonic
+        self._booted_at = float("-inf")  # monotonic: this Asterisk's start, as it said at the login
         self._renewed = False  # the status was asked for a moment ago, when the link came up
         self._look = asyncio.Event()
         self._look_again_at: float | None = None  # monotonic: when to ask for the confirming list
@@ -138,7 +145,7 @@ class ServerLink:
         and may have seen answered."""
         wall, now = self._clock.now(), self._clock.monotonic()
         self.tracker.resume(channel_id, action_id, opened_at, now, answered_at)
-        self._sent_at[channel_id] = now - max(wall - opened_at, SETTLING)
+        self._sent_at[channel_id] = now - max(wall - opened_at, 0.0)
         self.look()
 
     def look(self) -> None:
@@ -166,6 +173,8 @@ class ServerLink:
         if event is not None:
             if failpoints.armed:
                 failpoints.reach(f"event.{type(event).__name__}")
+            if isinstance(event, ServerBooted) and event.uptime is not None:
+                self._booted_at = self._clock.monotonic() - event.uptime
             ours = isinstance(event, OriginateAnswered) and self.tracker.awaits(event.action_id)
             self._emit(self.tracker.apply(event, self._clock.monotonic()))
             if ours:
@@ -294,13 +303,12 @@ class ServerLink:
                 failpoints.reach("reconcile.adopted")
             if now - self._sent_at[channel_id] > self._max_call_duration + OVERLONG_GRACE:
                 overlong += [channel_id, *(c.uniqueid for c in own if c.uniqueid != channel_id)]
-        why = "nothing was left of it when Asterisk was asked"
-        if restarted_at is not None:
-            why = "Asterisk was restarted"
         for channel_id in found.gone:
             if channel_id in legs:
                 self._emit(self.tracker.lose_leg(legs[channel_id], channel_id, now))
             else:
+                restarted = restarted_at is not None or self._sent_at[channel_id] < self._booted_at
+                why = RESTARTED if restarted else NOTHING_LEFT
                 self._emit(self.tracker.settle_absent(channel_id, at, now, why))
             if failpoints.armed:
                 failpoints.reach("reconcile.gone")

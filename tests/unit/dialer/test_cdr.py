@@ -63,6 +63,14 @@ def test_an_unanswered_call_rang_until_its_end_and_bills_nothing() -> None:
     assert (cdr.final, cdr.next_attempt_at) == (False, 500.0)
 
 
+def test_an_answered_call_says_why_its_end_is_an_estimate_and_nothing_else() -> None:
+    lost = make_report(end_estimated=True, detail="Asterisk was restarted")
+    cdr = build_cdr(lost, FACTS, final=True, next_attempt_at=None)
+    assert (cdr.disposition, cdr.error_message) == ("answered", "Asterisk was restarted")
+    seen = replace(lost, end_estimated=False)
+    assert build_cdr(seen, FACTS, final=True, next_attempt_at=None).error_message is None
+
+
 def test_what_the_client_gave_is_passed_on() -> None:
     cdr = build_cdr(make_report(), FACTS, final=True, next_attempt_at=None)
     assert (cdr.project, cdr.contact_number, cdr.customer_name) == ("spring", "4915112345", "Jo")

@@ -264,6 +264,36 @@ async def test_what_an_earlier_life_saw_answered_is_answered(desk: Desk) -> None
     assert (report.disposition, report.end_estimated) == ("answered", True)
 
 
+@pytest.mark.parametrize(
+    ("uptime", "why"),
+    [
+        (2, "Asterisk was restarted"),
+        (900, "nothing was left of it when Asterisk was asked"),
+        (None, "nothing was left of it when Asterisk was asked"),
+    ],
+)
+async def test_a_new_life_knows_by_the_uptime_whether_asterisk_was_restarted(
+    desk: Desk, uptime: int | None, why: str
+) -> None:
+    """Both were restarted: this process never saw the Asterisk that had the call."""
+    desk.link.resume("chan-1", "act-1", desk.clock.now() - 9)
+    said = "" if uptime is None else f"\r\nUptime: {uptime}"
+    desk.client.on_event(event(f"Event: FullyBooted\r\nStatus: Fully Booted{said}"))
+    desk.client.come_up()
+    await desk.compare((), ())
+    assert [(report.disposition, report.detail) for report in desk.reports] == [("unknown", why)]
+
+
+async def test_a_call_placed_since_asterisk_started_was_not_ended_by_that(desk: Desk) -> None:
+    desk.client.on_event(event("Event: FullyBooted\r\nUptime: 5"))
+    desk.client.come_up()
+    desk.link.resume("chan-1", "act-1", desk.clock.now() - 4)
+    await desk.compare((), ())
+    assert [report.detail for report in desk.reports] == [
+        "nothing was left of it when Asterisk was asked"
+    ]
+
+
 async def test_a_call_written_just_before_the_link_was_lost_is_settled_by_two_lists(
     desk: Desk,
 ) -> None:
