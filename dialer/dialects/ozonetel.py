@@ -102,7 +102,7 @@ def _write_calls(source: Source, told: Told, view: View) -> dict[str, Any]:
         "UUI": source.call_id,
         "CallerID": told.caller.number,
         "DID": told.caller.number,
-        "CampaignName": source.project or view.queue_name,
+        "CampaignName": source.project or "",
         "CustomerDialStatus": source.disposition,
         "CustomerRingTime": format_span(told.ring_seconds),
         "DialOutName": source.customer_name or "",

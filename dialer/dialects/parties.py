@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 
 from dialer.cdr import Cdr
-from dialer.dialects.view import App, Source
-
-_AGENTS = frozenset({"dial", "queue"})  # applications that bring the call to somebody
+from dialer.dialects.view import Source
+from dialer.histories import name_source
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +35,10 @@ class Caller:
 
 
 def read_caller(caller_id: str | None) -> Caller:
-    """`Your Company <1001>` → Your Company, 1001; a text without brackets is the number."""
-    name, bracket, rest = (caller_id or "").rpartition("<")
-    if not bracket:
-        return Caller("", rest.strip())
-    return Caller(name.strip().strip('"').strip(), rest.rstrip("> ").strip())
+    """`Your Company <1001>` → Your Company, 1001. The number is the one that CDRs are found by."""
+    number = name_source(caller_id) or ""
+    name, bracket, _ = (caller_id or "").rpartition("<")
+    return Caller(name.strip().strip('"').strip() if bracket else "", number)
 
 
 def find_extension(source: Source) -> str:
@@ -64,13 +62,6 @@ def find_queue(source: Source) -> str:
     if _folded(source) != "queue" or not source.data:
         return ""
     return source.data.partition(",")[0]
-
-
-def choose_app(source: Source, quick: bool) -> App:
-    """What the call was for, in the words of `/v2/cdr`."""
-    if quick:
-        return App.DIAL
-    return App.AUTODIALER if _folded(source) in _AGENTS else App.AUTOCALL
 
 
 def read_channel(name: str) -> Party | None:

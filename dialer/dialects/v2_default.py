@@ -7,10 +7,10 @@ from typing import Any, Final
 
 from dialer.cdr import Cdr
 from dialer.dialects import v2_flex
-from dialer.dialects.parties import choose_app
 from dialer.dialects.told import format_moment, tell
-from dialer.dialects.view import App, Source, View
+from dialer.dialects.view import Source, View
 from dialer.dialects.words import freeze, invert
+from dialer.histories import App, name_app
 
 WORDS: Final[Mapping[str, str]] = freeze(
     {name: word.upper().replace("-", "_") for name, word in v2_flex.WORDS.items()}
@@ -81,7 +81,7 @@ CAUSES: Final[Mapping[int, str]] = MappingProxyType(
 def write_default(source: Source, view: View) -> dict[str, Any]:
     """One record of the list, and the whole answer for one call."""
     told = tell(source)
-    app = choose_app(source, view.quick)
+    app = name_app(view.quick, source.application)
     return {
         "id": source.cdr_id if isinstance(source, Cdr) else "",
         "sip_call_id": told.sip_call_id,

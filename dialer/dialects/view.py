@@ -10,13 +10,11 @@ from dialer.cdr import Cdr
 @dataclass(frozen=True, slots=True)
 class View:
     """How one record is shown. `zone` is the client's; `row_id` the integer id of its row among the
-    CDRs, None for an item that ended without an attempt; `quick`: a quick call, not a batch's;
-    `queue_name` the name of the queue it was in."""
+    CDRs, None for an item that ended without an attempt; `quick`: a quick call, not a batch's."""
 
     zone: ZoneInfo
     row_id: int | None
     quick: bool
-    queue_name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +54,3 @@ class CdrMapping(StrEnum):
 
     DEFAULT = "default"
     FLEX = "flex"
-
-
-class App(StrEnum):
-    """What a call was for, as `/v2/cdr` names it."""
-
-    DIAL = "dial"  # a quick call
-    AUTODIALER = "autodialer"  # to an agent: Dial and Queue
-    AUTOCALL = "autocall"  # any other application

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from dialer.dialects import Closing, View
 
-HANOI = View(ZoneInfo("Asia/Ho_Chi_Minh"), row_id=29056, quick=False, queue_name="spring 2024")
+HANOI = View(ZoneInfo("Asia/Ho_Chi_Minh"), row_id=29056, quick=False)
 
 
 def make_closing(**changes: Any) -> Closing:

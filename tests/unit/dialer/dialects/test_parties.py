@@ -1,10 +1,8 @@
 import pytest
 
 from ami import LegB
-from dialer.dialects import App
 from dialer.dialects.parties import (
     Party,
-    choose_app,
     find_extension,
     find_queue,
     read_caller,
@@ -74,28 +72,14 @@ def test_the_queue_of_a_call() -> None:
 
 
 @pytest.mark.parametrize(
-    ("application", "quick", "app"),
-    [
-        ("Dial", True, App.DIAL),
-        ("Playback", True, App.DIAL),
-        ("Dial", False, App.AUTODIALER),
-        ("queue", False, App.AUTODIALER),
-        ("Playback", False, App.AUTOCALL),
-        (None, False, App.AUTOCALL),
-    ],
-)
-def test_what_a_call_was_for(application: str | None, quick: bool, app: App) -> None:
-    assert choose_app(make_cdr(application=application), quick) is app
-
-
-@pytest.mark.parametrize(
     ("caller_id", "name", "number", "text"),
     [
         ("Your Company <1001>", "Your Company", "1001", '"Your Company" <1001>'),
         ('"John Doe" <0312000000>', "John Doe", "0312000000", '"John Doe" <0312000000>'),
         ("<1001>", "", "1001", "1001"),
         ("1001", "", "1001", "1001"),
-        ("Company <>", "Company", "", "Company"),
+        ("+1 (555) 010-0", "", "+15550100", "+15550100"),
+        ("anonymous", "", "anonymous", "anonymous"),
         ("", "", "", ""),
         (None, "", "", ""),
     ],
