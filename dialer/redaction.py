@@ -24,8 +24,8 @@ SHORTEST_IN_URL: Final = 6
 DEEPEST: Final = 6
 """Levels of a nested value that are looked into; what lies deeper is masked as text."""
 
-_HEADERS: Final = r"(?:proxy-)?authorization|x-api-key|(?:x-)?idempotency-key|(?:set-)?cookie"
-_SECRET_NAMES: Final = rf"{_HEADERS}|api[_-]?key|password|passwd|secret|token"
+_HEADERS: Final = r"(?:proxy-)?authorization|x-api-key|apikey|(?:x-)?idempotency-key|(?:set-)?cookie"
+_SECRET_NAMES: Final = rf"{_HEADERS}|api[_-]?(?:key|hash)|password|passwd|secret|token"
 _SECRET_FIELD: Final = re.compile(rf"(?:.*_)?(?:{_SECRET_NAMES})", re.IGNORECASE)
 
 # `Authorization: Bearer x`, `api_key=x`, `'token': 'x'`, `(b'x-api-key', b'x')`; no prose
@@ -41,6 +41,7 @@ _BEARER: Final = re.compile(r"\b(Bearer|Basic)\s+[A-Za-z0-9._~+/=-]{4,}", re.IGN
 # A secret on the AMI wire may hold blanks: it ends with its line, whether raw or as repr shows it.
 _AMI_SECRET: Final = re.compile(r"(?:\b|(?<=\\n))Secret: [^\r\n\\]+")
 _API_KEY: Final = re.compile(r"(?<![0-9A-Za-z])dk_\w+")
+_ACCESS_TOKEN: Final = re.compile(r"(?<![0-9A-Za-z])dt_[\w-]{16,}")
 _SIGNING_SECRET: Final = re.compile(r"(?<![0-9A-Za-z])whsec_[A-Za-z0-9+/=]+")
 _URL: Final = re.compile(
     r"(?P<scheme>\b[A-Za-z][A-Za-z0-9+.\-]{0,30}://)(?P<user>[^\s/?#'\"<>]*@)?"
@@ -107,6 +108,8 @@ class Redactor:
             text = self._known.sub(MASK, text)
         if "dk_" in text:
             text = _API_KEY.sub(f"dk_{MASK}", text)
+        if "dt_" in text:
+            text = _ACCESS_TOKEN.sub(f"dt_{MASK}", text)
         if "whsec_" in text:
             text = _SIGNING_SECRET.sub(f"whsec_{MASK}", text)
         if ":" in text or "=" in text or "'" in text:
