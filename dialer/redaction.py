@@ -24,7 +24,9 @@ SHORTEST_IN_URL: Final = 6
 DEEPEST: Final = 6
 """Levels of a nested value that are looked into; what lies deeper is masked as text."""
 
-_HEADERS: Final = r"(?:proxy-)?authorization|x-api-key|apikey|(?:x-)?idempotency-key|(?:set-)?cookie"
+_HEADERS: Final = (
+    r"(?:proxy-)?authorization|x-api-key|apikey|(?:x-)?idempotency-key|(?:set-)?cookie"
+)
 _SECRET_NAMES: Final = rf"{_HEADERS}|api[_-]?(?:key|hash)|password|passwd|secret|token"
 _SECRET_FIELD: Final = re.compile(rf"(?:.*_)?(?:{_SECRET_NAMES})", re.IGNORECASE)
 
