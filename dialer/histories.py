@@ -38,6 +38,13 @@ def name_app(quick: bool, application: str | None) -> App:
     return App.AUTODIALER if (application or "").lower() in _TALKED else App.AUTOCALL
 
 
+def name_source(caller_id: str | None) -> str | None:
+    """The number that a call came from: that of its caller ID (`"Name" <number>`), or the whole
+    text of one that has no number. None: there is none."""
+    text = (caller_id or "").strip()
+    return find_number(text) or text or None
+
+
 @dataclass(frozen=True, slots=True)
 class HourWindow:
     """The hours of the day in which a call began, by the clock on the wall of `zone` (an IANA
@@ -53,7 +60,8 @@ class HourWindow:
 @dataclass(frozen=True, slots=True)
 class CdrQuery:
     """Which CDRs are wanted: those that meet everything that is given here. Texts are compared as
-    they are written; a set that is empty is met by nothing."""
+    they are written; a set that is empty is met by nothing. The number called from is
+    `name_source`'s, the extension that of `dialer.dialects.parties.find_extension`."""
 
     client_id: int | None  # None: every client's
     started_from: float | None = None  # epoch seconds; the call began then or later
@@ -63,12 +71,13 @@ class CdrQuery:
     dispositions: frozenset[str] | None = None  # our words (docs/dialing.md)
     apps: frozenset[App] | None = None
     directions: frozenset[Direction] | None = None
-    extension: str | None = None  # the second leg's endpoint (`name_extension`)
-    number: str | None = None  # the number dialed, or the one called from (`name_source`)
+    extension: str | None = None  # the second leg's endpoint
+    number: str | None = None  # the number dialed, or the one called from
     number_part: str | None = None  # occurs in one of the two
     source_part: str | None = None  # occurs in the number called from
     destination_part: str | None = None  # occurs in the number dialed
     projects: frozenset[str] | None = None
+    project_number: int | None = None  # see `Project`
     queue_id: int | None = None
     queue_name: str | None = None
     server_code: str | None = None
@@ -79,7 +88,7 @@ class CdrQuery:
     id: int | None = None
     cdr_id: str | None = None
     call_id: str | None = None
-    channel_id: str | None = None  # the wire's, in any case: Asterisk's Uniqueid and Linkedid
+    uniqueid: str | None = None  # the ChannelId that outsiders see (`pbx.find_uniqueid`)
     sip_call_id: str | None = None
 
 
@@ -91,10 +100,6 @@ class CdrRow:
     cdr: Cdr
     quick: bool  # of a quick call, not of a batch
     queue_name: str
-
-    @property
-    def app(self) -> App:
-        return name_app(self.quick, self.cdr.application)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,19 +120,3 @@ class Project:
 
     number: int
     name: str
-
-
-def name_source(caller_id: str | None) -> str | None:
-    """The number that a call came from: that of its caller ID (`"Name" <number>`), or the whole
-    text of one that has no number. None: there is none."""
-    text = (caller_id or "").strip()
-    return find_number(text) or text or None
-
-
-def name_extension(application: str | None, data: str | None) -> str | None:
-    """The endpoint of the second leg of a `Dial`: of `PJSIP/101` and of `PJSIP/0987@101` that is
-    `101`. None for other applications, and where there is none."""
-    if (application or "").lower() != "dial" or not data:
-        return None
-    target = data.split(",", 1)[0].split("/", 1)[-1]
-    return target.rsplit("@", 1)[-1].split("/", 1)[0] or None

@@ -7,6 +7,8 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Select, select
 
+from dialer.dialects.parties import find_extension
+from dialer.dialects.pbx import find_uniqueid
 from dialer.histories import (
     CdrPage,
     CdrQuery,
@@ -14,7 +16,7 @@ from dialer.histories import (
     Direction,
     HourWindow,
     Project,
-    name_extension,
+    name_app,
     name_source,
 )
 from dialer.states import QueueKind
@@ -117,10 +119,9 @@ def _meets(query: CdrQuery, row: CdrRow) -> bool:
 
 def _exactly(query: CdrQuery, row: CdrRow) -> tuple[tuple[object, object], ...]:
     cdr = row.cdr
-    channel_id = None if query.channel_id is None else query.channel_id.lower()
     return (
         (query.duration, cdr.duration),
-        (query.extension, name_extension(cdr.application, cdr.data)),
+        (query.extension, find_extension(cdr)),
         (query.queue_id, cdr.queue_id),
         (query.queue_name, row.queue_name),
         (query.server_code, cdr.server_code),
@@ -128,7 +129,7 @@ def _exactly(query: CdrQuery, row: CdrRow) -> tuple[tuple[object, object], ...]:
         (query.recorded, cdr.recording_path is not None),
         (query.final, cdr.final),
         (query.call_id, cdr.call_id),
-        (channel_id, cdr.channel_id.lower()),
+        (query.uniqueid, find_uniqueid(cdr)),
         (query.sip_call_id, cdr.sip_call_id),
     )
 
@@ -136,7 +137,7 @@ def _exactly(query: CdrQuery, row: CdrRow) -> tuple[tuple[object, object], ...]:
 def _among(query: CdrQuery, row: CdrRow) -> tuple[tuple[frozenset[Any] | None, object], ...]:
     return (
         (query.dispositions, row.cdr.disposition),
-        (query.apps, row.app),
+        (query.apps, name_app(row.quick, row.cdr.application)),
         (query.directions, Direction.OUTBOUND),
         (query.projects, row.cdr.project),
     )

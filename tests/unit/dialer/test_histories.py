@@ -2,7 +2,7 @@
 
 import pytest
 
-from dialer.histories import App, name_app, name_extension, name_source
+from dialer.histories import App, CdrQuery, name_app, name_source
 
 
 @pytest.mark.parametrize(
@@ -35,22 +35,8 @@ def test_where_a_call_came_from(caller_id: str | None, source: str | None) -> No
     assert name_source(caller_id) == source
 
 
-@pytest.mark.parametrize(
-    ("application", "data", "extension"),
-    [
-        ("Dial", "PJSIP/101,30", "101"),
-        ("dial", "PJSIP/0987654321@endpoint2,30,g", "endpoint2"),
-        ("Dial", "SIP/trunk/0987", "trunk"),
-        ("Dial", "Local/5@agents/n", "agents"),
-        ("Dial", "101", "101"),
-        ("Dial", ",30", None),
-        ("Dial", "", None),
-        ("Dial", None, None),
-        ("Queue", "sales", None),
-        (None, "PJSIP/101", None),
-    ],
-)
-def test_the_endpoint_of_the_second_leg(
-    application: str | None, data: str | None, extension: str | None
-) -> None:
-    assert name_extension(application, data) == extension
+def test_equal_questions_are_one() -> None:
+    """What is counted for one of them is kept for the other (dialer.store.histories)."""
+    one, same = (CdrQuery(1, apps=frozenset(App), dispositions=frozenset("ab")) for _ in range(2))
+    assert {one: "counted"}[same] == "counted"
+    assert one != CdrQuery(2, apps=frozenset(App), dispositions=frozenset("ab"))
