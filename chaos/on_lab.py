@@ -25,6 +25,10 @@ class OnLab:
         return self.lab.pbx1.username
 
     @property
+    def onlooker(self) -> str:
+        return self.lab.pbx1.username
+
+    @property
     def secret(self) -> str:
         return self.lab.pbx1.secret
 

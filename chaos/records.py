@@ -33,15 +33,25 @@ class Login:
 
 
 @dataclass(frozen=True, slots=True)
+class Loss:
+    """A connection that ended. `by`: who ended it, `asterisk` or `dialer`."""
+
+    at: float
+    connection: int
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
 class Wire:
     """Everything that the witness between dialer and Asterisk saw. `most_live`: the most calls of
-    the dialer's that were live at one moment."""
+    the dialer's that were live at one moment. `losses` has no links that the campaign cut."""
 
     originates: tuple[Originate, ...]
     answered: tuple[Told, ...]
     ended: tuple[Told, ...]
     logins: tuple[Login, ...]
     most_live: int
+    losses: tuple[Loss, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

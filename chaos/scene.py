@@ -51,6 +51,9 @@ class FarEnd(Protocol):
     def username(self) -> str: ...
     @property
     def secret(self) -> str: ...
+    @property
+    def onlooker(self) -> str:
+        """The AMI user of the witness's own session, with the same secret."""
 
     def rang(self, prefix: str) -> tuple[str, ...]:
         """Numbers that begin with `prefix`, once for every call that came."""
@@ -64,6 +67,7 @@ class Simulated:
     host: str = "127.0.0.1"
     username: str = "dialer"
     secret: str = "dialer-lab"
+    onlooker: str = "dialer"
 
     @property
     def port(self) -> int:
@@ -178,7 +182,7 @@ async def set_scene(
         wire = stack.enter_context(
             run_witness(
                 *(serve_wire, str(folder / "wire.jsonl"), asterisk.host, asterisk.port),
-                *(asterisk.username, asterisk.secret),
+                *(asterisk.onlooker, asterisk.secret),
             )
         )
         yield Scene(folder, options, asterisk, wire, receivers, nursery, tell, extra or {})

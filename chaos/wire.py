@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from chaos.records import Login, Originate, Told, Wire
+from chaos.records import Login, Loss, Originate, Told, Wire
 from chaos.witness_process import Pipe, answer
 
 _END: Final = b"\r\n\r\n"
@@ -82,12 +82,16 @@ class Log:
 
 class _Side(asyncio.Protocol):
     """One end of a connection: looks at the messages in what comes, and passes it on. What one end
-    does not take is not read from the other."""
+    does not take is not read from the other. `end` is called when this end is the first to go."""
 
     def __init__(
-        self, see: Callable[[bytes], None], rest: Callable[[bytes], None], open_: "set[_Side]"
+        self,
+        see: Callable[[bytes], None],
+        rest: Callable[[bytes], None],
+        end: Callable[["_Side"], None],
+        open_: "set[_Side]",
     ) -> None:
-        self._see, self._see_rest, self._open = see, rest, open_
+        self._see, self._see_rest, self._end, self._open = see, rest, end, open_
         self._rest = b""
         self._early: list[bytes] = []
         self.transport: asyncio.Transport | None = None
@@ -126,8 +130,9 @@ class _Side(asyncio.Protocol):
         self._open.discard(self)
         if self._rest:
             self._see_rest(self._rest)
-        if self.other is not None and self.other.transport is not None:
-            self.other.transport.close()  # after what was passed on has left
+        other = self.other
+        if other is not None and other.transport is not None and not other.transport.is_closing():
+            self._end(other)
 
 
 class Proxy:
@@ -145,6 +150,7 @@ class Proxy:
         near = _Side(
             lambda block: log.see_action(number, block),
             lambda rest: log.see_action(number, rest, whole=False),
+            lambda far: self._dialer_left(far, number),
             self._open,
         )
         task = asyncio.get_running_loop().create_task(self._join(near, number))
@@ -159,8 +165,25 @@ class Proxy:
                 side.transport.abort()
         return time.time()
 
+    def _dialer_left(self, far: _Side, number: int) -> None:
+        self._log.note("lost", connection=number, by="dialer")
+        if far.transport is not None:
+            far.transport.close()  # after what was passed on has left
+
+    def _asterisk_left(self, near: _Side, number: int) -> None:
+        """What the dialer wrote before it hears of that is still read: it left."""
+        self._log.note("lost", connection=number, by="asterisk")
+        if near.transport is not None:
+            near.transport.resume_reading()
+            near.transport.write_eof()
+
     async def _join(self, near: _Side, number: int) -> None:
-        far = _Side(lambda block: self._log.see_told(number, block), lambda _: None, self._open)
+        far = _Side(
+            lambda block: self._log.see_told(number, block),
+            lambda _: None,
+            lambda near: self._asterisk_left(near, number),
+            self._open,
+        )
         loop = asyncio.get_running_loop()
         try:
             await loop.create_connection(lambda: far, self._host, self._port)
@@ -206,7 +229,7 @@ async def serve(pipe: Pipe, file: str, host: str, port: int, username: str, secr
 def read_wire(file: Path, most_live: int) -> Wire:
     """What the log says."""
     seen: dict[str, list[dict[str, Any]]] = {
-        what: [] for what in ("originate", "answered", "ended", "login")
+        what: [] for what in ("originate", "answered", "ended", "login", "lost")
     }
     with file.open(encoding="utf-8") as lines:
         for line in lines:
@@ -220,4 +243,5 @@ def read_wire(file: Path, most_live: int) -> Wire:
         ended=tuple(Told(**record) for record in seen["ended"]),
         logins=tuple(Login(**record) for record in seen["login"]),
         most_live=most_live,
+        losses=tuple(Loss(**record) for record in seen["lost"]),
     )

@@ -99,6 +99,43 @@ async def test_a_cut_ends_both_sides(log: Log) -> None:
     await simulator.stop()
 
 
+async def test_who_ended_a_connection_is_noted_and_what_still_left_is_read(
+    file: Path, log: Log
+) -> None:
+    """The far end goes first; the dialer writes an Originate before it hears of it, and goes."""
+    loop = asyncio.get_running_loop()
+    far_ends: asyncio.Queue[asyncio.StreamWriter] = asyncio.Queue()
+
+    async def greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"hello\r\n")
+        far_ends.put_nowait(writer)
+
+    asterisk = await asyncio.start_server(greet, "127.0.0.1", 0)
+    proxy = Proxy(log, *asterisk.sockets[0].getsockname())
+    server = await loop.create_server(proxy.accept, "127.0.0.1", 0)
+    async with asyncio.timeout(5):
+        for leave in ("asterisk", "dialer"):
+            reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+            await reader.readline()
+            far = await far_ends.get()
+            if leave == "asterisk":
+                far.transport.abort()
+                assert await reader.read() == b""
+                writer.write(ORIGINATE)
+            writer.close()
+            await writer.wait_closed()
+            while len(read_wire(file, 0).losses) < (1 if leave == "asterisk" else 2):
+                await asyncio.sleep(0)
+            far.close()
+        while not read_wire(file, 0).originates:
+            await asyncio.sleep(0)
+    server.close()
+    asterisk.close()
+    wire = read_wire(file, 0)
+    assert [(loss.connection, loss.by) for loss in wire.losses] == [(1, "asterisk"), (2, "dialer")]
+    assert [originate.channel_id for originate in wire.originates] == ["Call-1"]
+
+
 async def test_a_dead_asterisk_is_a_dead_connection(log: Log) -> None:
     loop = asyncio.get_running_loop()
     closed = await loop.create_server(asyncio.Protocol, "127.0.0.1", 0)
