@@ -74,6 +74,12 @@ def find_row(ucid: int) -> int | None:
     return row_id if row_id > 0 and not rest else None
 
 
+def write_ids(row_id: int | None) -> dict[str, Any]:
+    """The two keys that tell the row; null where there is none."""
+    ucid = None if row_id is None else number_call(row_id)
+    return {"CallID": ucid, "UCID": ucid}
+
+
 def write_report_row(source: Source, view: View, report: Report = Report.DETAILS) -> dict[str, Any]:
     """One of a report's `details`. An item without an attempt has null for its ids."""
     told = tell(source)
@@ -86,7 +92,6 @@ def write_report_row(source: Source, view: View, report: Report = Report.DETAILS
 
 def _write_calls(source: Source, told: Told, view: View) -> dict[str, Any]:
     """The call with the customer."""
-    ucid = None if view.row_id is None else number_call(view.row_id)
     moments = {
         "CallDate": told.started,
         "StartTime": told.started,
@@ -97,8 +102,7 @@ def _write_calls(source: Source, told: Told, view: View) -> dict[str, Any]:
     return {
         **{name: _format(name, second, view.zone) for name, second in moments.items()},
         "CallAudio": told.recording_url,
-        "CallID": ucid,
-        "UCID": ucid,
+        **write_ids(view.row_id),
         "UUI": source.call_id,
         "CallerID": told.caller.number,
         "DID": told.caller.number,

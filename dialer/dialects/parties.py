@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from dialer.caller_id import find_number
 from dialer.cdr import Cdr
 from dialer.dialects.view import Source
 from dialer.histories import name_source
@@ -35,10 +36,12 @@ class Caller:
 
 
 def read_caller(caller_id: str | None) -> Caller:
-    """`Your Company <1001>` → Your Company, 1001. The number is the one that CDRs are found by."""
+    """`Your Company <1001>` → Your Company, 1001. The number is the one that CDRs are found by,
+    which for a text without any is all of it."""
     number = name_source(caller_id) or ""
     name, bracket, _ = (caller_id or "").rpartition("<")
-    return Caller(name.strip().strip('"').strip() if bracket else "", number)
+    named = bracket and find_number(caller_id or "") is not None
+    return Caller(name.strip().strip('"').strip() if named else "", number)
 
 
 def find_extension(source: Source) -> str:

@@ -35,10 +35,11 @@ _CODE: Final = "outbound"
 
 
 def write_pbx(source: Source, view: View) -> dict[str, Any]:
-    """One of the `results`. An item without an attempt has null for `id` and ''  for its times."""
+    """One of the `results`. An item without an attempt has null for `id` and '' for its times."""
     told = tell(source)
+    file = source.recording_path if isinstance(source, Cdr) else None
     return {
-        "id": None if view.row_id is None else str(view.row_id),
+        **write_ids(view.row_id),
         "uniqueid": find_uniqueid(source),
         "linkedid": find_uniqueid(source),
         "time": format_moment(told.started, view.zone),
@@ -59,9 +60,9 @@ def write_pbx(source: Source, view: View) -> dict[str, Any]:
         "accounting_code": source.accountcode,
         "accounting_value": None,
         "comments": None,
-        "monitor_files": None,
-        "monitor_urls": None,
-        "recording_file": source.recording_path if isinstance(source, Cdr) else None,
+        "monitor_files": None if file is None else [file],
+        "monitor_urls": None if file is None else [told.recording_url],
+        "recording_file": file,
         "recording_url": told.recording_url or None,
         "transfers": None,
         "project": source.project,
@@ -84,6 +85,11 @@ def write_pbx(source: Source, view: View) -> dict[str, Any]:
     }
 
 
+def write_ids(row_id: int | None) -> dict[str, Any]:
+    """The key that tells the row; null where there is none."""
+    return {"id": None if row_id is None else str(row_id)}
+
+
 def find_uniqueid(source: Source) -> str | None:
     """The ChannelId that outsiders see: the client's own where it gave one, else Asterisk's
     Uniqueid (docs/dialing.md, "Identity")."""
@@ -96,7 +102,7 @@ def describe(source: Source) -> str | None:
     """Dial status, hangup cause and what the far end said, as far as they are known:
     `DS:CONGESTION|HC:34|HI:SIP 503`. None where nothing is."""
     if not isinstance(source, Cdr):
-        return f"HI:{source.reason}"
+        return f"HI:{source.disposition}"
     said = f"SIP {source.sip_code}" if source.sip_code is not None else source.cause_text
     parts = (("DS", source.dial_status), ("HC", source.cause), ("HI", said or source.error_message))
     return "|".join(f"{name}:{value}" for name, value in parts if value is not None) or None

@@ -28,7 +28,6 @@ class Closing:
     number: str
     caller_id: str | None
     disposition: str
-    reason: str
     application: str | None = None
     data: str | None = None
     project: str | None = None

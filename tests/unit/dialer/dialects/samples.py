@@ -17,7 +17,6 @@ def make_closing(**changes: Any) -> Closing:
         number="5550100",
         caller_id=None,
         disposition="expired",
-        reason="deadline passed",
         project="spring",
         contact_number="1234567890",
     )
