@@ -28,6 +28,10 @@ class Conflict(DialerError):
     """What was asked contradicts what is there: a duplicate name, another body for a batch_id."""
 
 
+class DuplicateCdr(Conflict):
+    """The client has a CDR of this uuid."""
+
+
 class OwnershipLost(DialerError):
     """Another worker owns this Asterisk server now: nothing was written, and this process must not
     dial there any more."""

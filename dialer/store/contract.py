@@ -22,12 +22,14 @@ from dialer.store.records import (
     DeliveryFilter,
     DeliveryOutcome,
     DeliveryRecord,
+    ForeignCdr,
     NewDelivery,
     OpenAttempt,
     Receivers,
     RecentStart,
     Reservation,
     Settlement,
+    SgapiTask,
     Signing,
     Task,
     Withdrawal,
@@ -45,6 +47,8 @@ __all__ = [
     "DeliveryOutcome",
     "DeliveryRecord",
     "EndedItem",
+    "ForeignCdr",
+    "Forward",
     "IdempotentAnswer",
     "Item",
     "KeptAnswer",
@@ -60,6 +64,7 @@ __all__ = [
     "RuntimeNote",
     "Server",
     "Settlement",
+    "SgapiTask",
     "Signing",
     "Snapshot",
     "Store",
@@ -268,6 +273,9 @@ class Totals:
 # Makes the closing callback of an ended item; called inside the transaction that ends it.
 CloseItem = Callable[[EndedItem], tuple[NewDelivery, ...]]
 
+# Makes the delivery of a foreign CDR under a uuid; called inside the transaction that stores it.
+Forward = Callable[[ForeignCdr, str], NewDelivery]
+
 
 class Store(Protocol):
     """The contract. Adapters: `dialer.store.sqlite`.
@@ -412,6 +420,19 @@ class Store(Protocol):
     # Send dead ones again, at once and with a schedule of their own, whatever `state` says; their
     # URLs are gone no more. How many those were.
     async def retry_deliveries(self, wanted: DeliveryFilter, now: float, by: str) -> int: ...
+    # A CDR of another telephony system, with its delivery where there is an SGAPI. `DuplicateCdr`:
+    # the client has one of this uuid; `keep` as in `insert_quick_call`.
+    async def add_foreign_cdr(
+        self,
+        cdr: ForeignCdr,
+        forward: Forward | None,
+        keep: "Callable[[], KeptAnswer] | None" = None,
+        by: str | None = None,
+    ) -> tuple[Delivery, ...]: ...
+    # Make deliveries for those that came while there was no SGAPI; how many.
+    async def forward_foreign_cdrs(self, forward: Forward, now: float, limit: int) -> int: ...
+    # What became of a CDR at SGAPI, one of ours (`uuid` is its cdr_id) or a foreign one.
+    async def sgapi_task(self, client_id: int, uuid: str) -> SgapiTask | None: ...
     async def receivers(self) -> Receivers: ...
     async def rotate_signing(  # the new secret's version
         self, client_id: int, grace_until: float | None, now: float, by: str

@@ -21,8 +21,9 @@ CHUNK: Final = 1000
 _d = t.deliveries.c
 
 _AGAIN: Final = """
-UPDATE deliveries SET state = 'pending', tries = 0, due_at = ?, ended_at = NULL, task = NULL
-WHERE state = 'dead' AND id IN (SELECT value FROM json_each(?))
+UPDATE deliveries SET state = 'pending', tries = 0, due_at = ?1, updated_at = ?1, ended_at = NULL,
+  task = NULL
+WHERE state = 'dead' AND id IN (SELECT value FROM json_each(?2))
 """
 _GONE_NO_MORE: Final = """
 DELETE FROM gone_callbacks WHERE (client_id, url) IN (

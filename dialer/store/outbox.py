@@ -25,6 +25,7 @@ _COLUMNS: Final = (
 )  # fmt: skip
 OUTCOME: Final = (
     "id", "leaves", "state", "tries", "status", "error", "due_at", "ended_at", "endpoint", "task",
+    "at",
 )  # fmt: skip
 _OPEN: Final = """
 SELECT json_group_array(json_array(id, kind, state)) FROM deliveries
@@ -33,7 +34,8 @@ WHERE ended_at IS NULL AND id IN (SELECT value FROM json_each(?))
 RECORD: Final = """
 UPDATE deliveries SET state = r.state, tries = deliveries.tries + r.tries, status = r.status,
   error = r.error, due_at = coalesce(r.due_at, deliveries.due_at), ended_at = r.ended_at,
-  endpoint = coalesce(r.endpoint, deliveries.endpoint), task = coalesce(r.task, deliveries.task)
+  endpoint = coalesce(r.endpoint, deliveries.endpoint), task = coalesce(r.task, deliveries.task),
+  updated_at = r.at
 FROM {rows} WHERE deliveries.id = r.id AND deliveries.state = r.leaves
 """
 _NOTE_GONE: Final = """
@@ -116,6 +118,7 @@ def _outcome_row(outcome: DeliveryOutcome, state: DeliveryState) -> Row:
         to_micros(outcome.now) if ended else None,
         outcome.endpoint,
         None if outcome.task is None else dump_task(outcome.task),
+        to_micros(outcome.now),
     )
 
 

@@ -140,6 +140,42 @@ class DeliveryRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class ForeignCdr:
+    """A CDR of another telephony system, to be passed on to SGAPI. `uuid` is the client's, in lower
+    case and unique among its own; `content` are the documented fields but that, normalized, in
+    documented order (dialer.gateway)."""
+
+    client_id: int
+    uuid: str
+    cdr_id: str  # ours
+    entity: str | None
+    content: dict[str, Any]
+    created_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class SgapiTask:
+    """What became of a CDR on its way to SGAPI, be it one of ours or a foreign one. `state` None:
+    there was no SGAPI to send it to so far."""
+
+    uuid: str
+    cdr_id: str
+    foreign: bool
+    caller_id: str | None
+    called_number: str
+    disposition: str
+    duration: int
+    created_at: float
+    updated_at: float
+    state: DeliveryState | None = None
+    tries: int = 0
+    status: int | None = None
+    error: str | None = None
+    ended_at: float | None = None
+    task: Task | None = None  # as SGAPI told of it
+
+
+@dataclass(frozen=True, slots=True)
 class Signing:
     """Which signing secret of a client is live; the one before is too, until `grace_until`."""
 

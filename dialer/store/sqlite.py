@@ -25,6 +25,7 @@ from dialer.store import (
     audit_rows,
     config_rows,
     dead_letters,
+    foreign,
     histories,
     ingest,
     outbox,
@@ -470,6 +471,26 @@ class SqliteStore:
 
     async def _send_again(self, ids: list[int], now: float) -> int:
         return await self._run(lambda conn: dead_letters.send_again(conn, ids, now))
+
+    async def add_foreign_cdr(
+        self,
+        cdr: c.ForeignCdr,
+        forward: c.Forward | None,
+        keep: Callable[[], c.KeptAnswer] | None = None,
+        by: str | None = None,
+    ) -> tuple[c.Delivery, ...]:
+        kept = None if keep is None else (lambda _: keep())
+        return await self._run_kept(lambda conn: foreign.add(conn, cdr, forward, by), kept)
+
+    async def forward_foreign_cdrs(self, forward: c.Forward, now: float, limit: int) -> int:
+        return await self._run(lambda conn: foreign.forward_some(conn, forward, now, limit))
+
+    async def sgapi_task(self, client_id: int, uuid: str) -> c.SgapiTask | None:
+        for raw in await self._fetch(foreign.foreign_task(client_id, uuid)):
+            return foreign.read_foreign_task(raw)
+        for raw in await self._fetch(foreign.own_task(client_id, uuid)):
+            return foreign.read_own_task(raw)
+        return None
 
     async def receivers(self) -> c.Receivers:
         signing = await self._read(_CHANGED_SIGNING)

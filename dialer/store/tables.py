@@ -320,6 +320,7 @@ deliveries = Table(
     Column("created_at", _Moment, nullable=False),
     Column("ended_at", _Moment),
     Column("task", JSON),  # dialer.store.contract.Task
+    Column("updated_at", _Moment),  # of the last try; NULL: none yet
     _within("kind", "callback", "sgapi"),
     _within("method", "POST", "PUT"),
     _within("state", "pending", "accepted", "delivered", "dead"),
@@ -328,6 +329,23 @@ deliveries = Table(
     Index("ix_deliveries_line", "endpoint", "id", "due_at", sqlite_where=text("ended_at IS NULL")),
     Index("ix_deliveries_due", "endpoint", "due_at", sqlite_where=text("ended_at IS NULL")),
     Index("ix_deliveries_dead", "id", sqlite_where=text("state = 'dead'")),
+    Index("ix_deliveries_sgapi", "event_id", sqlite_where=text("kind = 'sgapi'")),
+)
+
+# CDRs of other telephony systems, to be passed on to SGAPI.
+foreign_cdrs = Table(
+    "foreign_cdrs",
+    metadata,
+    Column("id", _Key, primary_key=True),
+    Column("client_id", ForeignKey("clients.id"), nullable=False),
+    Column("uuid", String, nullable=False),
+    Column("cdr_id", String, nullable=False),
+    Column("entity", String),
+    Column("content", Text, nullable=False),
+    Column("delivery_id", ForeignKey("deliveries.id")),  # NULL: there was no SGAPI so far
+    Column("created_at", _Moment, nullable=False),
+    UniqueConstraint("client_id", "uuid"),
+    Index("ix_foreign_cdrs_unsent", "id", sqlite_where=text("delivery_id IS NULL")),
 )
 
 # Callback URLs that answered 410: nothing is sent there until somebody says so.

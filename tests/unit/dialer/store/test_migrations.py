@@ -113,3 +113,28 @@ def test_deliveries_outlive_both_ways(tmp_path: Path) -> None:
         assert rows.fetchall() == [(1, "pending", "sgapi"), (2, "dead", "c")]
         tallies = connection.execute("SELECT name, value FROM tallies").fetchall()
         assert tallies == [("sgapi/pending", 1)]
+
+
+def test_tries_before_their_times_were_kept(tmp_path: Path) -> None:
+    """A delivery that ended was tried last when it ended; of others nothing is known."""
+    path = tmp_path / "tries.db"
+    url = sqlite_url(make.url_of(path))
+    config = Config()
+    config.set_main_option("script_location", str(FOLDER))
+    config.attributes["url"] = url
+    command.upgrade(config, "0005")
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(
+            "INSERT INTO clients (id, name, accountcode, username, allocated_channels, status,"
+            " timezone, created_at, updated_at) VALUES (1, 'A', 'a', 'a', 1, 'active', 'UTC', 1, 1)"
+        )
+        connection.execute(
+            "INSERT INTO deliveries (id, kind, client_id, endpoint, url, method, event_id, body,"
+            " state, tries, due_at, created_at, ended_at) VALUES"
+            " (1, 'sgapi', 1, 'sgapi', 'u', 'PUT', 'e', '{}', 'pending', 3, 5, 1, NULL),"
+            " (2, 'sgapi', 1, 'sgapi', 'u', 'PUT', 'f', '{}', 'delivered', 1, 5, 1, 9)"
+        )
+    command.upgrade(config, "0006")
+    with closing(sqlite3.connect(path)) as connection:
+        rows = connection.execute("SELECT id, updated_at FROM deliveries").fetchall()
+    assert rows == [(1, None), (2, 9)]

@@ -1,0 +1,151 @@
+"""CDRs of other telephony systems, on their way to SGAPI, and what became of any CDR there."""
+
+import json
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final
+
+from sqlalchemy import Connection, Select, exists, insert, select, update
+
+from dialer.errors import DuplicateCdr
+from dialer.states import DeliveryState
+from dialer.store import tables as t
+from dialer.store.audit_rows import note_for
+from dialer.store.bulk import driver_cursor
+from dialer.store.contract import Delivery, ForeignCdr, Forward, SgapiTask, Task
+from dialer.store.deltas import Deltas
+from dialer.store.outbox import insert_deliveries
+from dialer.store.reading import read_all
+from dialer.store.rows import Raw, dump_json, to_micros, to_seconds, to_seconds_or_none, word
+
+_f, _d, _a, _c = t.foreign_cdrs.c, t.deliveries.c, t.attempts.c, t.cdrs.c
+_SGAPI: Final = word("sgapi")
+_DELIVERED: Final = (
+    _d.state, _d.tries, _d.status, _d.error, _d.updated_at, _d.ended_at, _d.task,
+)  # fmt: skip
+
+
+def add(
+    connection: Connection, cdr: ForeignCdr, forward: Forward | None, by: str | None
+) -> tuple[Delivery, ...]:
+    """See the contract. `DuplicateCdr`: the client has a CDR of this uuid."""
+    own = exists().where(_a.cdr_id == cdr.uuid, _a.client_id == cdr.client_id)
+    given = exists().where(_f.uuid == cdr.uuid, _f.client_id == cdr.client_id)
+    if connection.scalar(select(own | given)):
+        raise DuplicateCdr(f"there is a CDR {cdr.uuid}")
+    delivery = None if forward is None else _deliver(connection, cdr, forward, cdr.created_at)
+    connection.execute(
+        insert(t.foreign_cdrs).values(
+            client_id=cdr.client_id,
+            uuid=cdr.uuid,
+            cdr_id=cdr.cdr_id,
+            entity=cdr.entity,
+            content=dump_json(cdr.content),
+            delivery_id=None if delivery is None else delivery.id,
+            created_at=to_micros(cdr.created_at),
+        )
+    )
+    note_for(connection, by, "cdr.add", cdr.client_id, {"uuid": cdr.uuid}, cdr.created_at)
+    return () if delivery is None else (delivery,)
+
+
+def _deliver(connection: Connection, cdr: ForeignCdr, forward: Forward, now: float) -> Delivery:
+    """Its delivery, under its own uuid unless another CDR goes to SGAPI, or may, under that:
+    SGAPI would take it for the same."""
+    sent = exists().where(_d.event_id == cdr.uuid, _d.kind == _SGAPI)
+    dialed = exists().where(_a.cdr_id == cdr.uuid)
+    is_taken = connection.scalar(select(sent | dialed))
+    new = forward(cdr, cdr.cdr_id if is_taken else cdr.uuid)
+    cursor, deltas = driver_cursor(connection), Deltas()
+    (delivery,) = insert_deliveries(cursor, [(new, now)], deltas)
+    deltas.apply(cursor)
+    return delivery
+
+
+def forward_some(connection: Connection, forward: Forward, now: float, limit: int) -> int:
+    """Make deliveries for what has none yet, the oldest first; how many."""
+    found = read_all(connection, unsent(limit))
+    for id_, client_id, uuid, cdr_id, entity, content, at in found:
+        cdr = ForeignCdr(client_id, uuid, cdr_id, entity, json.loads(content), to_seconds(at))
+        delivery = _deliver(connection, cdr, forward, now)
+        connection.execute(
+            update(t.foreign_cdrs).where(_f.id == id_).values(delivery_id=delivery.id)
+        )
+    return len(found)
+
+
+def unsent(limit: int) -> Select[Any]:
+    return (
+        select(_f.id, _f.client_id, _f.uuid, _f.cdr_id, _f.entity, _f.content, _f.created_at)
+        .where(_f.delivery_id.is_(None))
+        .order_by(_f.id)
+        .limit(limit)
+    )
+
+
+def foreign_task(client_id: int, uuid: str) -> Select[Any]:
+    return (
+        select(_f.uuid, _f.cdr_id, _f.content, _f.created_at, *_DELIVERED)
+        .join_from(t.foreign_cdrs, t.deliveries, _d.id == _f.delivery_id, isouter=True)
+        .where(_f.client_id == client_id, _f.uuid == uuid)
+    )
+
+
+def read_foreign_task(raw: Raw) -> SgapiTask:
+    uuid, cdr_id, text, at, *delivered = raw
+    told = json.loads(text)
+    make = partial(
+        SgapiTask,
+        uuid=uuid,
+        cdr_id=cdr_id,
+        foreign=True,
+        caller_id=told["caller_id"],
+        called_number=told["called_number"],
+        disposition=told["disposition"],
+        duration=told["duration"],
+        created_at=to_seconds(at),
+    )
+    return _read_task(make, to_seconds(at), delivered)
+
+
+def own_task(client_id: int, cdr_id: str) -> Select[Any]:
+    delivered = (_d.event_id == _c.cdr_id) & (_d.kind == _SGAPI) & (_d.client_id == _c.client_id)
+    return (
+        select(_c.record, _c.ended_at, _d.created_at, *_DELIVERED)
+        .join_from(t.cdrs, t.deliveries, delivered, isouter=True)
+        .where(_c.client_id == client_id, _c.cdr_id == cdr_id)
+        .limit(1)
+    )
+
+
+def read_own_task(raw: Raw) -> SgapiTask:
+    told, ended_at, made_at, *delivered = raw
+    at = to_seconds(ended_at if made_at is None else made_at)
+    make = partial(
+        SgapiTask,
+        uuid=told["cdr_id"],
+        cdr_id=told["cdr_id"],
+        foreign=False,
+        caller_id=told["caller_id"],
+        called_number=told["number"],
+        disposition=told["disposition"],
+        duration=told["duration"],
+        created_at=at,
+    )
+    return _read_task(make, at, delivered)
+
+
+def _read_task(make: Callable[..., SgapiTask], at: float, delivered: Raw) -> SgapiTask:
+    """`at` is when the CDR came: nothing happened since where there is no delivery, or no try."""
+    state, tries, status, error, updated_at, ended_at, task = delivered
+    if state is None:
+        return make(updated_at=at)
+    return make(
+        updated_at=at if updated_at is None else to_seconds(updated_at),
+        state=DeliveryState(state),
+        tries=tries,
+        status=status,
+        error=error,
+        ended_at=to_seconds_or_none(ended_at),
+        task=None if task is None else Task(**task),
+    )
