@@ -108,7 +108,8 @@ class Product:
         )
 
     def _readiness(self) -> dict[str, bool]:
-        return {"store": self._dialing.is_set(), "worker": self.ready.is_set()}
+        stores = self._dialing.is_set() and self.store.trouble is None
+        return {"store": stores, "worker": self.ready.is_set()}
 
     async def start(self) -> None:
         """Start in the background; returns when the API listens and the worker dials. Raises what

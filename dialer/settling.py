@@ -201,7 +201,8 @@ class Settler:
         if error is None:
             return True
         if isinstance(error, StoreUnavailable):
-            log.error("the end of a call could not be written yet", extra={"error": str(error)})
+            # Why is told once, by the store: there may be hundreds that wait, twice a second.
+            log.debug("the end of a call could not be written yet", extra={"error": str(error)})
             loop = asyncio.get_running_loop()
             loop.call_later(SETTLE_RETRY, self._parts.safely, again, attempt, write)
             return False

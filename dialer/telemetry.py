@@ -67,12 +67,33 @@ def report_crash(error: BaseException) -> None:
 
 class MaskingHandler(logging.StreamHandler[TextIO]):
     """A stream handler that does not print a record which it could not format, as logging's own
-    would, with all its arguments."""
+    would, with all its arguments. A log that cannot be written (its disk is full) harms nobody:
+    how much is missing is said when there is room again."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self._missing = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if self._missing and self._say(f"{self._missing} log records could not be written"):
+            self._missing = 0
+        super().emit(record)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (logging's name)
         """Say that there was a record, and where it came from."""
-        kind = type(sys.exception()).__name__
-        sys.stderr.write(f"a log record of {record.name} cannot be shown: {kind}\n")
+        error = sys.exception()
+        said = f"a log record of {record.name} cannot be shown: {type(error).__name__}"
+        if isinstance(error, OSError) or not self._say(said):
+            self._missing += 1
+
+    def _say(self, line: str) -> bool:
+        """Write a line of our own; whether that was possible."""
+        try:
+            self.stream.write(f"{line}\n")
+            self.stream.flush()
+        except (OSError, ValueError):  # ValueError: it is closed
+            return False
+        return True
 
 
 class MaskingFormatter(logging.Formatter):

@@ -198,7 +198,7 @@ class Worker:
             self._dial_under_own_id(placement)
         else:
             if isinstance(error, StoreUnavailable):
-                self._pause(error)
+                self._pause()
             elif isinstance(error, OwnershipLost):
                 self._lose(error.server_id)
             elif error is not None:
@@ -208,8 +208,7 @@ class Worker:
         self._check_idle()
         self.wake()
 
-    def _pause(self, error: StoreUnavailable) -> None:
-        log.error("the store takes no writes", extra={"error": str(error)})
+    def _pause(self) -> None:
         self._paused_until = self._clock.monotonic() + STORE_PAUSE
 
     def _dial_under_own_id(self, placement: Placement) -> None:
@@ -255,8 +254,9 @@ class Worker:
         except ActionInvalid as error:
             attempt.repeats = True
             self._never_sent(attempt, str(error))
-        except StoreUnavailable as error:
-            self._pause(error)
+        except StoreUnavailable as error:  # of the file beside the database
+            log.error("an Originate could not be noted", extra={"error": str(error)})
+            self._pause()
             self._take_back(attempt)
         except LinkDown:
             self._planner.set_up(placement.server.id, link.up)

@@ -17,6 +17,12 @@ from dialer.store.contract import Activity, Queue, RuntimeNote, Server, Snapshot
 STALE: Final = 6.0
 """Seconds without a word after which a worker is taken for gone: it speaks every two."""
 
+MUTE: Final = (
+    "worker running, but it cannot write to the database (disk full? locked by another process?) "
+    "or does not answer: see its log"
+)
+"""What is said of a worker that holds the database and leaves no word in it."""
+
 MOST_QUEUES: Final = 20
 WATCH_EVERY: Final = 1.0
 
@@ -30,6 +36,7 @@ class Picture:
     totals: Totals
     activity: Activity
     notes: dict[str, RuntimeNote]
+    claimed: bool = False  # a process dials on this database
 
 
 def status(
@@ -64,6 +71,7 @@ async def look(store: Store) -> Picture:
         await store.totals(),
         await store.activity(now),
         await store.runtime(),
+        store.is_claimed(),
     )
 
 
@@ -96,7 +104,9 @@ def find_breakers(picture: Picture) -> dict[str, str]:
 def describe_worker(picture: Picture) -> str:
     calls = sum(picture.activity.calls_by_server.values())
     rate = picture.activity.attempts_last_minute
-    worker = "no worker running" if find_links(picture) is None else "worker running"
+    worker = "worker running"
+    if find_links(picture) is None:
+        worker = MUTE if picture.claimed else "no worker running"
     return f"{worker}; {calls} live calls, {rate} attempts in the last minute"
 
 

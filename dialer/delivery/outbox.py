@@ -197,7 +197,8 @@ class Deliverer:
                     log.warning("no longer pending", extra={"delivery": outcome.id})
                 return
             except StoreUnavailable as error:
-                log.error(
+                # Why is told once, by the store: many may wait.
+                log.debug(
                     "outcome not stored yet", extra={"delivery": outcome.id, "error": str(error)}
                 )
                 await self._pause(pause)

@@ -1,10 +1,15 @@
 """One dialer a database: two would each keep to the limits, and together exceed them."""
 
 import fcntl
+import time
 from pathlib import Path
-from typing import IO
+from typing import IO, Final
 
 from dialer.errors import Conflict, StoreUnavailable
+
+PROBES: Final = 3
+PROBE_PAUSE: Final = 0.01
+"""Tries to take it, and seconds between two: whoever only looks holds it for a moment."""
 
 
 class Claim:
@@ -21,12 +26,27 @@ class Claim:
             file = self._path.open("ab")
         except OSError as error:
             raise StoreUnavailable(f"{self._path}: {error.strerror}") from None
+        for _ in range(PROBES):
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                time.sleep(PROBE_PAUSE)
+            else:
+                self._file = file
+                return
+        file.close()
+        raise Conflict("another dialer is running on this database")
+
+    def is_held(self) -> bool:
+        """Whether any process has it now."""
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with self._path.open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return False
         except OSError:
-            file.close()
-            raise Conflict("another dialer is running on this database") from None
-        self._file = file
+            return True
+        return False
 
     def release(self) -> None:
         if self._file is not None:

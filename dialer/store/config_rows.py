@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Select, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Select, delete, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.exc import IntegrityError
 
@@ -211,12 +211,16 @@ def _check_names(changes: dict[str, Any], allowed: frozenset[str]) -> None:
         raise ValueError(f"no such field: {', '.join(sorted(unknown))}")
 
 
+def kept_secret() -> Select[tuple[str]]:
+    """The installation's secret, in hex, where there is one yet."""
+    return select(func.hex(t.meta.c.value)).where(t.meta.c.name == "secret")
+
+
 def keep_secret(connection: Connection, made: bytes) -> bytes:
     """The installation's secret; `made` becomes it where there is none yet."""
     meta = t.meta
     connection.execute(upsert(meta).values(name="secret", value=made).on_conflict_do_nothing())
-    found = connection.execute(select(meta.c.value).where(meta.c.name == "secret"))
-    return bytes(found.scalar_one())
+    return bytes.fromhex(connection.execute(kept_secret()).scalar_one())
 
 
 def put_runtime(connection: Connection, values: dict[str, Any], now: float) -> None:

@@ -287,6 +287,11 @@ class Store(Protocol):
     async def open(self) -> None: ...
     async def close(self) -> None: ...
     async def claim(self) -> None: ...  # for dialing; `Conflict`: another process has it
+    def is_claimed(self) -> bool: ...  # by any process, this one included
+
+    # Why the last write failed for all of its transaction (disk full, locked); None: it did not.
+    @property
+    def trouble(self) -> str | None: ...
 
     # Become the owner of these servers: a fencing token for each, larger than any before. From
     # then on writes of attempts there with an earlier token raise `OwnershipLost`, and write

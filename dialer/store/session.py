@@ -98,6 +98,11 @@ class Session:
         try:
             if work.groups:
                 outcomes = self._transact("writes", self._write_groups, work)
+            if work.runs and outcomes and isinstance(outcomes[0][1], StoreUnavailable):
+                # It would wait as long again for the same lock, while a client waits for us.
+                said = str(outcomes[0][1])
+                outcomes = [*outcomes, *((f, StoreUnavailable(said)) for _, f in work.runs)]
+                work.runs.clear()
             if work.runs:
                 if outcomes:  # Originates do not wait for a batch that is being inserted
                     self._tell(outcomes, None)

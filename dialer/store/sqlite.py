@@ -102,6 +102,9 @@ class SqliteStore:
         """Migrate the file (made where there is none) and start the writer."""
         await asyncio.to_thread(upgrade, self._url)
         await self._writer.start()
+        for (kept,) in await self._fetch(config_rows.kept_secret()):
+            self._secret = bytes.fromhex(kept)
+            return  # nothing is written: operators look at databases that take no writes
         made = secrets.token_bytes(_SECRET_BYTES)
         self._secret = await self._run(lambda conn: config_rows.keep_secret(conn, made))
 
@@ -119,6 +122,13 @@ class SqliteStore:
         self._claim.take()
         found = await self._fetch(reading.open_channel_ids())
         self._wire_log.open(channel_id for (channel_id,) in found)
+
+    def is_claimed(self) -> bool:
+        return self._claim.is_held()
+
+    @property
+    def trouble(self) -> str | None:
+        return self._writer.trouble
 
     async def own(self, server_ids: Sequence[int]) -> dict[int, int]:
         return await self._run(lambda conn: config_rows.own_servers(conn, server_ids))

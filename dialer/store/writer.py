@@ -10,6 +10,7 @@ All state here is the event loop's own; the thread's side is `dialer.store.sessi
 """
 
 import asyncio
+import logging
 import queue
 import threading
 from collections import deque
@@ -21,6 +22,8 @@ from sqlalchemy import Connection, Engine
 from dialer.errors import StoreUnavailable
 from dialer.store.session import Future, Kind, Outcome, Session, Work
 
+log = logging.getLogger(__name__)
+
 R = TypeVar("R")
 
 LARGEST_GROUP: Final = 200
@@ -28,7 +31,8 @@ LARGEST_GROUP: Final = 200
 
 class Writer:
     """The writing side of a store. `foreign` is called in the loop when the thread saw that
-    another connection has written."""
+    another connection has written. `trouble` says why the last transaction failed, None when it
+    did not; the log tells when it begins and when it is over, and nobody else needs to."""
 
     def __init__(self, engine: Engine, kinds: Sequence[Kind], foreign: Callable[[], None]) -> None:
         self._engine = engine
@@ -41,6 +45,8 @@ class Writer:
         self._deadline: float | None = None
         self._timer: asyncio.TimerHandle | asyncio.Handle | None = None
         self._closed = True
+        self.trouble: str | None = None
+        self._troubled_at = 0.0
         self._idle: asyncio.Event = asyncio.Event()
 
     async def start(self) -> None:
@@ -142,6 +148,8 @@ class Writer:
 
     def _report(self, outcomes: Sequence[Outcome], rest: Work | None, foreign: bool) -> None:
         """In the loop: resolve what was written; `rest` (what was left undone) ends the turn."""
+        if outcomes:
+            self._note_trouble(outcomes[0][1])  # a transaction fails as a whole
         for future, outcome in outcomes:
             if future.cancelled():
                 continue
@@ -160,3 +168,14 @@ class Writer:
         self._idle.set()
         if self._deadline is not None:
             self._schedule(self._deadline - self._loop.time())
+
+    def _note_trouble(self, outcome: object) -> None:
+        if isinstance(outcome, StoreUnavailable):
+            if self.trouble is None:
+                self._troubled_at = self._loop.time()
+                log.error("the database takes no writes", extra={"error": str(outcome)})
+            self.trouble = str(outcome)
+        elif self.trouble is not None:
+            self.trouble = None
+            seconds = round(self._loop.time() - self._troubled_at, 1)
+            log.warning("the database takes writes again", extra={"seconds": seconds})

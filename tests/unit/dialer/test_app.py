@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import httpx
 import pytest
 
 from dialer.app import Product
+from dialer.errors import StoreUnavailable
 from dialer.settings import load_settings
 
 
@@ -26,6 +28,22 @@ async def test_a_product_starts_serves_and_stops(tmp_path: Path) -> None:
     await product.stop(0.0)
     states.append((product.stopping, product.ready.is_set()))
     assert states == [(False, True), (True, False)]
+
+
+async def test_a_database_that_takes_no_writes_makes_it_not_ready(tmp_path: Path) -> None:
+    product = make_product(tmp_path)
+    await product.start()
+    with closing(sqlite3.connect(tmp_path / "d.db", isolation_level=None)) as other:
+        await product.store._writer.run(  # type: ignore[attr-defined]
+            lambda connection: connection.exec_driver_sql("PRAGMA busy_timeout = 0")
+        )
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreUnavailable):
+            await product.store.put_runtime({"live": 1}, 0.0)
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{product.http_port}") as http:
+            answer = await http.get("/readyz")
+    assert (answer.status_code, answer.json()["details"]) == (503, "store")
+    await product.stop(0.0)
 
 
 async def test_what_keeps_it_from_starting_is_raised(tmp_path: Path) -> None:

@@ -5,11 +5,14 @@ import logging
 import sys
 import threading
 import warnings
+from errno import ENOSPC
+from io import StringIO
 
 import pytest
 
 from dialer.settings import LogFormat
 from dialer.telemetry import (
+    MaskingHandler,
     conceal,
     configure_logging,
     guard_process,
@@ -81,6 +84,28 @@ def test_a_record_that_cannot_be_formatted_shows_no_arguments(
     logging.getLogger("other.library").warning("%d calls", NUMBER)
     said = capsys.readouterr().err
     assert said == "a log record of other.library cannot be shown: TypeError\n"
+
+
+class FullDisk(StringIO):
+    """Takes nothing while it is full."""
+
+    full = True
+
+    def write(self, text: str) -> int:
+        if self.full:
+            raise OSError(ENOSPC, "No space left on device")
+        return super().write(text)
+
+
+def test_a_log_that_cannot_be_written_harms_nobody_and_says_later_what_is_missing() -> None:
+    log, stream = logging.Logger("full"), FullDisk()
+    log.addHandler(MaskingHandler(stream))
+    log.warning("one")
+    log.warning("%d calls", "two")
+    stream.full = False
+    log.warning("three")
+    log.warning("four")
+    assert stream.getvalue() == "2 log records could not be written\nthree\nfour\n"
 
 
 @BOTH

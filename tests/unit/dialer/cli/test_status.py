@@ -68,6 +68,13 @@ def test_a_worker_that_says_nothing_is_not_running(notes: dict[str, RuntimeNote]
     assert "unknown" in printed
 
 
+def test_a_worker_that_is_there_and_leaves_no_word_cannot_write() -> None:
+    notes = {"links": RuntimeNote({"pbx1": "up"}, NOW - status.STALE - 1)}
+    printed = " ".join(show(replace(PICTURE, notes=notes, claimed=True)).split())
+    assert "worker running, but it cannot write to the database" in printed
+    assert "cannot write" not in show(replace(PICTURE, claimed=True))
+
+
 def test_removed_servers_are_not_shown_and_paused_ones_are() -> None:
     servers: tuple[Server, ...] = (
         replace(SERVER, removed=True),

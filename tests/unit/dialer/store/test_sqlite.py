@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -100,3 +101,56 @@ async def test_a_store_that_never_opened_closes(tmp_path: Path) -> None:
     with pytest.raises(StoreUnavailable):
         await store.open()
     await store.close()
+
+
+async def test_a_database_that_takes_no_writes_can_be_looked_at(store: SqliteStore) -> None:
+    await store.claim()
+    with closing(sqlite3.connect(store._url.database or "", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        looking = SqliteStore(str(store._url))
+        await looking.open()
+        assert await looking.installation_secret() == await store.installation_secret()
+        assert looking.is_claimed()
+        await looking.close()
+
+
+async def test_it_tells_why_it_takes_no_writes_and_for_how_long(
+    store: SqliteStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    await set_pragma(store, "busy_timeout = 0")
+    with closing(sqlite3.connect(store._url.database or "", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        for _ in range(2):
+            with pytest.raises(StoreUnavailable):
+                await store.put_runtime({"live": 1}, NOW)
+        assert store.trouble == "the database could not be used: database is locked"
+    await store.put_runtime({"live": 1}, NOW)
+    assert store.trouble is None
+    said = [record.message for record in caplog.records]
+    assert said == ["the database takes no writes", "the database takes writes again"]
+
+
+async def test_operations_do_not_wait_for_a_lock_that_writes_waited_for(
+    store: SqliteStore,
+) -> None:
+    added = await store.insert_batch(make.batch(make.item()))
+    (item,) = await store.waiting(added.queue_id, 1, 0, 10)
+    said: list[str] = []
+    await set_pragma(store, "busy_timeout = 0")
+
+    def listen(connection: Connection) -> None:
+        raw = connection.connection.driver_connection
+        assert isinstance(raw, sqlite3.Connection)
+        raw.set_trace_callback(said.append)
+
+    await store._run(listen)
+    said.clear()
+    with closing(sqlite3.connect(store._url.database or "", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        results = await asyncio.gather(
+            store._writer.write(store._reserving, make.reservation(item)),
+            store._writer.run(lambda _: said.append("run")),
+            return_exceptions=True,
+        )
+    assert [type(result) for result in results] == [StoreUnavailable] * 2
+    assert said.count("BEGIN IMMEDIATE") == 1
