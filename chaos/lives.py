@@ -34,14 +34,20 @@ class _Output(asyncio.Protocol):
         if found is not None and not self._life.ready.done():
             self._life.ready.set_result(found[1].decode().rstrip("/"))
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self._life.output.done():
+            self._life.output.set_result(self._said.decode(errors="replace"))
+
 
 @dataclass(slots=True, eq=False)
 class Life:
-    """One process. `ready` gives the API's URL, `ended` the exit status (minus a signal)."""
+    """One process. `ready` gives the API's URL, `ended` the exit status (minus a signal), `output`
+    what it wrote to its standard output, once that is closed."""
 
     pid: int
     ready: "asyncio.Future[str]" = field(default_factory=lambda: _future())
     ended: "asyncio.Future[int]" = field(default_factory=lambda: _future())
+    output: "asyncio.Future[str]" = field(default_factory=lambda: _future())
 
 
 def _future() -> "asyncio.Future[Any]":

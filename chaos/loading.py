@@ -4,6 +4,7 @@ answered with 200: as the API's document tells clients to do."""
 import asyncio
 import itertools
 import random
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -45,7 +46,8 @@ class Calls:
 
 @dataclass(slots=True)
 class Loader:
-    """Loads while `is_hungry()`. `url` is where the API is now, None while it is nowhere."""
+    """Loads while `is_hungry()`. `url` is where the API is now, None while it is nowhere.
+    `refusals` counts the answers after which a batch was posted again, by status and body."""
 
     calls: Calls
     accounts: tuple[Account, ...]
@@ -55,6 +57,7 @@ class Loader:
     accepted: list[str] = field(default_factory=list)
     repeated: int = 0
     failed: list[str] = field(default_factory=list)
+    refusals: Counter[str] = field(default_factory=Counter)
     _queues: dict[str, int] = field(default_factory=dict)
     _number: "itertools.count[int]" = field(default_factory=itertools.count)
     _batch: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
@@ -69,19 +72,19 @@ class Loader:
                 if stop.is_set():
                     return
                 endings = rng.choices(list(ENDINGS), list(ENDINGS.values()), k=self.calls.size)
-                await self._load(http, account, [f"{self._next()}{end}" for end in endings])
+                await self.load(http, account, [f"{self._next()}{end}" for end in endings])
 
     async def load_talk(self, account: Account, count: int) -> None:
         """So many calls that talk."""
         async with httpx.AsyncClient(timeout=60.0) as http:
             for start in range(0, count, LARGEST):
                 size = min(LARGEST, count - start)
-                await self._load(http, account, [f"{self._next()}07" for _ in range(size)])
+                await self.load(http, account, [f"{self._next()}07" for _ in range(size)])
 
     def _next(self) -> str:
         return f"{self.calls.prefix}{next(self._number):06d}"
 
-    async def _load(self, http: httpx.AsyncClient, account: Account, numbers: list[str]) -> None:
+    async def load(self, http: httpx.AsyncClient, account: Account, numbers: list[str]) -> None:
         body = {
             "queue_id": self._queues.get(account.name),
             "batch_id": next(self._batch),
@@ -129,6 +132,7 @@ class Loader:
                     if answer.status_code not in (429, 500, 503):
                         return answer
                     self.repeated += 1
+                    self.refusals[f"{answer.status_code} {answer.text[:200]}"] += 1
             await asyncio.sleep(PAUSE)
 
     def _item(self, number: str, account: Account) -> dict[str, Any]:

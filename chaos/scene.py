@@ -113,7 +113,9 @@ class Outcome:
 
 @dataclass(slots=True)
 class Scene:
-    """What stands around the lives: it survives all of them. `extra`: settings beside its own."""
+    """What stands around the lives: it survives all of them. `extra`: settings beside its own;
+    `disk`: where the dialer's database and log are, where that is not `folder`;
+    `eager`: the client loads however much waits."""
 
     folder: Path
     options: Options
@@ -123,6 +125,8 @@ class Scene:
     nursery: Nursery
     tell: Callable[[str], None]
     extra: Mapping[str, str] = field(default_factory=dict)
+    disk: Path | None = None
+    eager: bool = False
     loader: Loader = field(init=False)
     kills: list[Kill] = field(default_factory=list)
     cuts: list[float] = field(default_factory=list)
@@ -132,7 +136,11 @@ class Scene:
 
     @property
     def database(self) -> Path:
-        return self.folder / "dialer.db"
+        return (self.disk or self.folder) / "dialer.db"
+
+    @property
+    def log(self) -> Path:
+        return (self.disk or self.folder) / "dialer.log"
 
     @property
     def settings(self) -> dict[str, str]:
@@ -151,7 +159,7 @@ class Scene:
         """`dialer ARGUMENTS`. Raises when it fails."""
         process = await self.nursery.bear(clean_environment(self.settings), arguments)
         if await process.ended:
-            raise RuntimeError(f"dialer {' '.join(arguments)}: see {self.folder}/dialer.log")
+            raise RuntimeError(f"dialer {' '.join(arguments)}: see {self.log}")
 
     def in_flight(self) -> int:
         live: int = self.wire.ask("count")[1]
@@ -159,7 +167,7 @@ class Scene:
 
     def is_hungry(self) -> bool:
         sent: int = self.wire.ask("count")[0]
-        return len(self.loader.accepted) - sent < BACKLOG
+        return self.eager or len(self.loader.accepted) - sent < BACKLOG
 
 
 @asynccontextmanager
@@ -170,11 +178,13 @@ async def set_scene(
     tell: Callable[[str], None] = lambda _: None,
     sinks: Serve = serve_sinks,
     extra: Mapping[str, str] | None = None,
+    disk: Path | None = None,
 ) -> AsyncIterator[Scene]:
     """Witnesses and a nursery, until the block is left. `sinks` says (callbacks, SGAPI) and answers
     as `serve_sinks` does."""
     async with AsyncExitStack() as stack:
-        nursery = await stack.enter_async_context(Nursery(options.entry, folder / "dialer.log"))
+        log = (disk or folder) / "dialer.log"
+        nursery = await stack.enter_async_context(Nursery(options.entry, log))
         receivers = stack.enter_context(run_witness(sinks))
         asterisk = far_end or Simulated(
             stack.enter_context(run_witness(serve_simulator, options.scale))
@@ -185,7 +195,7 @@ async def set_scene(
                 *(asterisk.onlooker, asterisk.secret),
             )
         )
-        yield Scene(folder, options, asterisk, wire, receivers, nursery, tell, extra or {})
+        yield Scene(folder, options, asterisk, wire, receivers, nursery, tell, extra or {}, disk)
 
 
 async def prepare(scene: Scene) -> tuple[Account, ...]:
@@ -251,7 +261,7 @@ async def start_ready(scene: Scene) -> Life:
         (life.ready, life.ended), timeout=READY, return_when=asyncio.FIRST_COMPLETED
     )
     if life.ready not in done:
-        raise RuntimeError(f"a life did not get ready: see {scene.folder}/dialer.log")
+        raise RuntimeError(f"a life did not get ready: see {scene.log}")
     scene.starts.append(time.monotonic() - born)
     scene.loader.url = life.ready.result()
     return life
