@@ -23,8 +23,8 @@ log = logging.getLogger(__name__)
 STORE_RETRY = 1.0
 """Seconds before something that the store could not do is tried again."""
 
-EXPIRE_AT_ONCE = 250
-"""Items that one transaction ends: some 8 ms, for which writes of attempts wait."""
+EXPIRE_AT_ONCE = 100
+"""Items that one transaction ends: some 4 ms, for which writes of attempts wait."""
 
 UNFINISHED = 0.0
 """What the store says is the next deadline while a change of queues is unfinished."""

@@ -25,11 +25,12 @@ from dialer.store.bulk import driver_cursor
 from dialer.store.contract import Candidate, Client, CloseItem, EndedItem, Queue
 from dialer.store.deltas import Deltas
 from dialer.store.outbox import insert_deliveries
-from dialer.store.reading import read_all
+from dialer.store.reading import LARGEST_ID, Prepared, prepare, read_all, read_prepared
 from dialer.store.rows import (
     CANDIDATE_COLUMNS,
     CLIENT_COLUMNS,
     QUEUE_COLUMNS,
+    dump_json,
     read_candidate,
     read_client,
     read_queue,
@@ -38,7 +39,7 @@ from dialer.store.rows import (
 )
 from dialer.store.waits import move_some, moving_queues
 
-CHUNK: Final = 250  # some 8 ms: writes of attempts get their turn between
+CHUNK: Final = 100  # some 4 ms: writes of attempts get their turn between
 
 _PENDING: Final = "pending"
 _RETRIES: Final = "retries"
@@ -160,22 +161,20 @@ def end_marked(
 ) -> int:
     """End up to `limit` items of a marked queue as terminated; how many. The mark goes with the
     last; that of a flush is followed by that of retries where these were switched off."""
-    q, ended = t.queues.c, 0
-    mark = select(q.ending, q.ending_upto, q.retry).where(q.id == queue_id)
+    ended = 0
     while ended < limit:
-        ending, upto, retry = connection.execute(mark).one()
+        ((ending, upto, retry),) = read_prepared(connection, _MARK, queue_id)
         if ending is None:
             return ended
-        named = waiting_in(queue_id) if upto is None else waiting_in(queue_id) & (_i.id <= upto)
-        for which in ENDING[ending]:
-            query = select(*CANDIDATE_COLUMNS).where(named, which).limit(limit - ended)
-            candidates = _load_candidates(connection, query)
+        for query in _NAMED[ending]:
+            named = (queue_id, LARGEST_ID if upto is None else upto, limit - ended)
+            candidates = _load_candidates(connection, query, *named)
             ended += _end_items(connection, candidates, ItemEnd.TERMINATED, close, now)
             if ended == limit:
                 return ended
         behind = None if upto is None or retry else _RETRIES
         done = {"ending": behind, "ending_upto": None}
-        connection.execute(update(t.queues).where(q.id == queue_id).values(done))
+        connection.execute(update(t.queues).where(t.queues.c.id == queue_id).values(done))
     return ended
 
 
@@ -186,31 +185,72 @@ def waiting_in(queue_id: int) -> ColumnElement[bool]:
     return (_i.queue_id == queue_id) & _i.server_id.in_(lanes)
 
 
-def expired(now: float, limit: int) -> Select[Any]:
+def _mark(queue_id: int) -> Select[Any]:
+    q = t.queues.c
+    return select(q.ending, q.ending_upto, q.retry).where(q.id == queue_id)
+
+
+def _prepare_named(which: ColumnElement[bool]) -> Prepared:
+    def named(queue_id: int, upto: int, limit: int) -> Select[Any]:
+        condition = waiting_in(queue_id) & (_i.id <= upto)
+        return select(*CANDIDATE_COLUMNS).where(condition, which).limit(limit)
+
+    return prepare(named)
+
+
+def expired(now: int, limit: int) -> Select[Any]:
     return (
         select(*CANDIDATE_COLUMNS)
-        .where(_waits, _i.deadline.is_not(None), _i.deadline <= to_micros(now))
+        .where(_waits, _i.deadline.is_not(None), _i.deadline <= now)
         .order_by(_i.deadline)
         .limit(limit)
     )
 
 
-def marked_queues(connection: Connection) -> list[int]:
-    """Those with the least to end first: none waits long behind one of very many items."""
+def marked() -> Select[Any]:
+    """Queues with the least to end first: none waits long behind one of very many items."""
     q = t.queues.c
-    query = select(q.id).where(q.ending.is_not(None)).order_by(q.pending_count, q.id)
-    return [raw[0] for raw in read_all(connection, query)]
+    return select(q.id).where(q.ending.is_not(None)).order_by(q.pending_count, q.id)
+
+
+def _owners(ids: str) -> Select[Any]:
+    return select(*CLIENT_COLUMNS).where(t.clients.c.id.in_(_values(ids)))
+
+
+def _codes(ids: str) -> Select[Any]:
+    return select(t.servers.c.id, t.servers.c.code).where(t.servers.c.id.in_(_values(ids)))
+
+
+def _values(ids: str) -> Select[Any]:
+    """The numbers of a JSON array."""
+    return select(func.json_each(ids).table_valued("value").c.value)
+
+
+_MARK: Final = prepare(_mark)
+_NAMED: Final = {name: tuple(map(_prepare_named, some)) for name, some in ENDING.items()}
+_EXPIRED: Final = prepare(expired)
+_MARKED: Final = prepare(marked)
+_OWNERS: Final = prepare(_owners)
+_CODES: Final = prepare(_codes)
+_TERMINATE: Final = """
+UPDATE items SET status = 'terminated', disposition = ?, due_at = NULL, ended_at = ?
+WHERE status = 'pending' AND id IN (SELECT value FROM json_each(?))
+"""
+
+
+def marked_queues(connection: Connection) -> list[int]:
+    return [raw[0] for raw in read_prepared(connection, _MARKED)]
 
 
 def expire_items(connection: Connection, now: float, limit: int, close: CloseItem) -> int:
     """End up to `limit` items: those whose deadline has come, and what is left of unfinished
     changes, to which half the limit belongs. How many ended. Of waits that are to be moved a piece
     is."""
-    marked = marked_queues(connection)
-    share = (limit + 1) // 2 if marked else limit
-    candidates = _load_candidates(connection, expired(now, share))
+    unfinished = marked_queues(connection)
+    share = (limit + 1) // 2 if unfinished else limit
+    candidates = _load_candidates(connection, _EXPIRED, to_micros(now), share)
     ended = _end_items(connection, candidates, ItemEnd.EXPIRED, close, now)
-    for queue_id in marked:
+    for queue_id in unfinished:
         ended += end_marked(connection, queue_id, limit - ended, close, now)
         if ended == limit:
             break
@@ -219,8 +259,8 @@ def expire_items(connection: Connection, now: float, limit: int, close: CloseIte
     return ended
 
 
-def _load_candidates(connection: Connection, query: Select[Any]) -> list[Candidate]:
-    return [read_candidate(raw) for raw in read_all(connection, query)]
+def _load_candidates(connection: Connection, query: Prepared, *values: int) -> list[Candidate]:
+    return [read_candidate(raw) for raw in read_prepared(connection, query, *values)]
 
 
 def _end_items(
@@ -233,19 +273,15 @@ def _end_items(
     """pending → terminated, with counts and closing callbacks."""
     if not candidates:
         return 0
-    at, deltas = to_micros(now), Deltas()
-    connection.execute(
-        update(t.items)
-        .where(_waits, _i.id.in_([candidate.id for candidate in candidates]))
-        .values(status=ItemStatus.TERMINATED.value, disposition=end.value, due_at=None, ended_at=at)
-    )
+    at, deltas, cursor = to_micros(now), Deltas(), driver_cursor(connection)
+    ids = dump_json([candidate.id for candidate in candidates])
+    cursor.execute(_TERMINATE, (end.value, at, ids))
     deliveries = []
     clients, codes = _load_owners(connection, candidates)
     for item in candidates:
         deltas.move(item.queue_id, ItemStatus.PENDING, ItemStatus.TERMINATED, at)
         ended = EndedItem(item, end, clients[item.client_id], codes[item.server_id])
         deliveries += [(delivery, now) for delivery in close(ended)]
-    cursor = driver_cursor(connection)
     insert_deliveries(cursor, deliveries, deltas)
     deltas.apply(cursor)
     return len(candidates)
@@ -255,9 +291,8 @@ def _load_owners(
     connection: Connection, candidates: Sequence[Candidate]
 ) -> tuple[dict[int, Client], dict[int, str]]:
     """The clients of these items, and the codes of their servers, by id."""
-    ids = {item.client_id for item in candidates}
-    query = select(*CLIENT_COLUMNS).where(t.clients.c.id.in_(ids))
-    clients = [read_client(raw) for raw in read_all(connection, query)]
-    servers = {item.server_id for item in candidates}
-    named = select(t.servers.c.id, t.servers.c.code).where(t.servers.c.id.in_(servers))
-    return {client.id: client for client in clients}, dict(read_all(connection, named))
+    owners = dump_json(list({item.client_id for item in candidates}))
+    clients = map(read_client, read_prepared(connection, _OWNERS, owners))
+    servers = dump_json(list({item.server_id for item in candidates}))
+    codes = read_prepared(connection, _CODES, servers)
+    return {client.id: client for client in clients}, dict(codes)

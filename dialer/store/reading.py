@@ -27,6 +27,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dialer.states import AttemptState, ItemStatus, QueueStatus
 from dialer.store import tables as t
+from dialer.store.bulk import driver_cursor
 from dialer.store.rows import (
     CANDIDATE_COLUMNS,
     ITEM_COLUMNS,
@@ -50,7 +51,7 @@ QUEUE_FILTERS: Final = frozenset({"id", "name", "status", "kind", "retry", "paus
 ITEM_FILTERS: Final = frozenset(
     {"id", "batch_id", "status", "call_id", "number", "disposition", "server_id", "connected"}
 )
-_LARGEST_ID: Final = 2**63 - 1
+LARGEST_ID: Final = 2**63 - 1
 # Attempts a minute that `activity` can tell; more would be counted as this many.
 _MOST_A_MINUTE: Final = 240_000
 
@@ -89,6 +90,11 @@ def prepare(make: Callable[..., Select[Any]]) -> Prepared:
     return Prepared(str(compiled), tuple(compiled.positiontup or ()), arguments, constants)
 
 
+def read_prepared(connection: Connection, query: Prepared, *values: object) -> list[list[Any]]:
+    text = driver_cursor(connection).execute(query.text, query.bind(values)).fetchone()[0]
+    return list(from_json(text))
+
+
 async def fetch_prepared(
     connection: AsyncConnection, query: Prepared, values: Sequence[object]
 ) -> list[list[Any]]:
@@ -116,7 +122,7 @@ def waiting(queue_id: int, server_id: int, after_id: int, limit: int) -> Select[
 
 def _ended_upto(queue_id: int) -> ScalarSelect[int]:
     """Up to which id everything of a queue that waits is being ended."""
-    upto = case((_q.ending == "pending", func.coalesce(_q.ending_upto, _LARGEST_ID)), else_=0)
+    upto = case((_q.ending == "pending", func.coalesce(_q.ending_upto, LARGEST_ID)), else_=0)
     return select(upto).where(_q.id == queue_id).scalar_subquery()
 
 

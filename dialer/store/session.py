@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
@@ -41,6 +41,17 @@ class Kind:
 
     execute: Callable[[sqlite3.Cursor, Sequence[Any], Deltas], Sequence[Any]]
     linger: float = 0.0  # seconds it may wait for company
+
+
+@dataclass(frozen=True, slots=True)
+class Piece(Generic[R]):
+    """A single operation that is part of long work: it comes behind all others that wait, in a
+    transaction of its own, for which they need not wait; one of them a hand-over at most."""
+
+    fn: Callable[[Connection], R]
+
+    def __call__(self, connection: Connection) -> R:
+        return self.fn(connection)
 
 
 @dataclass(slots=True)
@@ -95,6 +106,7 @@ class Session:
     def _serve(self, work: Work) -> None:
         foreign = False
         outcomes: Sequence[Outcome] = ()
+        pieces: list[Run] = []
         try:
             if work.groups:
                 outcomes = self._transact("writes", self._write_groups, work)
@@ -103,16 +115,24 @@ class Session:
                 said = str(outcomes[0][1])
                 outcomes = [*outcomes, *((f, StoreUnavailable(said)) for _, f in work.runs)]
                 work.runs.clear()
+            pieces = [run for run in work.runs if isinstance(run[0], Piece)]
+            work.runs = deque(run for run in work.runs if not isinstance(run[0], Piece))
             if work.runs:
                 if outcomes:  # Originates do not wait for a batch that is being inserted
                     self._tell(outcomes, None)
                 outcomes = self._transact("runs", self._run_some, work)
+            if pieces:
+                if outcomes:
+                    self._tell(outcomes, None)
+                piece = Work(runs=deque([pieces.pop(0)]))
+                outcomes = self._transact("runs", self._run_some, piece)
             if work.look:
                 version = self._data_version()
                 foreign, self._version = version != self._version, version
         except sqlite3.Error:
             foreign = True  # what could not be looked at may have changed
         finally:
+            work.runs += pieces
             self._tell(outcomes, work, foreign)
 
     def _data_version(self) -> int:

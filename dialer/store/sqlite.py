@@ -40,7 +40,7 @@ from dialer.store.claim import Claim
 from dialer.store.engines import SEARCHERS, reading_engine, sqlite_url, writing_engine
 from dialer.store.migrations import upgrade
 from dialer.store.searches import Searches, one_state
-from dialer.store.session import Future, Kind, as_failure
+from dialer.store.session import Future, Kind, Piece, as_failure
 from dialer.store.wire_log import WireLog
 from dialer.store.writer import Writer
 
@@ -354,7 +354,7 @@ class SqliteStore:
         loop = asyncio.get_running_loop()
         until = loop.time() + self._patience
         for queue_id in queue_ids:
-            piece = partial(queue_rows.go_on, queue_id=queue_id, close=close, now=now)
+            piece = Piece(partial(queue_rows.go_on, queue_id=queue_id, close=close, now=now))
             while loop.time() < until and await self._run(piece):
                 pass
 
@@ -401,7 +401,8 @@ class SqliteStore:
         return 0.0 if marked else rows.to_seconds_or_none(deadline)
 
     async def expire_items(self, now: float, limit: int, close: c.CloseItem) -> int:
-        return await self._run(lambda conn: queue_rows.expire_items(conn, now, limit, close))
+        expire = partial(queue_rows.expire_items, now=now, limit=limit, close=close)
+        return await self._run(Piece(expire))
 
     def reserve(self, reservation: c.Reservation) -> Awaitable[bool]:
         return self._writer.write(self._reserving, reservation)

@@ -43,7 +43,7 @@ PLANS: dict[str, tuple[Select[Any], str]] = {
         "deliveries USING INDEX ix_deliveries_due (endpoint=? AND due_at>?)",
     ),
     "key": (config_rows.keyed_client("x"), "api_keys USING INDEX sqlite_autoindex_api_keys_1"),
-    "expiry": (queue_rows.expired(1.0, 9), "items USING INDEX ix_items_deadline"),
+    "expiry": (queue_rows.expired(1, 9), "items USING INDEX ix_items_deadline"),
 } | {
     f"ending {number}": (
         select(*CANDIDATE_COLUMNS).where(queue_rows.waiting_in(1), which).limit(9),

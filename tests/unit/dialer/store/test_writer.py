@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 import threading
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from dialer.errors import Conflict, StoreUnavailable
 from dialer.store import session
 from dialer.store.deltas import Deltas
 from dialer.store.engines import sqlite_url, writing_engine
-from dialer.store.session import Kind
+from dialer.store.session import Kind, Piece
 from dialer.store.writer import LARGEST_GROUP, Writer
 from tests import store_records as make
 
@@ -128,6 +128,51 @@ async def test_long_operations_give_way_to_writes(
     assert seen == [("first", 0), ("second", 1)]
     await book.writer.run(lambda _: None)
     assert book.words() == ["after first", "after second"]
+
+
+async def test_pieces_of_long_work_come_last_and_nobody_waits_for_their_commit(
+    book: Notebook,
+) -> None:
+    seen: list[str] = []
+
+    def insert(word: str) -> Callable[[Connection], None]:
+        def run(connection: Connection) -> None:
+            seen.append(f"{word} behind {sorted(book.words())}")
+            connection.execute(text("INSERT INTO words VALUES (:word)"), {"word": word})
+
+        return run
+
+    operations = (Piece(insert("x")), insert("a"), Piece(insert("y")), insert("b"))
+    await asyncio.gather(
+        *(book.writer.run(operation) for operation in operations),
+        book.writer.write(book.prompt, "written"),
+    )
+    assert seen == [
+        "a behind ['written']",
+        "b behind ['written']",
+        "x behind ['a', 'b', 'written']",
+        "y behind ['a', 'b', 'written', 'x']",
+    ]
+
+
+async def test_what_comes_during_a_piece_goes_before_the_next(book: Notebook) -> None:
+    loop = asyncio.get_running_loop()
+    seen: list[str] = []
+
+    def work(_: Connection) -> None:
+        seen.append("piece")
+        said = threading.Event()
+
+        def say() -> None:
+            book.writer.run(lambda _: seen.append("other"))
+            said.set()
+
+        loop.call_soon_threadsafe(say)
+        assert said.wait(timeout=5)
+
+    await asyncio.gather(book.writer.run(Piece(work)), book.writer.run(Piece(work)))
+    await book.writer.run(lambda _: None)
+    assert seen == ["piece", "other", "piece", "other"]
 
 
 async def test_a_locked_database_fails_what_waits_and_nothing_later(book: Notebook) -> None:
