@@ -25,6 +25,7 @@ from dialer.store import (
     audit_rows,
     config_rows,
     dead_letters,
+    endings,
     foreign,
     histories,
     ingest,
@@ -335,7 +336,7 @@ class SqliteStore:
     ) -> c.Queue:
         def change(conn: Connection) -> bool:
             marked = queue_rows.change_queue(conn, queue_id, changes, now, by)
-            return marked and queue_rows.go_on(conn, queue_id, close, now)
+            return marked and endings.go_on(conn, queue_id, close, now)
 
         if await self._run(change):
             await self._go_on([queue_id], close, now)
@@ -354,7 +355,7 @@ class SqliteStore:
         loop = asyncio.get_running_loop()
         until = loop.time() + self._patience
         for queue_id in queue_ids:
-            piece = Piece(partial(queue_rows.go_on, queue_id=queue_id, close=close, now=now))
+            piece = Piece(partial(endings.go_on, queue_id=queue_id, close=close, now=now))
             while loop.time() < until and await self._run(piece):
                 pass
 
@@ -401,7 +402,7 @@ class SqliteStore:
         return 0.0 if marked else rows.to_seconds_or_none(deadline)
 
     async def expire_items(self, now: float, limit: int, close: c.CloseItem) -> int:
-        expire = partial(queue_rows.expire_items, now=now, limit=limit, close=close)
+        expire = partial(endings.expire_items, now=now, limit=limit, close=close)
         return await self._run(Piece(expire))
 
     def reserve(self, reservation: c.Reservation) -> Awaitable[bool]:

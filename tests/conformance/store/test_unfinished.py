@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dialer.states import QueueStatus
-from dialer.store import queue_rows, waits
+from dialer.store import endings, waits
 from dialer.store.contract import Candidate, StoredKey
 from dialer.store.sqlite import SqliteStore
 from tests import store_records as make
@@ -20,7 +20,7 @@ NOW, LATER = make.NOW, make.NOW + 60
 @pytest.fixture(params=["sqlite"])
 async def stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stored]:
     """A store that waits for no change, and does them three items at a time."""
-    monkeypatch.setattr(queue_rows, "CHUNK", 3)
+    monkeypatch.setattr(endings, "CHUNK", 3)
     monkeypatch.setattr(waits, "LOOKED_AT", 3)
     url = make.make_store_file(tmp_path / "dialer.db")
     async with open_stored(lambda: SqliteStore(url, settle_linger=0, patience=0)) as stored:

@@ -3,41 +3,26 @@
 import pytest
 from sqlalchemy import Connection
 
-from dialer.states import QueueStatus
-from dialer.store import ingest, queue_rows
+from dialer.store import endings, ingest, queue_rows
 from tests import store_records as make
 
 NOW = make.NOW
-
-
-def add_queue(connection: Connection, items: int) -> int:
-    batch = make.batch(*[make.item() for _ in range(items)])
-    return ingest.insert_batch(connection, batch).queue_id
-
-
-def test_a_marked_queue_ends_piece_by_piece_and_loses_its_mark(connection: Connection) -> None:
-    queue_id = add_queue(connection, 5)
-    assert queue_rows.change_queue(connection, queue_id, {"status": "completed"}, NOW)
-    assert queue_rows.marked_queues(connection) == [queue_id]
-    ended = [queue_rows.end_marked(connection, queue_id, 2, make.close, NOW) for _ in range(4)]
-    assert ended == [2, 2, 1, 0]
-    assert queue_rows.marked_queues(connection) == []
 
 
 @pytest.mark.parametrize("changes", [{"retry": True}, {"paused": True}, {"retry_count": 2}])
 def test_changes_that_end_nothing_mark_nothing(
     connection: Connection, changes: dict[str, object]
 ) -> None:
-    queue_id = add_queue(connection, 1)
+    queue_id = ingest.insert_batch(connection, make.batch(make.item())).queue_id
     assert not queue_rows.change_queue(connection, queue_id, changes, NOW)
-    assert queue_rows.marked_queues(connection) == []
+    assert endings.marked_queues(connection) == []
 
 
-def test_an_expiry_never_ends_more_than_asked(connection: Connection) -> None:
-    queue_id = add_queue(connection, 3)
-    late = make.batch(*[make.item(deadline=NOW - 1) for _ in range(4)])
-    ingest.insert_batch(connection, late)
-    queue_rows.change_queue(connection, queue_id, {"closed": True}, NOW)
-    ended = [queue_rows.expire_items(connection, NOW, 5, make.close) for _ in range(3)]
-    assert ended == [5, 2, 0]
-    assert queue_rows.load_queue(connection, queue_id).status is QueueStatus.COMPLETED
+def test_retries_switched_off_mark_their_queue_and_on_again_unmark_it(
+    connection: Connection,
+) -> None:
+    queue_id = ingest.insert_batch(connection, make.batch(make.item())).queue_id
+    assert queue_rows.change_queue(connection, queue_id, {"retry": False}, NOW)
+    assert endings.marked_queues(connection) == [queue_id]
+    assert not queue_rows.change_queue(connection, queue_id, {"retry": True}, NOW)
+    assert endings.marked_queues(connection) == []

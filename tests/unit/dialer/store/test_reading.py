@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Connection, Select, select
 from sqlalchemy.dialects import sqlite
 
-from dialer.store import attempts, config_rows, outbox, queue_rows, reading
+from dialer.store import attempts, config_rows, endings, outbox, reading
 from dialer.store import tables as t
 from dialer.store.bulk import Row, with_rows
 from dialer.store.rows import CANDIDATE_COLUMNS, as_json
@@ -43,15 +43,15 @@ PLANS: dict[str, tuple[Select[Any], str]] = {
         "deliveries USING INDEX ix_deliveries_due (endpoint=? AND due_at>?)",
     ),
     "key": (config_rows.keyed_client("x"), "api_keys USING INDEX sqlite_autoindex_api_keys_1"),
-    "expiry": (queue_rows.expired(1, 9), "items USING INDEX ix_items_deadline"),
+    "expiry": (endings.expired(1, 9), "items USING INDEX ix_items_deadline"),
 } | {
     f"ending {number}": (
-        select(*CANDIDATE_COLUMNS).where(queue_rows.waiting_in(1), which).limit(9),
+        select(*CANDIDATE_COLUMNS).where(endings.waiting_in(1), which).limit(9),
         f"items USING INDEX {index} (queue_id=? AND server_id=?",
     )
     for number, (which, index) in enumerate(
         zip(
-            [which for some in queue_rows.ENDING.values() for which in some],
+            [which for some in endings.ENDING.values() for which in some],
             ["ix_items_fresh", "ix_items_retries", "ix_items_retries"],
             strict=True,
         )

@@ -5,7 +5,7 @@ import sqlite3
 import pytest
 from sqlalchemy import Connection
 
-from dialer.store import attempts, ingest, queue_rows, reading, waits
+from dialer.store import attempts, endings, ingest, queue_rows, reading, waits
 from dialer.store.contract import Candidate
 from dialer.store.deltas import Deltas
 from dialer.store.rows import read_candidate, to_micros
@@ -42,7 +42,7 @@ def change_gap(connection: Connection, queue_id: int, gap: int) -> None:
 
 
 def go_on(connection: Connection, queue_id: int) -> bool:
-    return queue_rows.go_on(connection, queue_id, make.close, NOW)
+    return endings.go_on(connection, queue_id, make.close, NOW)
 
 
 def read_waits(cursor: sqlite3.Cursor, queue_id: int) -> list[float]:
@@ -84,7 +84,7 @@ def test_what_a_crash_left_is_moved_by_the_next_expiry(
     marks = []
     while waits.moving_queues(connection):
         marks.append(reading.read_all(connection, reading.next_deadline())[0][1])
-        assert queue_rows.expire_items(connection, NOW, 9, make.close) == 0
+        assert endings.expire_items(connection, NOW, 9, make.close) == 0
     assert marks == [1, 1]
     assert reading.read_all(connection, reading.next_deadline()) == [[None, 0]]
     assert read_waits(cursor, queue_id) == [30] * 5
