@@ -53,6 +53,7 @@ class Cdr:
     recording_url: str | None = None
     recording_path: str | None = None  # absolute, on the server; both null: not recorded
     details: dict[str, Any] | None = None
+    channel: str | None = None  # the dial string of the first leg
     sip_call_id: str | None = None  # of leg A's INVITE; null: not PJSIP, or Asterisk did not tell
 
 
@@ -82,6 +83,7 @@ def build_cdr(
 ) -> Cdr:
     """Make the record of one attempt from what the tracker reported of its call."""
     payload = facts.payload
+    action = payload.get("action", {})
     end = max(report.ended_at, report.started_at)
     answered = report.answered_at
     ring_end = answered if answered is not None else end
@@ -122,7 +124,8 @@ def build_cdr(
         project=payload.get("project"),
         contact_number=_text(payload.get("contact_number")),
         customer_name=payload.get("customer_name"),
-        client_channel_id=payload.get("action", {}).get("ChannelId"),
+        channel=action.get("Channel"),
+        client_channel_id=action.get("ChannelId"),
         recording_url=_recording_url(report.recording, facts),
         recording_path=report.recording,
     )

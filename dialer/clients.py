@@ -18,6 +18,7 @@ from dialer import fields
 from dialer.applications import parse_default
 from dialer.body_types import check_whole, say, write_number
 from dialer.delivery.address import find_fault
+from dialer.dialects import CdrMapping, Shape
 from dialer.errors import FieldError, Refused
 from dialer.phrases import find_faults
 from dialer.policy import check_caller_id, check_text
@@ -50,6 +51,8 @@ class NewClient(BaseModel):
     status: Annotated[
         Annotated[str, Field(min_length=1, max_length=32)] | None, say(fields.CLIENT_STATUS)
     ] = "active"
+    callback_shape: Annotated[Shape | None, say(fields.CALLBACK_SHAPE)] = Shape.NATIVE
+    cdr_mapping: Annotated[CdrMapping | None, say(fields.CDR_MAPPING)] = CdrMapping.DEFAULT
 
 
 def read_client(content: dict[str, Any], allow_private: bool, now: float) -> Client:
@@ -86,6 +89,8 @@ def read_client(content: dict[str, Any], allow_private: bool, now: float) -> Cli
         is_superuser=bool(new.is_superuser),
         is_active=new.is_active is not False,
         status=new.status or "active",
+        callback_shape=new.callback_shape or Shape.NATIVE,
+        cdr_mapping=new.cdr_mapping or CdrMapping.DEFAULT,
         created_at=now,
         updated_at=now,
     )

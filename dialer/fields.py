@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from ami import Disposition
+from dialer.dialects import CdrMapping, Shape
 from dialer.policy import DEFAULT_POLICY, DEFAULT_PROFILE, FORMATS, MAX_CALLER_ID, MAX_CHANNEL
 from dialer.states import ItemEnd, ItemStatus, QueueStatus
 
@@ -151,6 +152,18 @@ CALLBACK_URL: Final = text(
     description="http or https; a name or a public address, without user name",
     examples=["https://client.com/callback"],
 )
+CALLBACK_SHAPE: Final = {
+    "type": "string",
+    "enum": [shape.value for shape in Shape],
+    "description": "what its callbacks look like",
+    "examples": ["native"],
+}
+CDR_MAPPING: Final = {
+    "type": "string",
+    "enum": [mapping.value for mapping in CdrMapping],
+    "description": "of /v2/cdr, where a request names none",
+    "examples": ["default"],
+}
 DIGITS: Final = {"type": "integer", "minimum": 0, "maximum": 10**18 - 1}
 DID: Final = one_of(_caller_id(1), DIGITS)
 CALLER: Final = one_of(CALLER_ID, DIGITS)

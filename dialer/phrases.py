@@ -19,6 +19,7 @@ _OF_TYPES: Final = {
     "bool_parsing": _FLAG,
     "bool_type": _FLAG,
     "dict_type": "must be a JSON object",
+    "enum": "must be {expected}",
     "greater_than_equal": "must be at least {ge}",
     "int_from_float": _WHOLE,
     "int_parsing": _WHOLE,

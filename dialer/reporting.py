@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from dialer.cdr import Cdr
 from dialer.delivery.callback import build_callback, build_closing
 from dialer.delivery.sgapi import SgapiTarget, build_sgapi
+from dialer.delivery.shapes import build_shaped, build_shaped_closing
+from dialer.dialects import Shape
 from dialer.store.contract import Client, Delivery, EndedItem, NewDelivery
 
 
@@ -22,10 +24,14 @@ class Reporter:
 
     def deliveries_of(self, cdr: Cdr, client: Client, now: float) -> tuple[NewDelivery, ...]:
         """The callback and the SGAPI CDR of an attempt, as far as they are wanted."""
-        rows = (build_callback(cdr, client, now), build_sgapi(cdr, self._sgapi, now))
+        build = build_callback if client.callback_shape is Shape.NATIVE else build_shaped
+        rows = (build(cdr, client, now), build_sgapi(cdr, self._sgapi, now))
         return tuple(row for row in rows if row is not None)
 
     def closing_of(self, ended: EndedItem, now: float) -> tuple[NewDelivery, ...]:
         """The closing callback of an item that ended without a further attempt."""
-        row = build_closing(ended, ended.client, ended.server_code, now)
+        if ended.client.callback_shape is Shape.NATIVE:
+            row = build_closing(ended, ended.client, ended.server_code, now)
+        else:
+            row = build_shaped_closing(ended, now)
         return () if row is None else (row,)

@@ -20,6 +20,7 @@ from dialer.cli.workspace import (
 )
 from dialer.clients import check_client, read_client
 from dialer.delivery.signing import derive_secret, show_secret
+from dialer.dialects import CdrMapping, Shape
 from dialer.errors import NotFound, SettingsError
 from dialer.keys import make_key
 from dialer.policy import DEFAULT_POLICY, is_dial_part
@@ -31,6 +32,12 @@ from dialer.store.contract import Client, Signing, Store
 app = typer.Typer()
 
 Account = Annotated[str, typer.Argument(help="The client's accountcode.", metavar="ACCOUNTCODE")]
+CallbackShape = Annotated[
+    Shape | None, typer.Option(help="What its callbacks look like (docs/cdr-mapping.md).")
+]
+Mapping = Annotated[
+    CdrMapping | None, typer.Option(help="Of /v2/cdr, where a request names none.")
+]
 
 
 @app.command()
@@ -46,6 +53,8 @@ def add(
     username: Annotated[str | None, typer.Option(help="Default: the accountcode.")] = None,
     did: Annotated[str | None, typer.Option(help="Its default caller ID.")] = None,
     endpoint: Annotated[str | None, typer.Option(help="Of its quick calls.")] = None,
+    callback_shape: CallbackShape = None,
+    cdr_mapping: Mapping = None,
 ) -> None:
     """Add a client and print its API key, which is shown this once.
 
@@ -62,6 +71,8 @@ def add(
         "callbackurl": callback,
         "is_superuser": superuser,
         "did": did,
+        "callback_shape": callback_shape,
+        "cdr_mapping": cdr_mapping,
     }
     client = read_client(content, settings.callback_allow_private, now)
     check_changes(given(endpoint=endpoint), settings.callback_allow_private)
@@ -110,6 +121,8 @@ def set_(
     rate_limit: Annotated[
         int | None, typer.Option(min=0, help="Most HTTP requests in a minute (0: no limit).")
     ] = None,
+    callback_shape: CallbackShape = None,
+    cdr_mapping: Mapping = None,
     policy: Annotated[
         list[str] | None,
         typer.Option(
@@ -135,6 +148,8 @@ def set_(
         default_application=default_application,
         timezone=time_zone,
         rate_limit=rate_limit,
+        callback_shape=callback_shape,
+        cdr_mapping=cdr_mapping,
     )
     need_something(changes | given(policy=policy))
     none_when_empty(changes, "callback_url", "did", "endpoint", "prefix", "default_application")
@@ -188,6 +203,8 @@ def show(accountcode: Account) -> None:
         ("requests a minute", show_limit(client.rate_limit)),
         ("servers", ", ".join(servers) or "all"),
         ("callback", client.callback_url),
+        ("callback shape", client.callback_shape.value),
+        ("mapping of /v2/cdr", client.cdr_mapping.value),
         ("did", client.did),
         ("phone number", client.phone_number),
         ("endpoint", client.endpoint),

@@ -15,10 +15,6 @@ class Party:
     tech: str
     endpoint: str
 
-    @property
-    def text(self) -> str:
-        return f"{self.tech}/{self.endpoint}"
-
 
 @dataclass(frozen=True, slots=True)
 class Caller:
@@ -52,12 +48,22 @@ def find_extension(source: Source) -> str:
 
 def find_second(source: Source) -> Party | None:
     """The second leg: as Asterisk named its channel, else as the call's Dial would have made it."""
-    leg = source.leg_b if isinstance(source, Cdr) else None
-    if leg is not None and leg.channel:
-        return read_channel(leg.channel)
-    if _folded(source) == "dial" and source.data:
+    dialed = find_dialed(source)
+    if dialed is None and _folded(source) == "dial" and source.data:
         return read_dial_string(source.data.partition(",")[0])
-    return None
+    return dialed
+
+
+def find_dialed(source: Source) -> Party | None:
+    """The second leg, where it was dialed."""
+    leg = source.leg_b if isinstance(source, Cdr) else None
+    return read_channel(leg.channel) if leg is not None and leg.channel else None
+
+
+def find_first(source: Source) -> Party | None:
+    """The first leg: how the number was dialed."""
+    channel = source.channel if isinstance(source, Cdr) else None
+    return read_dial_string(channel) if channel else None
 
 
 def find_queue(source: Source) -> str:

@@ -3,9 +3,11 @@
 What is not known is null; texts of the call itself are '' where there are none."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 from dialer.cdr import Cdr
+from dialer.dialects.parties import Party, find_dialed, find_first
 from dialer.dialects.told import format_moment, format_span, tell
 from dialer.dialects.view import Source, View
 from dialer.dialects.words import freeze, invert
@@ -34,6 +36,53 @@ DIRECTION: Final = "OUT"
 _CODE: Final = "outbound"
 
 
+SIP_REASONS: Final[Mapping[int, str]] = MappingProxyType(
+    {
+        200: "OK",
+        400: "Bad Request",
+        401: "Unauthorized",
+        402: "Payment Required",
+        403: "Forbidden",
+        404: "Not Found",
+        405: "Method Not Allowed",
+        406: "Not Acceptable",
+        407: "Proxy Authentication Required",
+        408: "Request Timeout",
+        410: "Gone",
+        413: "Request Entity Too Large",
+        414: "Request-URI Too Long",
+        415: "Unsupported Media Type",
+        416: "Unsupported URI Scheme",
+        420: "Bad Extension",
+        421: "Extension Required",
+        423: "Interval Too Brief",
+        480: "Temporarily Unavailable",
+        481: "Call/Transaction Does Not Exist",
+        482: "Loop Detected",
+        483: "Too Many Hops",
+        484: "Address Incomplete",
+        485: "Ambiguous",
+        486: "Busy Here",
+        487: "Request Terminated",
+        488: "Not Acceptable Here",
+        491: "Request Pending",
+        493: "Undecipherable",
+        500: "Server Internal Error",
+        501: "Not Implemented",
+        502: "Bad Gateway",
+        503: "Service Unavailable",
+        504: "Server Time-out",
+        505: "Version Not Supported",
+        513: "Message Too Large",
+        600: "Busy Everywhere",
+        603: "Decline",
+        604: "Does Not Exist Anywhere",
+        606: "Not Acceptable",
+    }
+)
+"""RFC 3261, section 21."""
+
+
 def write_pbx(source: Source, view: View) -> dict[str, Any]:
     """One of the `results`. An item without an attempt has null for `id` and '' for its times."""
     told = tell(source)
@@ -48,8 +97,8 @@ def write_pbx(source: Source, view: View) -> dict[str, Any]:
         "source": told.caller.number,
         "destination": source.number,
         "direction": DIRECTION,
-        "channel_formatted": told.second.text if told.second is not None else "",
-        "dstchannel_formatted": "",
+        "channel_formatted": _format(find_first(source)),
+        "dstchannel_formatted": _format(find_dialed(source)),
         "customer_id": source.contact_number,
         "user_fullname": None,
         "qname": told.queue or None,
@@ -100,9 +149,15 @@ def find_uniqueid(source: Source) -> str | None:
 
 def describe(source: Source) -> str | None:
     """Dial status, hangup cause and what the far end said, as far as they are known:
-    `DS:CONGESTION|HC:34|HI:SIP 503`. None where nothing is."""
+    `DS:CONGESTION|HC:34|HI:SIP 503 Service Unavailable`. None where nothing is."""
     if not isinstance(source, Cdr):
         return f"HI:{source.disposition}"
-    said = f"SIP {source.sip_code}" if source.sip_code is not None else source.cause_text
+    said = source.cause_text
+    if source.sip_code is not None:
+        said = f"SIP {source.sip_code} {SIP_REASONS.get(source.sip_code, '')}".rstrip()
     parts = (("DS", source.dial_status), ("HC", source.cause), ("HI", said or source.error_message))
     return "|".join(f"{name}:{value}" for name, value in parts if value is not None) or None
+
+
+def _format(party: Party | None) -> str:
+    return "" if party is None else f"{party.tech}/{party.endpoint}"

@@ -46,7 +46,7 @@ def tell(source: Source) -> Told:
         started = int(source.started_at)
         ended = started + duration
         if source.answered_at is not None:
-            answered = ended - billsec
+            answered = max(started, ended - billsec)
         if source.ringing_at is not None:
             ringing = _between(started, int(source.ringing_at), answered or ended)
         sip_call_id = source.sip_call_id or ""

@@ -12,7 +12,7 @@ from dialer.states import ItemEnd, ItemStatus
 from dialer.store.bulk import Row, insert_rows, run_with_rows
 from dialer.store.contract import Delivery, NewDelivery, Reservation, Settlement, Withdrawal
 from dialer.store.deltas import Deltas
-from dialer.store.outbox import insert_deliveries
+from dialer.store.outbox import finish_delivery, insert_deliveries
 from dialer.store.rows import dump_cdr, dump_json, to_micros
 
 RESERVATION: Final = (
@@ -143,10 +143,14 @@ def settle(
         [(e.attempt_id, to_micros(e.settlement.now)) for e in endings.values()],
     )
     run_with_rows(cursor, END_ITEMS, ITEM, [_item_row(e) for e in endings.values()])
-    insert_rows(cursor, "cdrs", _CDR, [_cdr_row(e) for e in endings.values()])
+    ids = insert_rows(cursor, "cdrs", _CDR, [_cdr_row(e) for e in endings.values()])
     stored = insert_deliveries(
         cursor,
-        [(d, e.settlement.now) for e in endings.values() for d in e.deliveries],
+        [
+            (finish_delivery(d, cdr_row), e.settlement.now)
+            for cdr_row, e in zip(ids, endings.values(), strict=True)
+            for d in e.deliveries
+        ],
         deltas,
     )
     for place, ending in endings.items():

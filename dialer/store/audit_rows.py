@@ -1,6 +1,7 @@
 """The audit log: who changed what. Rows come with the change's own transaction and stay."""
 
 from dataclasses import fields
+from enum import StrEnum
 from typing import Any, Final
 
 from sqlalchemy import Connection, Select, insert, select
@@ -60,6 +61,8 @@ def show_values(record: Client | Server) -> dict[str, Any]:
             value = dump_policy(value)
         elif isinstance(value, frozenset):
             value = sorted(value)
+        elif isinstance(value, StrEnum):
+            value = value.value
         shown[name] = value
     return shown
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from dialer.cdr import Cdr
+from dialer.dialects import CdrMapping, Shape
 from dialer.histories import CdrPage, CdrQuery, CdrRow, Project
 from dialer.policy import DEFAULT_POLICY, Policy
 from dialer.states import ItemEnd, ItemStatus, QueueKind, QueueStatus
@@ -24,6 +25,7 @@ from dialer.store.records import (
     DeliveryRecord,
     ForeignCdr,
     NewDelivery,
+    NumberedDelivery,
     OpenAttempt,
     Receivers,
     RecentStart,
@@ -55,6 +57,7 @@ __all__ = [
     "NewBatch",
     "NewDelivery",
     "NewItem",
+    "NumberedDelivery",
     "OpenAttempt",
     "Page",
     "Queue",
@@ -119,6 +122,8 @@ class Client:
     default_application: str | None = None  # "App" or "App(args)"; None: Wait(1)
     timezone: str = "UTC"
     policy: Policy = DEFAULT_POLICY  # what the operator allows it to dial
+    callback_shape: Shape = Shape.NATIVE
+    cdr_mapping: CdrMapping = CdrMapping.DEFAULT  # of `/v2/cdr`, where a request names none
     server_ids: frozenset[int] = frozenset()  # empty: every server
     has_key: bool = False
     created_at: float = 0.0

@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from sqlalchemy import CTE, Select, func, select
@@ -10,7 +11,7 @@ from sqlalchemy import CTE, Select, func, select
 from dialer.states import DeliveryState
 from dialer.store import tables as t
 from dialer.store.bulk import Row, insert_rows, run_with_rows
-from dialer.store.contract import Delivery, DeliveryOutcome, NewDelivery
+from dialer.store.contract import Delivery, DeliveryOutcome, NewDelivery, NumberedDelivery
 from dialer.store.deltas import Deltas
 from dialer.store.rows import (
     DELIVERY_COLUMNS,
@@ -42,6 +43,13 @@ _NOTE_GONE: Final = """
 INSERT OR IGNORE INTO gone_callbacks (client_id, url, at)
 SELECT client_id, url, ? FROM deliveries WHERE id = ?
 """
+
+
+def finish_delivery(delivery: NewDelivery, cdr_row: int) -> NewDelivery:
+    """The delivery as it is stored beside the CDR whose row has the id `cdr_row`."""
+    if isinstance(delivery, NumberedDelivery):
+        return replace(delivery, body=delivery.finish(cdr_row))
+    return delivery
 
 
 def insert_deliveries(

@@ -3,6 +3,7 @@
 Times are float seconds since the epoch, UTC. Part of `dialer.store.contract`, which names them all.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,6 +68,14 @@ class NewDelivery:
     event_id: str  # stable over repetitions: cdr_id, or item-<id> for a closing callback
     body: str
     due_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class NumberedDelivery(NewDelivery):
+    """An outbox row that tells the id of its CDR's row, which is known once that is stored: in the
+    same transaction `finish` makes the body from it. It must not fail. Until then `body` is ''."""
+
+    finish: Callable[[int], str]
 
 
 @dataclass(frozen=True, slots=True)

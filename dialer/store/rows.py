@@ -23,6 +23,7 @@ from sqlalchemy import (
 
 from ami import LegB
 from dialer.cdr import Cdr
+from dialer.dialects import CdrMapping, Shape
 from dialer.policy import read_policy
 from dialer.states import DeliveryState, ItemStatus, QueueKind, QueueStatus
 from dialer.store import tables as t
@@ -130,6 +131,8 @@ def read_client(raw: Raw) -> Client:
     for flag in ("is_superuser", "is_active", "paused"):
         values[flag] = bool(values[flag])
     values["policy"] = read_policy(values["policy"])
+    values["callback_shape"] = Shape(values["callback_shape"])
+    values["cdr_mapping"] = CdrMapping(values["cdr_mapping"])
     return Client(
         **values,
         server_ids=frozenset(server_ids),

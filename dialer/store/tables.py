@@ -104,6 +104,8 @@ clients = Table(
     Column("updated_at", _Moment, nullable=False),
     # What differs from the default policy (dialer.policy.dump_policy).
     Column("policy", JSON, nullable=False, server_default=text("'{}'")),
+    Column("callback_shape", String, nullable=False, server_default="native"),
+    Column("cdr_mapping", String, nullable=False, server_default="default"),
     CheckConstraint("allocated_channels >= 0", name="allocated_channels"),
 )
 

@@ -2,14 +2,14 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 
 from ami import LegB
 from dialer.errors import Conflict, NotFound
 from dialer.states import ItemStatus, QueueStatus
-from dialer.store.contract import Store
+from dialer.store.contract import NewDelivery, NumberedDelivery, Store
 from tests import store_records as make
 from tests.conformance.store.conftest import Stored
 
@@ -64,6 +64,29 @@ async def test_a_channel_id_is_used_once_for_ever(stored: Stored) -> None:
     assert isinstance(results[1], Conflict)
     assert isinstance(results[2], Conflict)
     assert [c.id for c in await stored.waiting(added.queue_id)] == [two.id, three.id]
+
+
+async def test_a_delivery_can_tell_the_id_of_its_cdrs_row(stored: Stored) -> None:
+    def numbered(name: str) -> NumberedDelivery:
+        plain = {f.name: getattr(make.delivery(name), f.name) for f in fields(NewDelivery)}
+        return NumberedDelivery(**plain | {"body": ""}, finish=lambda row: f'{{"{name}":{row}}}')
+
+    attempts = [await stored.dial_one(), await stored.dial_one()]
+    told = await asyncio.gather(
+        *(
+            stored.store.settle(
+                make.settlement(attempt, deliveries=(numbered(f"n{place}"), make.delivery()))
+            )
+            for place, attempt in enumerate(attempts)
+        )
+    )
+    rows = {cdr.cdr_id: row for row, cdr in await stored.store.cdrs(None, 0, 10)}
+    assert len(rows) == 2
+    for place, attempt in enumerate(attempts):
+        bodies = [delivery.body for delivery in told[place]]
+        assert bodies == [f'{{"n{place}":{rows[attempt.cdr_id]}}}', make.delivery().body]
+    kept = await stored.store.due_deliveries("https://acme.example", make.NOW + 10, 0, 10)
+    assert {d.body for d in kept} == {d.body for found in told for d in found}
 
 
 Change = Callable[[Store, int], Awaitable[object]]

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from dialer.clients import check_client, read_client
+from dialer.dialects import CdrMapping, Shape
 from dialer.errors import Refused
 
 FULL: dict[str, Any] = {
@@ -20,6 +21,7 @@ FULL: dict[str, Any] = {
     "is_active": True,
     "status": "active",
 }
+SHAPED = {"callback_shape": "ozonetel", "cdr_mapping": "flex"}
 LEAST = {"name": "n", "accountcode": "a", "username": "u"}
 
 
@@ -27,6 +29,19 @@ def fields_refused(content: dict[str, Any]) -> list[str]:
     with pytest.raises(Refused) as caught:
         read_client(content, False, 5.0)
     return sorted(error.field for error in caught.value.errors)
+
+
+def test_shapes_are_native_and_default_unless_chosen() -> None:
+    for content in (LEAST, LEAST | {"callback_shape": None, "cdr_mapping": None}):
+        plain = read_client(content, False, 5.0)
+        assert (plain.callback_shape, plain.cdr_mapping) == (Shape.NATIVE, CdrMapping.DEFAULT)
+    shaped = read_client(LEAST | SHAPED, False, 5.0)
+    assert (shaped.callback_shape, shaped.cdr_mapping) == (Shape.OZONETEL, CdrMapping.FLEX)
+
+
+def test_shapes_that_there_are_not() -> None:
+    wrong = LEAST | {"callback_shape": "Native", "cdr_mapping": "pbx"}
+    assert fields_refused(wrong) == ["callback_shape", "cdr_mapping"]
 
 
 def test_the_documents_example() -> None:

@@ -3,12 +3,15 @@
 import json
 from dataclasses import replace
 
+import pytest
+
 from dialer.attempts import conclude
 from dialer.delivery.sgapi import SgapiTarget
+from dialer.dialects import Shape
 from dialer.reporting import Reporter
 from dialer.retry import RetryRules
 from dialer.states import ItemEnd
-from dialer.store.contract import Client, EndedItem
+from dialer.store.contract import Client, EndedItem, NumberedDelivery
 from tests.unit.dialer.builders import make_client, make_item, make_report
 from tests.unit.dialer.test_attempts import make_attempt
 
@@ -27,6 +30,27 @@ def test_a_cdr_goes_to_both() -> None:
         ("callback", CDR.cdr_id),
         ("sgapi", CDR.cdr_id),
     ]
+
+
+@pytest.mark.parametrize(
+    ("shape", "key"),
+    [
+        (Shape.NATIVE, "event_type"),
+        (Shape.DEFAULT, "time_started"),
+        (Shape.FLEX, "cdrId"),
+        (Shape.OZONETEL, "UCID"),
+        (Shape.PBX, "uniqueid"),
+    ],
+)
+def test_callbacks_have_the_clients_shape_and_sgapi_its_own(shape: Shape, key: str) -> None:
+    client = replace(TOLD, callback_shape=shape)
+    reporter = Reporter(SgapiTarget("https://sgapi.example"), lambda _: None)
+    callback, sgapi = reporter.deliveries_of(CDR, client, 1.0)
+    body = callback.finish(1) if isinstance(callback, NumberedDelivery) else callback.body
+    assert key in json.loads(body)
+    assert "called_number" in json.loads(sgapi.body)
+    (closing,) = reporter.closing_of(make_ended(client), 1.0)
+    assert key in json.loads(closing.body)
 
 
 def test_who_wants_nothing_gets_nothing() -> None:

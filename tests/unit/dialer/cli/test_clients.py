@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from dialer.cli.clients import show_state
+from dialer.dialects import CdrMapping, Shape
 from dialer.keys import check_key, find_lookup
 from dialer.policy import DEFAULT_POLICY
 from dialer.policy_lists import LISTS
@@ -74,9 +75,22 @@ def test_set_changes_what_is_given(dialer: Terminal) -> None:
     assert (stored(dialer).did, stored(dialer).default_application) == (None, None)
 
 
+def test_shapes_of_callbacks_and_of_reading(dialer: Terminal) -> None:
+    dialer(*ADD_CLIENT, "--callback-shape", "flex")
+    assert stored(dialer).callback_shape is Shape.FLEX
+    change = ("clients", "set", "acme", "--callback-shape", "ozonetel", "--cdr-mapping", "flex")
+    assert dialer(*change).code == 0
+    client = stored(dialer)
+    assert (client.callback_shape, client.cdr_mapping) == (Shape.OZONETEL, CdrMapping.FLEX)
+    printed = dialer("clients", "show", "acme").out
+    assert all(word in printed for word in ("callback shape", "ozonetel", "/v2/cdr", "flex"))
+
+
 @pytest.mark.parametrize(
     ("option", "value", "saying"),
     [
+        ("--callback-shape", "round", "callback-shape"),
+        ("--cdr-mapping", "native", "cdr-mapping"),
         ("--time-zone", "Mars/Base", "time zone"),
         ("--callback", "ftp://x/", "callback"),
         ("--endpoint", "a&b", "dial string"),

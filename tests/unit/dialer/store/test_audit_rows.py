@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from sqlalchemy import Connection, select
 
+from dialer.dialects import CdrMapping, Shape
 from dialer.policy import Policy
 from dialer.store import audit_rows
 from dialer.store import tables as t
@@ -20,6 +21,14 @@ def test_only_what_differs_is_told() -> None:
     assert audit_rows.compare(make.CLIENT, changed) == {
         "allocated_channels": [1, 5],
         "server_ids": [[], [1, 2]],
+    }
+
+
+def test_shapes_are_told_by_their_words() -> None:
+    changed = replace(make.CLIENT, callback_shape=Shape.PBX, cdr_mapping=CdrMapping.FLEX)
+    assert audit_rows.compare(make.CLIENT, changed) == {
+        "callback_shape": ["native", "pbx"],
+        "cdr_mapping": ["default", "flex"],
     }
 
 

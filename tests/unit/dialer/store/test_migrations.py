@@ -138,3 +138,25 @@ def test_tries_before_their_times_were_kept(tmp_path: Path) -> None:
     with closing(sqlite3.connect(path)) as connection:
         rows = connection.execute("SELECT id, updated_at FROM deliveries").fetchall()
     assert rows == [(1, None), (2, 9)]
+
+
+def test_clients_from_before_shapes_keep_what_they_had(tmp_path: Path) -> None:
+    path = tmp_path / "shapes.db"
+    url = sqlite_url(make.url_of(path))
+    config = Config()
+    config.set_main_option("script_location", str(FOLDER))
+    config.attributes["url"] = url
+    command.upgrade(config, "0006")
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(
+            "INSERT INTO clients (id, name, accountcode, username, allocated_channels, status,"
+            " timezone, created_at, updated_at) VALUES (1, 'A', 'a', 'a', 1, 'active', 'UTC', 1, 1)"
+        )
+    assert migrations.upgrade(url)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        query = "SELECT accountcode, callback_shape, cdr_mapping FROM clients"
+        assert connection.execute(query).fetchall() == [("a", "native", "default")]
+        connection.execute("UPDATE clients SET callback_shape = 'pbx'")
+    command.downgrade(config, "0006")
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT accountcode FROM clients").fetchall() == [("a",)]
