@@ -1,6 +1,8 @@
 """The other witnesses: the simulated Asterisk with its own log of calls, and both sinks, each in a
 process of its own."""
 
+from collections.abc import Callable
+
 from ami.simulator import Simulator, SimulatorConfig
 from chaos.records import Sink
 from chaos.witness_process import Pipe, answer
@@ -25,19 +27,20 @@ async def serve_simulator(pipe: Pipe, scale: float) -> None:
     await simulator.stop()
 
 
+def describe_sinks(callbacks: CallbackSink, sgapi: SgapiSink) -> dict[str, Callable[[], object]]:
+    """What their witness answers: `callbacks` and `sgapi`."""
+
+    def tell_callbacks() -> Sink:
+        counts = {cdr_id: 1 + callbacks.duplicates[cdr_id] for cdr_id in callbacks.bodies}
+        return Sink(counts, len(callbacks.closings))
+
+    def tell_sgapi() -> Sink:
+        return Sink({uuid: 1 + sgapi.duplicates[uuid] for uuid in sgapi.cdrs})
+
+    return {"callbacks": tell_callbacks, "sgapi": tell_sgapi}
+
+
 async def serve_sinks(pipe: Pipe) -> None:
     """Says where callbacks and where CDRs for SGAPI go. Answers `callbacks` and `sgapi`."""
     async with CallbackSink() as callbacks, SgapiSink() as sgapi:
-
-        def tell_callbacks() -> Sink:
-            counts = {cdr_id: 1 + callbacks.duplicates[cdr_id] for cdr_id in callbacks.bodies}
-            return Sink(counts, len(callbacks.closings))
-
-        def tell_sgapi() -> Sink:
-            return Sink({uuid: 1 + sgapi.duplicates[uuid] for uuid in sgapi.cdrs})
-
-        await answer(
-            pipe,
-            (callbacks.origin, sgapi.origin),
-            {"callbacks": tell_callbacks, "sgapi": tell_sgapi},
-        )
+        await answer(pipe, (callbacks.origin, sgapi.origin), describe_sinks(callbacks, sgapi))

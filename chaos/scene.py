@@ -253,10 +253,10 @@ async def start_life(scene: Scene, plan: LifePlan) -> Life:
     return await scene.nursery.bear(clean_environment(settings), fresh=plan.fresh)
 
 
-async def start_ready(scene: Scene) -> Life:
+async def start_ready(scene: Scene, *, fresh: bool = False) -> Life:
     """A life that is ready, and that the client loads into. Raises when it does not get so far."""
     born = time.monotonic()
-    life = await start_life(scene, LifePlan(Fate.TIME, 0.0))
+    life = await start_life(scene, LifePlan(Fate.TIME, 0.0, fresh=fresh))
     done, _ = await asyncio.wait(
         (life.ready, life.ended), timeout=READY, return_when=asyncio.FIRST_COMPLETED
     )

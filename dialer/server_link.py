@@ -7,7 +7,7 @@ slot places the next call without a queue in between.
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ami import (
     WANTED,
@@ -17,6 +17,7 @@ from ami import (
     CallEffect,
     CallEnded,
     CallTracker,
+    Disposition,
     LinkChange,
     LinkState,
     LiveChannel,
@@ -48,6 +49,7 @@ LIST_RETRY = 2.0
 """Seconds before a list of channels that failed is asked for again."""
 
 
+SHUT_DOWN = "Asterisk was shut down"
 NOTHING_LEFT = "nothing was left of it when Asterisk was asked"
 RESTARTED = "Asterisk was restarted"
 """Why calls are over whose end was not seen."""
@@ -92,6 +94,7 @@ class ServerLink:
         self._up_at = float("-inf")  # monotonic
         self._booted_at = float("-inf")  # monotonic: this Asterisk's start, as it said at the login
         self._renewed = False  # the status was asked for a moment ago, when the link came up
+        self._compared = True  # since the link came up
         self._look = asyncio.Event()
         self._look_again_at: float | None = None  # monotonic: when to ask for the confirming list
         self._expiry: asyncio.TimerHandle | None = None
@@ -187,6 +190,8 @@ class ServerLink:
             for effect in effects:
                 if isinstance(effect, CallEnded):
                     self._sent_at.pop(effect.report.channel_id, None)
+            if self.state == LinkState.SHUTTING_DOWN.value:
+                effects = [_blame_shutdown(effect) for effect in effects]
             self._listener.on_effects(effects)
         self._watch_graces()
 
@@ -219,6 +224,7 @@ class ServerLink:
                 self._restarted_at = self._clock.monotonic()
             self._startup = change.startup or self._startup
             self._renewed, self._up_at = True, self._clock.monotonic()
+            self._compared = False
             self.look()
         else:
             if failpoints.armed:
@@ -292,6 +298,11 @@ class ServerLink:
             calls, frozenset(by_id), asked_at, restarted_at=restarted_at
         )
         self._look_again_at = found.look_again_at
+        if not self._compared:
+            self._compared = True
+            counts = {"live": len(found.live), "gone": len(found.gone)}
+            counts["missing"] = len(calls) - sum(counts.values())
+            log.info("open calls compared", extra={"server": self.server.code, **counts})
         at, now = self._clock.now(), self._clock.monotonic()
         overlong: list[str] = []
         for channel_id in found.live:
@@ -313,3 +324,13 @@ class ServerLink:
             if failpoints.armed:
                 failpoints.reach("reconcile.gone")
         return overlong
+
+
+def _blame_shutdown(effect: CallEffect) -> CallEffect:
+    """`core stop now` hangs calls up without a cause (docs/ami-notes.md): that is the cause."""
+    if not isinstance(effect, CallEnded):
+        return effect
+    report = effect.report
+    if report.disposition is not Disposition.FAILED or report.cause or report.detail:
+        return effect  # it has a reason of its own
+    return CallEnded(replace(report, detail=SHUT_DOWN))

@@ -9,9 +9,13 @@ from typing import Final
 from chaos.faults.course import Fault, Trial, run_fault
 from chaos.faults.disk import FULL, LIMITED, SIZE
 from chaos.faults.lock import LOCKED
+from chaos.faults.sinks import SICK_SINKS
 from chaos.faults.small_disk import run_on
+from chaos.faults.stop import STOPPED
 
-FAULTS: Final[dict[str, Fault]] = {fault.name: fault for fault in (FULL, LIMITED, LOCKED)}
+FAULTS: Final[dict[str, Fault]] = {
+    fault.name: fault for fault in (FULL, LIMITED, LOCKED, SICK_SINKS, STOPPED)
+}
 
 
 def run_named(

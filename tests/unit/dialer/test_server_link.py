@@ -284,6 +284,48 @@ async def test_a_new_life_knows_by_the_uptime_whether_asterisk_was_restarted(
     assert [(report.disposition, report.detail) for report in desk.reports] == [("unknown", why)]
 
 
+def stop_asterisk(desk: Desk, cause: int) -> None:
+    """What `core stop now` tells of a ringing call; nobody was told before."""
+    head = "Channel: PJSIP/carrier-1\r\nUniqueid: chan-1\r\nLinkedid: chan-1"
+    for text in (
+        f"Event: Newchannel\r\n{head}\r\nChannelState: 0\r\nTimestamp: 1000000.1",
+        "Event: OriginateResponse\r\nActionID: act-1\r\nResponse: Failure\r\nReason: 0\r\n"
+        "Uniqueid: chan-1\r\nTimestamp: 1000001.5",
+        f"Event: Hangup\r\n{head}\r\nCause: {cause}\r\nTimestamp: 1000001.5",
+    ):
+        desk.client.on_event(event(text))
+
+
+@pytest.mark.parametrize(
+    ("state", "cause", "detail"),
+    [
+        (LinkState.SHUTTING_DOWN, 0, "Asterisk was shut down"),
+        (LinkState.SHUTTING_DOWN, 38, None),
+        (LinkState.UP, 0, None),
+    ],
+)
+async def test_a_call_that_an_ending_asterisk_hung_up_says_so(
+    desk: Desk, state: LinkState, cause: int, detail: str | None
+) -> None:
+    desk.client.come_up()
+    desk.place()
+    desk.client.on_link(LinkChange(state, 0.0, "Asterisk is shutting down"))
+    stop_asterisk(desk, cause)
+    assert [(report.disposition, report.detail) for report in desk.reports] == [("failed", detail)]
+
+
+async def test_what_is_left_of_calls_is_told_once_for_each_link(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "dialer.server_link")
+    desk.client.come_up()
+    desk.link.resume("chan-1", "act-1", desk.clock.now() - 9)
+    desk.link.resume("chan-2", "act-2", desk.clock.now() - 9)
+    await desk.compare((event(CHANNEL),), (event(CHANNEL),))
+    told = [record for record in caplog.records if record.message == "open calls compared"]
+    assert [(r.live, r.missing, r.gone) for r in told] == [(1, 1, 0)]  # type: ignore[attr-defined]
+
+
 async def test_a_call_placed_since_asterisk_started_was_not_ended_by_that(desk: Desk) -> None:
     desk.client.on_event(event("Event: FullyBooted\r\nUptime: 5"))
     desk.client.come_up()

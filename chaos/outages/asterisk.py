@@ -1,4 +1,4 @@
-"""An Asterisk of a campaign's own, that may be stopped, killed and frozen without harm to the lab's.
+"""An Asterisk of a campaign's own, which may be stopped, killed and frozen.
 
 It runs from the lab's Debian root folder with the lab's configuration, on ports of its own: a PBX,
 which is harmed, and a carrier, which is not and notes every call. Root is needed, as for the lab.
@@ -9,7 +9,7 @@ import os
 import shutil
 import signal
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import Final
 from tests.lab.carrier_log import read_calls
 from tests.lab.raw_ami import RawAmi
 
-PROJECT: Final = Path(__file__).parents[1]
+PROJECT: Final = Path(__file__).parents[2]
 CONF: Final = PROJECT / "asterisk-conf"
 USER: Final = "dialer"
 ONLOOKERS: Final = {"pbx2": "unfiltered", "carrier": "observer"}
@@ -158,6 +158,13 @@ class Asterisk:
         finally:
             writer.close()
 
+    @asynccontextmanager
+    async def watch(self) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+        """Gives a function that waits until the Asterisk that runs now is gone."""
+        async with await RawAmi.connect("127.0.0.1", self.ports.ami) as session:
+            await session.login(ONLOOKERS[self.name], SECRET)
+            yield lambda: session.until(lambda it: it.closed, PATIENCE)
+
     def send(self, number: signal.Signals) -> None:
         """Signal it; nothing happens when it is over."""
         if self._process is not None and self._process.returncode is None:
@@ -210,7 +217,8 @@ class Exchange:
 
 @asynccontextmanager
 async def run_exchange(root: Path, folder: Path) -> AsyncIterator[Exchange]:
-    """Start both below `folder`, and end them on leaving."""
+    """Start both below `folder`, and end them on leaving. Asterisk, which is not root, must be able
+    to pass through the folders above it."""
     ports = {"carrier": _free_ports(), "pbx2": _free_ports()}
     write_configuration(folder / "conf", ports)
     made = {name: Asterisk(name, root, folder, ports[name]) for name in ports}
