@@ -11,9 +11,11 @@ from pathlib import Path
 
 from chaos.campaign import run_campaign
 from chaos.checker import check
+from chaos.faults.catalogue import FAULTS, withstand
 from chaos.on_lab import OnLab
 from chaos.report import Figures, count_figures, describe
 from chaos.scene import FarEnd, Options, Outcome
+from chaos.soak import SECONDS, stay_flat
 from tests.lab.running_lab import find_lab
 
 
@@ -31,6 +33,14 @@ def read_options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--scale", type=float, default=0.2, help="length of simulated calls")
     parser.add_argument("--in-flight", type=int, default=10, help="calls with which a kill counts")
     parser.add_argument("--point", action="append", help="kill at this failpoint only; repeatable")
+    parser.add_argument(
+        "--faults",
+        nargs="*",
+        choices=(*FAULTS, "none"),
+        default=[],
+        help="these instead of all, beside the kills; none: none",
+    )
+    parser.add_argument("--soak", type=float, default=SECONDS, help="seconds; 0: no soak")
     parser.add_argument("--folder", type=Path, help="keep database, logs and evidence there")
     return parser.parse_args(arguments)
 
@@ -59,6 +69,10 @@ def main() -> int:
                 print(f"not on a real Asterisk: {lab}")
             else:
                 wrong += run_one("lab", folder / "lab", on_lab, OnLab(lab))
+        if "none" not in read.faults:
+            wrong += not withstand(read.faults, folder / "faults")
+        if read.soak:
+            wrong += not stay_flat(folder / "soak", read.soak)
     return min(wrong, 1)
 
 

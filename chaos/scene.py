@@ -204,8 +204,8 @@ async def prepare(scene: Scene) -> tuple[Account, ...]:
     options = scene.options
     calls = Calls("pbx1", f"7{int(time.time()) % 10_000_000:07d}", options.talk)
     scene.loader = Loader(calls, (), scene.is_hungry, options.seed)
-    life = await start_life(scene, LifePlan(Fate.TIME, 0.0))
-    url = await life.ready
+    life = await start_ready(scene)
+    url = life.ready.result()
     await scene.command(
         *("servers", "add", "pbx1", "--host", "127.0.0.1", "--port", str(scene.wire.hello)),
         *("--username", scene.far_end.username, "--secret-env", SECRET),
@@ -218,6 +218,7 @@ async def prepare(scene: Scene) -> tuple[Account, ...]:
     scene.loader.accounts = accounts
     scene.nursery.send(life, signal.SIGKILL)
     await life.ended
+    scene.loader.url = None
     return accounts
 
 

@@ -5,9 +5,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from chaos.faults.catalogue import FAULTS, run_named, say
-from chaos.faults.small_disk import NoNamespace
-from chaos.report import count_figures
+from chaos.faults.catalogue import FAULTS, withstand
 
 
 def read_options(arguments: list[str]) -> argparse.Namespace:
@@ -29,32 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"there is no fault {', '.join(sorted(unknown))}; there are {', '.join(FAULTS)}")
         return 2
     with tempfile.TemporaryDirectory(prefix="chaos-") as passing:
-        folder = read.folder or Path(passing)
-        wrong = [run_one(name, folder / name, read.brief) for name in read.name or FAULTS]
-    return int(any(wrong))
-
-
-def run_one(name: str, folder: Path, brief: bool) -> bool:
-    """Run one and tell of it; whether something is wrong."""
-    folder.mkdir(parents=True)
-    fault = FAULTS[name]
-    print(f"{name}: {fault.what}", flush=True)
-    try:
-        trial = run_named(name, folder, fault.brief if brief else fault.full, say)
-    except NoNamespace as error:
-        print(f"  not here: {error}")
-        return False
-    figures = count_figures(trial.outcome.evidence, trial.outcome.seconds)
-    for line in trial.notes:
-        print(f"  {line}")
-    print(
-        f"  {figures.items} items, {figures.calls} calls, {figures.duplicates} duplicates,"
-        f" {figures.lost} lost, {figures.dispositions['unknown']} unknown,"
-        f" {figures.repeated} deliveries repeated, {figures.seconds:.0f} s"
-    )
-    for problem in trial.problems:
-        print(f"WRONG: {problem}")
-    return bool(trial.problems)
+        return int(not withstand(read.name, read.folder or Path(passing), brief=read.brief))
 
 
 if __name__ == "__main__":
