@@ -15,6 +15,7 @@ from dialer.api.app import ApiDeps, create_api
 from dialer.api.server import serve
 from dialer.clock import Clock, SystemClock
 from dialer.coordination.local import LocalSignals
+from dialer.delivery.forwarding import forward_left
 from dialer.delivery.outbox import Deliverer
 from dialer.delivery.receivers import ReceiverBook
 from dialer.delivery.sender import Sender, SenderSettings
@@ -60,7 +61,7 @@ class Product:
         self._running: asyncio.Task[None] | None = None
         conceal(*settings.secrets)
         ids = Ids(os.urandom)
-        target = (
+        self._sgapi = target = (
             SgapiTarget(settings.sgapi_url, settings.sgapi_entity) if settings.sgapi_url else None
         )
         self.store = open_store(settings.database_url)
@@ -104,6 +105,8 @@ class Product:
                 signals=self.signals,
                 readiness=self._readiness,
                 close_item=self.engine.close_item,
+                sgapi=target,
+                offer=self._deliverer.offer,
             )
         )
 
@@ -162,6 +165,7 @@ class Product:
                     serving,
                     tasks.create_task(self._deliverer.run()),
                     tasks.create_task(self.engine.run(self._dialing)),
+                    tasks.create_task(self._forward_left()),
                 ]
                 await self._dialing.wait()
                 await self._listening.wait()
@@ -178,6 +182,12 @@ class Product:
                 await self.store.put_runtime(GONE, self._clock.now())
         finally:
             await self.store.close()
+
+    async def _forward_left(self) -> None:
+        """Send what other systems put while there was no SGAPI_URL."""
+        if self._sgapi is not None:
+            wake = self._deliverer.wake
+            await forward_left(self.store, self._sgapi, self._clock, wake, asyncio.sleep)
 
     def _serve(self, stop: asyncio.Event) -> Coroutine[Any, Any, None]:
         return serve(

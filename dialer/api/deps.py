@@ -1,25 +1,31 @@
 """What the API is built from."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from fastapi import Request
 
 from dialer.clock import Clock
 from dialer.coordination.contract import Signals
+from dialer.delivery.sgapi import SgapiTarget
 from dialer.ids import Ids
 from dialer.settings import Settings
-from dialer.store.contract import CloseItem, Store
+from dialer.store.contract import CloseItem, Delivery, Store
 
 
 def _ready() -> dict[str, bool]:
     return {}
 
 
+def _leave(deliveries: Sequence[Delivery]) -> None:
+    """They are found in the store."""
+
+
 @dataclass(frozen=True, slots=True)
 class ApiDeps:
     """`readiness` names the parts that must be there and whether each is (an open store, the
-    worker); `close_item` makes the closing callback of an item that a client ends."""
+    worker); `close_item` makes the closing callback of an item that a client ends; `offer` tells a
+    deliverer of this process what was just stored for `sgapi`."""
 
     store: Store
     settings: Settings
@@ -28,6 +34,8 @@ class ApiDeps:
     signals: Signals
     close_item: CloseItem
     readiness: Callable[[], dict[str, bool]] = field(default=_ready)
+    sgapi: SgapiTarget | None = None
+    offer: Callable[[Sequence[Delivery]], None] = field(default=_leave)
 
 
 def deps_of(request: Request) -> ApiDeps:

@@ -29,6 +29,7 @@ from dialer.delivery.connector import Lookup, open_connector
 from dialer.delivery.following import name_task
 from dialer.delivery.schedule import parse_retry_after
 from dialer.delivery.sgapi import KIND as SGAPI
+from dialer.delivery.sgapi import locate
 from dialer.delivery.signing import sign
 from dialer.delivery.verdict import KEPT_TEXT, Answer, clean_text
 from dialer.redaction import MASK, Redactor, find_url_secrets
@@ -160,7 +161,7 @@ class Sender:
             headers = _JSON | sign(secrets, delivery.event_id, now, body)
             headers["Idempotency-Key"] = delivery.event_id
             return Request(delivery.method, delivery.url, headers, body)
-        url = self._settings.sgapi_address or delivery.url
+        url = locate(delivery.url, self._settings.sgapi_address)
         if delivery.state is DeliveryState.ACCEPTED:
             return Request("GET", name_task(url, delivery.event_id), self._authorization, None)
         headers = _JSON | self._authorization

@@ -42,6 +42,9 @@ Our own word stands in custom_data."""
 
 OTHER_WORD: Final = "FAILED"
 
+_PATH: Final = "/cdrtosgapi"
+_OWN_ENTITY: Final = "#own-entity"
+
 _encode = JSONEncoder(separators=(",", ":")).encode
 
 
@@ -55,7 +58,7 @@ class SgapiTarget:
 
     @property
     def address(self) -> str:
-        base = self.url.rstrip("/") + "/cdrtosgapi"
+        base = self.url.rstrip("/") + _PATH
         return f"{base}/{quote(self.entity, safe='')}" if self.entity else base
 
 
@@ -88,6 +91,23 @@ def build_sgapi(cdr: Cdr, target: SgapiTarget | None, now: float) -> NewDelivery
         body=_encode(body),
         due_at=now,
     )
+
+
+def locate_entity(base: str, entity: str) -> str:
+    """Where a CDR is put that names an entity of its own. The fragment, which is never sent, says
+    that it does."""
+    return f"{base.rstrip('/')}{_PATH}/{quote(entity, safe='')}{_OWN_ENTITY}"
+
+
+def locate(stored: str, address: str | None) -> str:
+    """Where a CDR goes now: the operator's `address`, whatever it was when the CDR was stored; one
+    with an entity of its own keeps that."""
+    url, mark, _ = stored.partition(_OWN_ENTITY)
+    if address is None:
+        return url
+    if not mark:
+        return address
+    return f"{address.rpartition(_PATH)[0]}{_PATH}/{url.rpartition('/')[2]}"
 
 
 def judge_sgapi(

@@ -53,6 +53,8 @@ CORE = (
     "dialer/errors.py",
     "dialer/fields.py",
     "dialer/fairness.py",
+    "dialer/gateway.py",
+    "dialer/gateway_task.py",
     "dialer/histories.py",
     "dialer/ids.py",
     "dialer/items.py",

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dialer.rate_limit import WINDOW, Allowance, RollingMinute
+from dialer.rate_limit import WINDOW, Allowance, MinuteAndSecond, RollingMinute
 
 
 def test_a_limit_counts_down_and_then_refuses() -> None:
@@ -62,3 +62,18 @@ def test_never_over_the_limit_in_any_rolling_minute(gaps: list[float], limit: in
             passed.append(now)
         else:
             assert minute.take(limit, now + answer.wait / 2).allowed is (answer.wait == 0)
+
+
+def test_a_minute_and_a_second_together() -> None:
+    both = MinuteAndSecond()
+    burst = [both.take(5, 3, at) for at in (0.0, 0.25, 0.5, 0.75)]
+    assert burst == [
+        Allowance(True, 5, 2, 0.0),
+        Allowance(True, 5, 1, 0.0),
+        Allowance(True, 5, 0, 0.5),
+        Allowance(False, 3, 0, 0.25),
+    ]
+    assert both.take(5, 3, 1.0).allowed  # what was refused counts nowhere
+    assert both.take(5, 3, 2.0) == Allowance(True, 5, 0, 58.0)
+    assert both.take(5, 3, 10.0) == Allowance(False, 5, 0, 50.0)
+    assert both.take(5, 3, 60.0).allowed

@@ -36,6 +36,7 @@ def test_frozen() -> None:
         ("DIALER_DATABASE_URL", "mysql://x", "DIALER_DATABASE_URL must begin with sqlite"),
         ("DIALER_SGAPI_URL", "ftp://x", "DIALER_SGAPI_URL must begin with http"),
         ("DIALER_SGAPI_ENTITY", "a/b", "DIALER_SGAPI_ENTITY may hold letters"),
+        ("DIALER_GATEWAY_PER_SECOND", "0", "DIALER_GATEWAY_PER_SECOND input should be greater"),
         ("DIALER_LOG_FORMAT", "xml", "DIALER_LOG_FORMAT input should be"),
         ("DIALER_MAX_CALL_DURATION", "1", "DIALER_MAX_CALL_DURATION input should be greater"),
     ],

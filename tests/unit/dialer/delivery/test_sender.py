@@ -7,6 +7,7 @@ import pytest
 from aiohttp import web
 
 from dialer.delivery.sender import MOST_READ, Sender, SenderSettings
+from dialer.delivery.sgapi import locate_entity
 from dialer.delivery.signing import sign
 from dialer.delivery.verdict import KEPT_TEXT, Answer, clean_text
 from dialer.states import DeliveryState
@@ -95,6 +96,21 @@ async def test_sgapi_has_the_token_and_the_present_address(receiver: Receiver) -
     ((method, path, headers, _),) = receiver.requests
     assert (method, path) == ("PUT", "/cdrtosgapi")
     assert headers["Authorization"] == "Bearer s3cret"
+
+
+async def test_a_cdr_with_an_entity_of_its_own_keeps_it_at_the_present_address(
+    receiver: Receiver,
+) -> None:
+    own = locate_entity("http://127.0.0.1:1/old", "outbound_sales")
+    settings = SenderSettings(sgapi_address=f"{receiver.url}/cdrtosgapi/operators")
+    async with Sender(FixedClock(), settings) as sender:
+        stored = make_delivery(1, "sgapi", url=own)
+        assert (await sender.send(stored)).status == 200
+    async with Sender(FixedClock(), SenderSettings()) as sender:  # no SGAPI_URL any more
+        stored = make_delivery(1, "sgapi", url=locate_entity(receiver.url, "inbound"))
+        assert (await sender.send(stored)).status == 200
+    paths = [path for _, path, _, _ in receiver.requests]
+    assert paths == ["/cdrtosgapi/outbound_sales", "/cdrtosgapi/inbound"]
 
 
 async def test_callbacks_may_not_lead_to_loopback_but_sgapi_may(receiver: Receiver) -> None:
