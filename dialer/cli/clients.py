@@ -32,12 +32,21 @@ from dialer.store.contract import Client, Signing, Store
 app = typer.Typer()
 
 Account = Annotated[str, typer.Argument(help="The client's accountcode.", metavar="ACCOUNTCODE")]
+RateLimit = Annotated[
+    int | None, typer.Option(min=0, help="Most HTTP requests in a minute (0: no limit).")
+]
+PolicyChanges = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME=VALUES",
+        help="A list of what it may do: NAME=VALUES, NAME+=VALUES or NAME-=VALUES, "
+        "NAME=* for all, NAME= for nothing, NAME=default; repeat. See docs/walls.md.",
+    ),
+]
 CallbackShape = Annotated[
     Shape | None, typer.Option(help="What its callbacks look like (docs/cdr-mapping.md).")
 ]
-Mapping = Annotated[
-    CdrMapping | None, typer.Option(help="Of /v2/cdr, where a request names none.")
-]
+Mapping = Annotated[CdrMapping | None, typer.Option(help="Of /v2/cdr, where a request names none.")]
 
 
 @app.command()
@@ -118,19 +127,10 @@ def set_(
         str | None, typer.Option(help="App or App(arguments), for items without one.")
     ] = None,
     time_zone: Annotated[str | None, typer.Option(help="Like Asia/Tehran.")] = None,
-    rate_limit: Annotated[
-        int | None, typer.Option(min=0, help="Most HTTP requests in a minute (0: no limit).")
-    ] = None,
+    rate_limit: RateLimit = None,
     callback_shape: CallbackShape = None,
     cdr_mapping: Mapping = None,
-    policy: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME=VALUES",
-            help="A list of what it may do: NAME=VALUES, NAME+=VALUES or NAME-=VALUES, "
-            "NAME=* for all, NAME= for nothing, NAME=default; repeat. See docs/walls.md.",
-        ),
-    ] = None,
+    policy: PolicyChanges = None,
 ) -> None:
     """Change a client; '' takes a text away. A running worker follows within a second.
 
