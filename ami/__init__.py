@@ -20,6 +20,7 @@ from ami.errors import (
 )
 from ami.events import (
     BridgeEntered,
+    CallIdTold,
     ChannelCreated,
     ChannelHungUp,
     ChannelState,
@@ -57,6 +58,7 @@ __all__ = [
     "BridgeEntered",
     "CallEffect",
     "CallEnded",
+    "CallIdTold",
     "CallProgressed",
     "CallReport",
     "CallTracker",

@@ -13,6 +13,7 @@ from typing import Final
 
 from ami.events import (
     BridgeEntered,
+    CallIdTold,
     ChannelCreated,
     ChannelEvent,
     ChannelHungUp,
@@ -336,7 +337,7 @@ class CallTracker:
             case BridgeEntered():
                 if self._is_bridged(call, leg):
                     effects += call.reach(Progress.BRIDGED, event.at)
-            case DialBegun() | RecordingStarted() | ChannelHungUp():
+            case DialBegun() | RecordingStarted() | CallIdTold() | ChannelHungUp():
                 pass
         return effects
 

@@ -115,6 +115,18 @@ class RecordingStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class CallIdTold:
+    """UserEvent `DialerCallId` of the operator's dialplan (dialer-call-id.conf), just before a
+    PJSIP channel's Hangup. `call_id`: the Call-ID of its SIP dialog."""
+
+    at: float
+    uniqueid: str
+    linkedid: str | None
+    channel: str
+    call_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class ChannelHungUp:
     """Hangup. `cause` is Q.850's number (0: cleared normally, or by us), None where it is no
     number; `sip_code` is TechCause's, None where there is none (before 20.17, 22.7, 23.1, or
@@ -182,6 +194,7 @@ ChannelEvent = (
     | DialEnded
     | BridgeEntered
     | RecordingStarted
+    | CallIdTold
     | ChannelHungUp
 )
 Event = ChannelEvent | OriginateAnswered | ServerShutdown | ServerBooted

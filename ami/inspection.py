@@ -10,8 +10,8 @@ import asyncio
 import re
 import time
 import uuid
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from ami.actions import CoreSettings, CoreStatus, ListCommands, Login, Originate, Ping
@@ -48,9 +48,9 @@ _VERSION: Final = re.compile(r"(\d+)\.(\d+)(?:\.(\d+))?")
 @dataclass(frozen=True, slots=True)
 class ServerReport:
     """`privileges`: what was looked at → whether it is held. `skew`: seconds by which the server's
-    clock is ahead of ours, None where it did not say. `has_context`: whether the context that was
-    asked for has an extension `s`, None where that was not asked or could not be told. `warnings`:
-    sentences for the operator; empty when calls can be dialed there as they should."""
+    clock is ahead of ours, None where it did not say. `contexts`: of each that was asked for,
+    whether it has an extension `s`, None where that could not be told. `warnings`: sentences for
+    the operator; empty when calls can be dialed there as they should."""
 
     ami_version: str
     asterisk_version: str
@@ -61,7 +61,7 @@ class ServerReport:
     timestamps: bool
     privileges: dict[str, bool]
     warnings: tuple[str, ...]
-    has_context: bool | None = None
+    contexts: dict[str, bool | None] = field(default_factory=dict)
 
 
 def judge_version(text: str) -> str | None:
@@ -85,11 +85,11 @@ async def inspect_server(
     address: Address,
     timing: Timing = DEFAULT_TIMING,
     *,
-    context: str = "",
+    contexts: Sequence[str] = (),
     wall: Callable[[], float] = time.time,
     event_wait: float = _EVENT_WAIT,
 ) -> ServerReport:
-    """Logs in, looks (also for `context` where one is given), logs off. Raises LinkDown,
+    """Logs in, looks (also for `contexts` of the dialplan), logs off. Raises LinkDown,
     LoginRefused, LinkLost, ActionTimeout."""
     seen: dict[str, asyncio.Future[Message]] = {
         name: asyncio.get_running_loop().create_future()
@@ -116,10 +116,11 @@ async def inspect_server(
     )
     try:
         report = await _inspect(session, address, prefix, seen, wall, event_wait)
-        if context:
-            found = await _find_context(session, f"{prefix}-7", context)
-            report = replace(report, has_context=found)
-        return report
+        found = {
+            context: await _find_context(session, f"{prefix}-{number}", context)
+            for number, context in enumerate(contexts, 7)
+        }
+        return replace(report, contexts=found)
     finally:
         session.abort(LinkLost("inspected"))
 

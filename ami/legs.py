@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from ami.causes import EMPTY_CAUSES, Evidence, cause_text, decide_disposition
 from ami.events import (
     BridgeEntered,
+    CallIdTold,
     ChannelCreated,
     ChannelEvent,
     ChannelHungUp,
@@ -109,7 +110,7 @@ class Leg:
                 self.dialed_by = self.dialed_by or event.uniqueid
                 ended = (at, event.status)
                 self.dial_ended = ended if self.dial_ended is None else max(self.dial_ended, ended)
-            case RecordingStarted():
+            case RecordingStarted() | CallIdTold():
                 pass  # it is the call's, not the channel's
 
     def _see_state(self, state: ChannelState, at: float) -> None:
@@ -137,6 +138,7 @@ class Legs:
         "recalled_at",
         "recorded",
         "response",
+        "sip_call_id",
     )
 
     def __init__(self, channel_id: str) -> None:
@@ -146,6 +148,7 @@ class Legs:
         self.response: OriginateAnswered | None = None
         self.cancelled = False
         self.recalled_at: float | None = None  # answered then, as an earlier life saw it
+        self.sip_call_id: str | None = None
         self.recorded: tuple[float, str] | None = None  # the first recording: since when, its file
 
     @property
@@ -176,6 +179,8 @@ class Legs:
         if isinstance(event, RecordingStarted):
             begun = (event.at, event.file)
             self.recorded = begun if self.recorded is None else min(self.recorded, begun)
+        elif isinstance(event, CallIdTold) and uniqueid == self.channel_id:
+            self.sip_call_id = min(event.call_id, self.sip_call_id or event.call_id)
         if was_live and leg.hungup_at is not None:
             self.live -= 1
         return leg
@@ -283,6 +288,7 @@ class Legs:
             rang=rang,
             detail=detail,
             recording=self.recorded[1] if self.recorded is not None else None,
+            sip_call_id=self.sip_call_id,
         )
 
     def _first_side(self) -> list[Leg]:

@@ -37,6 +37,7 @@ class CallReport:
     `placed`: a channel was made, or may have been. `rang`: ringing or early media was signalled.
     `connected_b`: both legs were bridged. `detail`: a sentence for what the codes do not say.
     `recording`: the absolute path of its audio on the server, None where none was told of.
+    `sip_call_id`: of the called channel's own INVITE, None where it is not PJSIP or was not told.
     `unreported`: its OriginateResponse is missing, though no link was lost meanwhile."""
 
     channel_id: str
@@ -59,6 +60,7 @@ class CallReport:
     detail: str | None
     recording: str | None = None
     unreported: bool = False
+    sip_call_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from typing import Final, Protocol
 
 from ami.events import (
     BridgeEntered,
+    CallIdTold,
     ChannelCreated,
     ChannelHungUp,
     ChannelState,
@@ -48,8 +49,10 @@ _PROGRESS: Final = {
 }
 
 
-# What the operator's dialplan names the event by which it tells of a recording.
+# What the operator's dialplan names the events by which it tells of a recording and of a Call-ID.
 RECORDING_EVENT: Final = "DialerRecording"
+CALL_ID_EVENT: Final = "DialerCallId"
+_OUR_EVENTS: Final = "UserEvent: Dialer"
 
 
 def translate(message: Headers, received_at: float) -> Event | None:
@@ -200,12 +203,16 @@ def _read_bridge_enter(message: Headers, at: float) -> Event | None:
 
 
 def _read_user_event(message: Headers, at: float) -> Event | None:
-    if message.get("UserEvent") != RECORDING_EVENT:
+    kind = message.get("UserEvent")
+    uniqueid = _text(message, "Uniqueid")
+    if uniqueid is None:
         return None
-    uniqueid, file = _text(message, "Uniqueid"), message.get("File")
-    if uniqueid is None or not file:
-        return None
-    return RecordingStarted(at, uniqueid, _text(message, "Linkedid"), message.get("Channel"), file)
+    linkedid, channel = _text(message, "Linkedid"), message.get("Channel")
+    if kind == RECORDING_EVENT and (file := message.get("File")):
+        return RecordingStarted(at, uniqueid, linkedid, channel, file)
+    if kind == CALL_ID_EVENT and (call_id := message.get("CallId")):
+        return CallIdTold(at, uniqueid, linkedid, channel, call_id)
+    return None
 
 
 def _read_hangup(message: Headers, at: float) -> Event | None:
@@ -274,5 +281,5 @@ _READERS: Final[dict[str, Callable[[Headers, float], Event | None]]] = {
 # The events that `translate` reads, as a parser is told of them (`Decoder`): by their names, which
 # a server's event filter must let through; of UserEvents ours alone, for a dialplan may send many.
 WANTED: Final[frozenset[str]] = frozenset(
-    f"{name}: {RECORDING_EVENT}" if name == "UserEvent" else name for name in _READERS
+    _OUR_EVENTS if name == "UserEvent" else name for name in _READERS
 )

@@ -110,7 +110,7 @@ class Decoder:
     """Takes a connection's bytes in any pieces and gives its messages in order.
 
     `wanted`: names of the events to give; others are passed over unparsed (None: give all). An
-    entry `NAME: VALUE` wants those events NAME alone in which this very line stands.
+    entry `NAME: VALUE` wants those events NAME alone in which these very bytes stand.
     Responses are always given. `banner`: the greeting line once seen, else None. `passed_over`
     and `strays` count the events that were not wanted and the blocks that were no message.
     """

@@ -128,6 +128,7 @@ def build_cdr(
         client_channel_id=action.get("ChannelId"),
         recording_url=_recording_url(report.recording, facts),
         recording_path=report.recording,
+        sip_call_id=report.sip_call_id,
     )
 
 

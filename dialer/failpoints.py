@@ -42,6 +42,7 @@ _EVENTS: Final = {
     "ChannelHungUp": "Hangup",
     "OriginateAnswered": "OriginateResponse",
     "RecordingStarted": "the UserEvent of a recording",
+    "CallIdTold": "the UserEvent of a Call-ID",
     "ServerBooted": "FullyBooted",
     "ServerShutdown": "Shutdown",
 }

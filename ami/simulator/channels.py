@@ -27,6 +27,7 @@ class Channel:
         "name",
         "number",
         "priority",
+        "sip_call_id",
         "state",
         "uniqueid",
     )
@@ -46,6 +47,7 @@ class Channel:
         self.application = "AppDial2"
         self.data = "(Outgoing Line)"
         self.bridge = ""
+        self.sip_call_id = ""  # of a PJSIP channel
 
     def identify(self, number: str, connected: str, name: str, account: str) -> None:
         """Give it the caller id and account that were set after its creation."""

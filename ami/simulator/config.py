@@ -44,7 +44,7 @@ class SimulatorConfig:
     is the bytes that a slow reader may leave unread before it is cut off, as Asterisk does after
     its writetimeout; `seed` decides the orders that Asterisk leaves to chance; `clock` gives the
     Timestamp headers. `recording_profiles` are those of the recording dialplan, `recordings` is its
-    folder: files are named, none is written."""
+    folder: files are named, none is written. `call_ids`: whether its endpoints tell Call-IDs."""
 
     users: tuple[AmiUser, ...] = (AmiUser(), AmiUser("unfiltered", events=None))
     endpoints: frozenset[str] = frozenset({"carrier", "endpoint1", "endpoint2", "provider1", "any"})
@@ -53,6 +53,7 @@ class SimulatorConfig:
     recording_contexts: frozenset[str] = frozenset({"dialer-recording"})
     recording_profiles: frozenset[str] = frozenset({"default", "bridged"})
     recordings: str = "/var/lab/recordings"
+    call_ids: bool = True
     queue_member: str = "PJSIP/9007@carrier"
     scale: float = 1.0
     max_calls: int | None = None

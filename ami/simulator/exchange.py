@@ -10,7 +10,7 @@ from ami.simulator.config import SimulatorConfig
 from ami.simulator.dialogue import Dialogue, write_response
 from ami.simulator.farend import CarrierCall, FarEnd, Listener
 from ami.simulator.local import LocalDialogue
-from ami.simulator.pages import write_event, write_hangup
+from ami.simulator.pages import write_call_id, write_event, write_hangup
 from ami.simulator.plan import CONGESTION, SILENCE, Behaviour, find_behaviour
 from ami.simulator.recording import Recorded, run_dialplan
 from ami.simulator.requests import Originate, Target, read_target
@@ -34,6 +34,7 @@ class Exchange:
         self._dialogues: dict[str, Dialogue] = {}
         # Chance decides only orders that Asterisk leaves open; repeatable, and no secret.
         self._random = random.Random(config.seed)  # noqa: S311
+        self._call_ids = random.Random(config.seed)  # noqa: S311
         self._named = 0
         self._local_named = 0
         self._numbered = 0
@@ -123,7 +124,11 @@ class Exchange:
         now = self.now()
         self._named += 1
         name = f"{target.tech}/{target.endpoint}-{self._named - 1:08x}"
-        return self._add(name, uniqueid or self._new_id(now), linkedid, now)
+        channel = self._add(name, uniqueid or self._new_id(now), linkedid, now)
+        if target.tech == "PJSIP":
+            call_id = uuid.UUID(int=self._call_ids.getrandbits(128), version=4)
+            channel.sip_call_id = str(call_id)
+        return channel
 
     def reachable(self, target: Target | None) -> bool:
         """Whether dialing `target` makes a channel."""
@@ -133,7 +138,13 @@ class Exchange:
 
     def reach(self, listener: Listener, channel: Channel, target: Target) -> FarEnd:
         """The far end of `channel`, by the number table, or 503 above the carrier's capacity."""
-        line = CarrierCall(target.number, target.endpoint, channel.linkedid, self.now())
+        line = CarrierCall(
+            target.number,
+            target.endpoint,
+            channel.linkedid,
+            self.now(),
+            sip_call_id=channel.sip_call_id,
+        )
         if target.endpoint not in self.config.dead_endpoints:
             self.lines.append(line)
         return FarEnd(self, listener, channel, self._choose_behaviour(target), line)
@@ -141,6 +152,8 @@ class Exchange:
     def hang(self, channel: Channel, cause: int, sip_code: int | None = None) -> None:
         """The channel's Hangup, once."""
         if self.channels.remove(channel):
+            if self.config.call_ids and channel.sip_call_id:
+                self.emit("UserEvent", write_call_id(channel), "user,all")
             self.emit("Hangup", write_hangup(channel, cause, sip_code))
 
     def call_answered(self) -> None:

@@ -23,6 +23,7 @@ class CarrierCall:
     did: str = ""
     answered_at: float | None = None
     ended_at: float | None = None
+    sip_call_id: str = ""
 
 
 class Listener(Protocol):

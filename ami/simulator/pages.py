@@ -46,6 +46,15 @@ def write_recording(channel: Channel, file: str) -> str:
     return f"{write_channel(channel)}UserEvent: DialerRecording\r\nFile: {file}\r\n"
 
 
+def write_call_id(channel: Channel) -> str:
+    """The UserEvent of a hangup handler (dialer-call-id.conf), which runs in a place of its own."""
+    place = (channel.context, channel.exten, channel.priority)
+    channel.context, channel.exten, channel.priority = "dialer-call-id", "s", 1
+    told = f"{write_channel(channel)}UserEvent: DialerCallId\r\nCallId: {channel.sip_call_id}\r\n"
+    channel.context, channel.exten, channel.priority = place
+    return told
+
+
 def write_hangup(channel: Channel, cause: int, sip_code: int | None) -> str:
     tech = f"TechCause: {sip_code}\r\n" if sip_code is not None else ""
     head = f"Cause: {cause}\r\nCause-txt: {cause_text(cause)}\r\n"

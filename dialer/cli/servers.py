@@ -39,6 +39,15 @@ _RECORDING: Final = {
     None: f"recording: whether the dialplan has the context {CONTEXT} could not be asked",
 }
 
+CALL_ID_CONTEXT: Final = "dialer-call-id"
+
+_CALL_IDS: Final = {
+    True: f"SIP Call-IDs: the dialplan has the context {CALL_ID_CONTEXT}; told of every endpoint "
+    "whose set_var names it",
+    False: f"SIP Call-IDs: the dialplan has no context {CALL_ID_CONTEXT}: CDRs have none",
+    None: f"SIP Call-IDs: whether the dialplan has {CALL_ID_CONTEXT} could not be asked",
+}
+
 Code = Annotated[str, typer.Argument(help="The server's code, as items name it.")]
 Tls = Annotated[bool | None, typer.Option("--tls/--no-tls", help="AMI over TLS (port 5039).")]
 SecretEnv = Annotated[
@@ -205,7 +214,7 @@ def remove(code: Code) -> None:
 def check(code: Code) -> None:
     """Log in to a server and say what it is, what our user may do there, and its clock.
 
-    Also whether its dialplan has the context for recorded calls.
+    Also whether its dialplan has the contexts for recorded calls and for SIP Call-IDs.
 
     Exit 0 when calls can be dialed there as they should, else 1.
 
@@ -215,7 +224,7 @@ def check(code: Code) -> None:
     address = address_of(server)
     conceal(address.secret)
     try:
-        report = asyncio.run(inspect_server(address, context=CONTEXT))
+        report = asyncio.run(inspect_server(address, contexts=(CONTEXT, CALL_ID_CONTEXT)))
     except AmiError as error:
         why = hide_secrets(str(error))
         typer.echo(f"server {code} at {server.host}:{server.port}: {why}", err=True)
@@ -240,6 +249,7 @@ def print_report(report: ServerReport, console: Console) -> None:
     for name, held in report.privileges.items():
         rightly = "" if held or name not in UNWANTED else ", as it should"
         console.print(f"  {'has  ' if held else 'lacks'} {name}{rightly}")
-    console.print(_RECORDING[report.has_context])
+    console.print(_RECORDING[report.contexts.get(CONTEXT)])
+    console.print(_CALL_IDS[report.contexts.get(CALL_ID_CONTEXT)])
     for warning in report.warnings:
         console.print(f"warning: {warning}", style="yellow")

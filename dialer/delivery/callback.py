@@ -183,6 +183,7 @@ def _attempt_data(cdr: Cdr) -> dict[str, Any]:
         "connected": cdr.connected,
         "end_estimated": cdr.end_estimated,
         "recording_path": cdr.recording_path,
+        "sip_call_id": cdr.sip_call_id,
     }
 
 
@@ -201,6 +202,7 @@ def _closing_data(ended: EndedItem) -> dict[str, Any]:
         "connected": False,
         "end_estimated": False,
         "recording_path": None,
+        "sip_call_id": None,
     }
 
 

@@ -163,4 +163,5 @@ def _custom_data(cdr: Cdr) -> dict[str, Any]:
         "sip_code": cdr.sip_code,
         "connected": cdr.connected,
         "recording_path": cdr.recording_path,
+        "sip_call_id": cdr.sip_call_id,
     }

@@ -262,6 +262,9 @@ def _check_number(number: str, calls: list[dict[str, Any]], outcome: Outcome) ->
     said = [body["disposition"] for body in calls]
     did = [DISPOSITIONS[call.did or "ring"] for call in carrier]
     problems = [] if said == did else [f"{number}: CDRs {said}, carrier {did}"]
+    for body, call in zip(calls, carrier, strict=False):
+        if body["custom_data"]["sip_call_id"] != call.sip_call_id:
+            problems.append(f"{number}: not the Call-ID {call.sip_call_id} that the carrier saw")
     wanted = 1 + (outcome.plan.retry_count if said and said[0] in RETRIED else 0)
     if len(calls) != wanted:
         problems.append(f"{number}: {len(calls)} attempts, not {wanted}")

@@ -22,6 +22,7 @@ class CarrierCall:
     did: str | None = None
     did_at: float | None = None
     ended_at: float | None = None
+    sip_call_id: str = ""
 
     @property
     def talked(self) -> float | None:
@@ -43,7 +44,8 @@ def parse_lines(lines: Iterable[str]) -> list[CarrierCall]:
         identity = fields["id"]
         if found["step"] == "arrived":
             caller = unquote(fields["caller"])
-            calls[identity] = CarrierCall(at, unquote(fields["number"]), caller)
+            number, sip = unquote(fields["number"]), unquote(fields.get("sip", ""))
+            calls[identity] = CarrierCall(at, number, caller, sip_call_id=sip)
         elif found["step"] == "did":
             calls[identity] = replace(calls[identity], did=fields["did"], did_at=at)
         else:

@@ -50,3 +50,9 @@ def test_a_line_without_its_end_is_left_for_later() -> None:
 def test_numbers_and_callers_are_decoded() -> None:
     (call,) = parse_lines([arrived("10.000", "1.0", "%2B49900", caller="")])
     assert (call.number, call.caller) == ("+49900", "")
+
+
+def test_the_call_id_is_decoded() -> None:
+    line = arrived("10.000", "1.0", "900", caller="1 sip=a%40b")
+    assert [call.sip_call_id for call in parse_lines([line])] == ["a@b"]
+    assert [call.sip_call_id for call in parse_lines([arrived("10.0", "1.0", "900")])] == [""]

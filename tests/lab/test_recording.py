@@ -237,11 +237,14 @@ async def test_a_clients_variable_does_not_move_the_folder(site: Site) -> None:
     assert site.find(body, "CDR.wav").exists()
 
 
-@pytest.mark.parametrize(("context", "found"), [("dialer-recording", True), ("no-such", False)])
+@pytest.mark.parametrize(
+    ("context", "found"),
+    [("dialer-recording", True), ("dialer-call-id", True), ("no-such", False)],
+)
 async def test_the_least_privileged_user_can_tell_whether_there_is_a_context(
     lab: Lab, context: str, found: bool
 ) -> None:
     pbx = lab.pbx1
     address = Address(pbx.host, pbx.port, pbx.username, pbx.secret)
-    report = await inspect_server(address, context=context)
-    assert (report.has_context, report.warnings) == (found, ())
+    report = await inspect_server(address, contexts=(context,))
+    assert (report.contexts, report.warnings) == ({context: found}, ())

@@ -59,6 +59,9 @@ def test_report(reports: dict[str, CallReport], name: str) -> None:
     report, expected = reports[name], CASES[name].expected
     assert observe(report, expected) == expected
     assert report.end_estimated is False
+    # Of every call that is PJSIP's, also of one that was refused at once.
+    pjsip = CASES[name].channel.startswith("PJSIP/") and expected.placed
+    assert (report.sip_call_id is not None) == pjsip
     assert report.started_at <= report.ended_at
 
 

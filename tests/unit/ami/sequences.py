@@ -3,6 +3,7 @@ captures), for the tests of the call tracker."""
 
 from ami.events import (
     BridgeEntered,
+    CallIdTold,
     ChannelCreated,
     ChannelHungUp,
     ChannelState,
@@ -74,6 +75,12 @@ def recorded(
     at: float, file: str = "/var/r/call.wav", uniqueid: str = CALL, channel: str = OWN_CHANNEL
 ) -> Event:
     return RecordingStarted(at, uniqueid, CALL, channel, file)
+
+
+def call_id_told(
+    at: float, call_id: str, uniqueid: str = CALL, channel: str = OWN_CHANNEL
+) -> Event:
+    return CallIdTold(at, uniqueid, CALL, channel, call_id)
 
 
 def hungup(

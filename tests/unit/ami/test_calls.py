@@ -30,6 +30,7 @@ from tests.unit.ami.sequences import (
     START,
     answered_call,
     bridged,
+    call_id_told,
     created,
     dial_ended,
     dialed,
@@ -458,13 +459,19 @@ WHOLE = [*OUTCOMES, "leg B answers", "recorded"]
 def whole_call(name: str) -> list[Event]:
     if name == "recorded":
         *begun, end = leg_b_call("ANSWER", 16, None, 0)
-        return [*begun, recorded(START + 3.05), recorded(START + 3.06, "/var/r/other.wav"), end]
+        told = [recorded(START + 3.05), recorded(START + 3.06, "/var/r/other.wav")]
+        return [*begun, *told, call_id_told(START + 9, "id-1@host"), end]
     return leg_b_call("ANSWER", 16, None, 0) if name not in OUTCOMES else OUTCOMES[name][0]
 
 
 def test_the_report_names_the_recording() -> None:
     assert only_report(whole_call("recorded")).recording == "/var/r/call.wav"
     assert only_report(whole_call("leg B answers")).recording is None
+
+
+def test_the_report_names_the_call_id() -> None:
+    assert only_report(whole_call("recorded")).sip_call_id == "id-1@host"
+    assert only_report(whole_call("leg B answers")).sip_call_id is None
 
 
 def test_a_recording_of_a_call_that_is_not_ours_is_dropped() -> None:

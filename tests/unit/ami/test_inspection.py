@@ -69,14 +69,14 @@ async def play(peer: Peer, script: Script) -> None:
             )
 
 
-async def inspect(script: Script, context: str = "") -> ServerReport:
+async def inspect(script: Script, *contexts: str) -> ServerReport:
     all_comes = script.booted and script.hears_calls and script.takes_calls
     ticks = iter((1_000_000.0, 1_000_000.5))
     async with ScriptedServer() as server:
         inspecting = asyncio.create_task(
             inspect_server(
                 Address("127.0.0.1", server.port, "dialer", "s3cret"),
-                context=context,
+                contexts=contexts,
                 wall=lambda: next(ticks),
                 event_wait=5.0 if all_comes else 0.02,
             )
@@ -145,9 +145,9 @@ async def test_one_thing_wrong(script: Script, warning: str) -> None:
     [("", True), ("Extension does not exist.", False), ("Permission denied", None)],
 )
 async def test_a_context_that_was_asked_for(refusal: str, found: bool | None) -> None:
-    report = await inspect(Script(context_refusal=refusal), "recording")
-    assert (report.has_context, report.warnings) == (found, ())
-    assert (await inspect(Script(context_refusal=refusal))).has_context is None
+    report = await inspect(Script(context_refusal=refusal), "recording", "call-id")
+    assert (report.contexts, report.warnings) == ({"recording": found, "call-id": found}, ())
+    assert (await inspect(Script(context_refusal=refusal))).contexts == {}
 
 
 async def test_a_user_who_may_do_nothing() -> None:

@@ -10,8 +10,10 @@ from ami.legs import Leg, Legs, earlier, earliest
 from tests.unit.ami.sequences import (
     ACTION,
     CALL,
+    LEG_B,
     OWN_CHANNEL,
     START,
+    call_id_told,
     created,
     dial_ended,
     hungup,
@@ -94,6 +96,15 @@ def test_the_first_recording_stands() -> None:
             legs.see(CALL, OWN_CHANNEL, channel_event(recorded(at, files[at])))
         report = legs.conclude(ACTION, START)
         assert (report.recording, legs.live) == ("/first.wav", 1)
+
+
+def test_the_call_id_is_that_of_the_calls_own_channel() -> None:
+    legs = Legs(CALL)
+    legs.see(LEG_B, "PJSIP/c-2", channel_event(call_id_told(START + 1, "b@host", LEG_B)))
+    assert legs.conclude(ACTION, START).sip_call_id is None
+    for call_id in ("a@host", "a@host"):
+        legs.see(CALL, OWN_CHANNEL, channel_event(call_id_told(START + 2, call_id)))
+    assert legs.conclude(ACTION, START).sip_call_id == "a@host"
 
 
 def test_of_two_responses_success_stands() -> None:

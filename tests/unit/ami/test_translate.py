@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from ami.events import (
     BridgeEntered,
+    CallIdTold,
     ChannelCreated,
     ChannelHungUp,
     ChannelState,
@@ -100,6 +101,10 @@ DEST = "DestChannel: PJSIP/c-2 | DestUniqueid: u2 | DestLinkedid: l1"
             RecordingStarted(RECEIVED, "u1", "l1", "PJSIP/c-1", "/var/r/a b.wav"),
         ),
         (
+            f"Event: UserEvent | {CHANNEL} | UserEvent: DialerCallId | CallId: 1-2@host",
+            CallIdTold(RECEIVED, "u1", "l1", "PJSIP/c-1", "1-2@host"),
+        ),
+        (
             "Event: OriginateResponse | ActionID: a1 | Response: Success | Channel: PJSIP/c-1"
             " | Reason: 4 | Uniqueid: u1",
             OriginateAnswered(RECEIVED, "a1", "u1", True, "Success", 4, "PJSIP/c-1"),
@@ -135,6 +140,8 @@ def test_a_uniqueid_that_is_none(uniqueid: str) -> None:
         "Event: Hangup", f"Event: UserEvent | {CHANNEL} | UserEvent: Other | File: /var/r/a.wav",
         f"Event: UserEvent | {CHANNEL} | UserEvent: DialerRecording | File: ",
         "Event: UserEvent | UserEvent: DialerRecording | File: /var/r/a.wav",
+        f"Event: UserEvent | {CHANNEL} | UserEvent: DialerCallId | CallId: ",
+        "Event: UserEvent | UserEvent: DialerCallId | CallId: 1-2@host",
         "Event: Dial | SubEvent: Begin", "Event: Dial | SubEvent: Middle | DestUniqueID: u2",
         "Event: VarSet | Uniqueid: u1", "Response: Success",
     ],

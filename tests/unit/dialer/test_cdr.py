@@ -49,6 +49,11 @@ def test_a_recording_is_a_path_on_the_server_and_an_address() -> None:
     assert cdr.recording_url == "file://pbx1/var/rec/client1/june/cdr-1.gsm"
 
 
+def test_the_call_id_of_its_invite_is_passed_on() -> None:
+    cdr = build_cdr(make_report(sip_call_id="id-1@host"), FACTS, final=True, next_attempt_at=None)
+    assert cdr.sip_call_id == "id-1@host"
+
+
 def test_a_call_of_which_no_recording_was_told_has_none() -> None:
     payload = {"create_recording": True, "recording_path": "june"}
     facts = replace(FACTS, payload=payload, recordings="https://rec.example/")

@@ -37,8 +37,26 @@ def test_a_channel_hangs_up_once() -> None:
     channel = pbx.new_channel(Target("PJSIP", "1", "carrier"), "")
     pbx.hang(channel, 17, 486)
     pbx.hang(channel, 16)
+    told, hangup = heard
+    assert b"Cause-txt: User busy\r\nTechCause: 486\r\n" in hangup
+    assert told.endswith(f"CallId: {channel.sip_call_id}\r\n\r\n".encode())
+
+
+def test_a_channel_that_is_not_pjsips_tells_no_call_id() -> None:
+    pbx, heard = exchange()
+    pbx.hang(pbx.new_channel(Target("SIP", "1", "carrier"), ""), 16)
     assert len(heard) == 1
-    assert b"Cause-txt: User busy\r\nTechCause: 486\r\n" in heard[0]
+
+
+async def test_the_call_id_is_the_one_that_the_carrier_saw() -> None:
+    async with logged_in(SimulatorConfig(scale=0.01)) as (simulator, tap):
+        tap.originate("call-1", "PJSIP/9001@carrier")
+        told = await tap.event("UserEvent", "call-1")
+        (call,) = simulator.calls
+        assert told.get("CallId") == call.sip_call_id != ""
+        assert (told.get("Context"), told.get("UserEvent")) == ("dialer-call-id", "DialerCallId")
+        hangup = await tap.event("Hangup", "call-1")
+        assert hangup.get("Context") == "nothing-comes-in"
 
 
 def test_hangup_of_a_channel_that_is_not_there() -> None:

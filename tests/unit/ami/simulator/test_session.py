@@ -48,7 +48,10 @@ async def test_events_only_for_those_who_may_and_want() -> None:
         AmiUser("blind", read=frozenset({"call"})),
         AmiUser("picky", events=frozenset({"Hangup"})),
     )
-    async with simulated(SimulatorConfig(users=users, scale=0.01)) as (simulator, tap):
+    async with simulated(SimulatorConfig(users=users, scale=0.01, call_ids=False)) as (
+        simulator,
+        tap,
+    ):
         taps = {
             user.name: tap if user.name == "dialer" else await connect(simulator) for user in users
         }

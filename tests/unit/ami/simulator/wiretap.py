@@ -8,7 +8,7 @@ from ami.simulator import AmiUser, Simulator, SimulatorConfig
 from ami.wire import Decoder, Message
 
 PATIENCE = 5.0
-FAST = SimulatorConfig(scale=0.01, login_delay=0.0)
+FAST = SimulatorConfig(scale=0.01, login_delay=0.0, call_ids=False)  # as in the captures
 
 
 class Tap:

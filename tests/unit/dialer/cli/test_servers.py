@@ -75,7 +75,8 @@ def test_remove_hides_it(dialer: Terminal) -> None:
 
 REPORT = ServerReport(
     "9.0.0", "22.10.1", "pbx", "2025-06-15 10:00:00", 0.0012, 0.25, True,
-    {"write originate": True, "write system": False}, (), has_context=True,
+    {"write originate": True, "write system": False}, (),
+    contexts={"dialer-recording": True, "dialer-call-id": True},
 )  # fmt: skip
 
 
@@ -84,9 +85,9 @@ def inspected(monkeypatch: pytest.MonkeyPatch) -> list[Address | ServerReport | 
     """What `inspect_server` was asked, after what it shall answer (the first entry)."""
     talk: list[Address | ServerReport | LinkDown] = [REPORT]
 
-    async def inspect(address: Address, *, context: str) -> ServerReport:
+    async def inspect(address: Address, *, contexts: tuple[str, ...]) -> ServerReport:
         await asyncio.sleep(0)
-        assert context == "dialer-recording"
+        assert contexts == ("dialer-recording", "dialer-call-id")
         talk.append(address)
         if isinstance(talk[0], LinkDown):
             raise talk[0]
@@ -129,10 +130,21 @@ def test_check_says_whether_calls_can_be_recorded(
     """Which is no fault: calls can be dialed all the same."""
     dialer(*ADD_SERVER)
     for found, said in ((False, "are to be recorded will fail"), (None, "could not be asked")):
-        inspected[0] = replace(REPORT, has_context=found)
+        inspected[0] = replace(REPORT, contexts={"dialer-recording": found})
         answer = dialer("servers", "check", "pbx1")
         assert answer.code == 0
         assert said in " ".join(answer.out.split())
+
+
+def test_check_says_whether_call_ids_are_told(
+    dialer: Terminal, inspected: list[Address | ServerReport | LinkDown]
+) -> None:
+    dialer(*ADD_SERVER)
+    for found, said in ((True, "whose set_var"), (False, "have none"), (None, "not be asked")):
+        inspected[0] = replace(REPORT, contexts={"dialer-call-id": found})
+        answer = dialer("servers", "check", "pbx1")
+        assert answer.code == 0
+        assert said in " ".join(answer.out.split()).partition("SIP Call-IDs: ")[2]
 
 
 def test_where_recordings_are_served(dialer: Terminal) -> None:

@@ -91,6 +91,7 @@ def test_the_documented_body() -> None:
             "connected": True,
             "end_estimated": False,
             "recording_path": None,
+            "sip_call_id": None,
         },
         "server_code": "pbx1",
         "error_message": None,
@@ -103,7 +104,12 @@ def test_the_documented_body() -> None:
 
 
 def test_a_recorded_call_tells_where_it_is() -> None:
-    body = body_of(recording_url="https://r.example/a.wav", recording_path="/var/r/a.wav")
+    body = body_of(
+        recording_url="https://r.example/a.wav",
+        recording_path="/var/r/a.wav",
+        sip_call_id="id-1@host",
+    )
+    assert body["custom_data"]["sip_call_id"] == "id-1@host"
     assert body["recording_url"] == "https://r.example/a.wav"
     assert body["custom_data"]["recording_path"] == "/var/r/a.wav"
 

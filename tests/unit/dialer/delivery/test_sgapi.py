@@ -71,12 +71,19 @@ def test_the_documented_put() -> None:
             "sip_code": None,
             "connected": True,
             "recording_path": None,
+            "sip_call_id": None,
         },
     }
 
 
 def test_required_fields_are_there_even_without_a_caller_id() -> None:
-    body = body_of(caller_id=None, recording_url="https://r.example/1.wav", recording_path="/1.wav")
+    body = body_of(
+        caller_id=None,
+        recording_url="https://r.example/1.wav",
+        recording_path="/1.wav",
+        sip_call_id="id-1@host",
+    )
+    assert body["custom_data"]["sip_call_id"] == "id-1@host"
     assert body["caller_id"] == ""
     assert body["recording_url"] == "https://r.example/1.wav"
     assert body["custom_data"]["recording_path"] == "/1.wav"
