@@ -14,6 +14,8 @@ from chaos.outages.asterisk import find_root
 from chaos.outages.course import Ordeal, Suffered, deal, run_outages
 from chaos.outages.harm import Outage
 from chaos.outages.reasons import describe_reasons
+from chaos.outages.recovery import measure_recovery
+from chaos.outages.storm import run_storm
 from chaos.report import count_figures, describe
 
 
@@ -24,6 +26,10 @@ def read_options(arguments: list[str]) -> argparse.Namespace:
         "check that nothing was lost or repeated.",
     )
     parser.add_argument("--rounds", type=int, default=3, help="times of each outage; 0: none")
+    parser.add_argument("--storm", type=float, default=300.0, help="seconds of all at once; 0: no")
+    parser.add_argument(
+        "--in-flight", type=int, default=1000, help="calls with which recovery is timed; 0: not"
+    )
     parser.add_argument("--seed", type=int, help="repeats what was done; default: a random one")
     parser.add_argument("--folder", type=Path, help="keep databases, logs and evidence there")
     return parser.parse_args(arguments)
@@ -31,23 +37,64 @@ def read_options(arguments: list[str]) -> argparse.Namespace:
 
 def main(arguments: list[str] | None = None) -> int:
     read = read_options(sys.argv[1:] if arguments is None else arguments)
-    root = find_root()
-    if isinstance(root, str):
-        print(f"no outages of a real Asterisk: {root}")
-        return 0
     seed = random.SystemRandom().randrange(1_000_000) if read.seed is None else read.seed
+    found = find_root()
+    root = found if isinstance(found, Path) else None
+    wrong = 0
     with tempfile.TemporaryDirectory(prefix="chaos-") as passing:
         folder = read.folder or Path(passing)
         folder.mkdir(parents=True, exist_ok=True)
-        folder.chmod(0o755)
-        wrong = 0
-        if read.rounds:
-            outages = deal(list(Outage), read.rounds, seed)
-            print(f"outages: seed {seed}", flush=True)
-            (folder / "outages").mkdir()
-            ordeal = asyncio.run(run_outages(root, folder / "outages", outages, tell=say))
-            wrong += tell(ordeal, folder / "outages")
+        folder.chmod(0o755)  # Asterisk, which is not root, passes through
+        if root is None:
+            print(f"no outages of a real Asterisk: {found}")
+        else:
+            wrong += harm(root, folder, read.rounds, read.storm, seed)
+        if read.in_flight:
+            wrong += recover(root, folder, read.in_flight)
     return min(wrong, 1)
+
+
+def harm(root: Path, folder: Path, rounds: int, storm: float, seed: int) -> int:
+    """Outages one by one, and all at once; how much is wrong."""
+    wrong = 0
+    if rounds:
+        print(f"outages: seed {seed}", flush=True)
+        outages = deal(list(Outage), rounds, seed)
+        one_by_one = run_outages(root, make(folder / "outages"), outages, tell=say)
+        wrong += tell(asyncio.run(one_by_one), folder / "outages")
+    if storm:
+        print(f"everything at once for {storm:g} s: seed {seed}", flush=True)
+        at_once = run_storm(root, make(folder / "storm"), storm, seed, tell=say)
+        wrong += tell(asyncio.run(at_once), folder / "storm")
+    return wrong
+
+
+def recover(root: Path | None, folder: Path, in_flight: int) -> int:
+    """On the simulator and, where there is one, on a real Asterisk; how much is wrong."""
+    wrong = 0
+    for name, its_root in (("simulator", None), ("Asterisk", root)):
+        if name == "Asterisk" and root is None:
+            continue
+        print(f"recovery on {name} with {in_flight} calls in flight", flush=True)
+        own = make(folder / f"recovery-{name.lower()}")
+        recovery = asyncio.run(measure_recovery(its_root, own, in_flight, tell=say))
+        for line in describe(count_figures(recovery.outcome.evidence, recovery.outcome.seconds)):
+            print(line)
+        for live in recovery.lives:
+            print(
+                f"login to a new call {live.dialed:.3f} s; to {live.live} calls found live"
+                f" ({live.missing} were not) {live.adopted:.3f} s"
+            )
+        for problem in recovery.problems:
+            print(f"WRONG: {problem}")
+        (own / "evidence.json").write_text(json.dumps(asdict(recovery)))
+        wrong += len(recovery.problems)
+    return wrong
+
+
+def make(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
 
 
 def say(line: str) -> None:

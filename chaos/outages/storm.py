@@ -5,13 +5,14 @@ import asyncio
 import random
 import signal
 import time
+from pathlib import Path
 from typing import Final
 
-from chaos.outages.course import Suffered, Tell
+from chaos.outages.course import LOAD, Ordeal, Suffered, Tell, run_ordeal
 from chaos.outages.harm import Dialer, Outage, Stage, inflict
 from chaos.plan import AT_RANDOM, Fate, LifePlan
 from chaos.records import Kill
-from chaos.scene import READY, start_life
+from chaos.scene import READY, Options, start_life
 
 ASTERISK: Final = (
     Outage.STOP_GRACEFULLY,
@@ -43,6 +44,22 @@ POINTS: Final = {
     "store.writes.commit.after": 60,
 }
 """Failpoints at which lives may end, and the last hit that may be chosen."""
+
+
+async def run_storm(
+    root: Path,
+    folder: Path,
+    seconds: float,
+    seed: int,
+    options: Options = LOAD,
+    tell: Tell = lambda _: None,
+) -> Ordeal:
+    """As `run_outages`, for so many seconds."""
+
+    async def harm(stage: Stage) -> list[Suffered]:
+        return await rage(stage, seconds, seed, tell)
+
+    return await run_ordeal(root, folder, options, harm, tell)
 
 
 async def rage(stage: Stage, seconds: float, seed: int, tell: Tell) -> list[Suffered]:
