@@ -5,7 +5,7 @@ moves retries too (`dialer.store.waits`); `go_on` does what the marks name, a pi
 Marks outlive a crash: whoever calls `expire_items` next goes on.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Select, func, select, update
@@ -75,11 +75,12 @@ def end_marked(
     return ended
 
 
-def waiting_in(queue_id: int) -> ColumnElement[bool]:
+def waiting_in(queue_id: int | ColumnElement[int]) -> ColumnElement[bool]:
     """Items of a queue, by its servers: without those the index of all the items that it ever had
     would be read from its beginning."""
-    lanes = select(t.queue_servers.c.server_id).where(t.queue_servers.c.queue_id == queue_id)
-    return (_i.queue_id == queue_id) & _i.server_id.in_(lanes)
+    lanes = t.queue_servers.c
+    servers = select(lanes.server_id).where(lanes.queue_id == queue_id).correlate(t.queues)
+    return (_i.queue_id == queue_id) & _i.server_id.in_(servers)
 
 
 def _mark(queue_id: int) -> Select[Any]:
@@ -87,12 +88,15 @@ def _mark(queue_id: int) -> Select[Any]:
     return select(q.ending, q.ending_upto, q.retry).where(q.id == queue_id)
 
 
-def _prepare_named(which: ColumnElement[bool]) -> Prepared:
-    def named(queue_id: int, upto: int, limit: int) -> Select[Any]:
-        condition = waiting_in(queue_id) & (_i.id <= upto)
-        return select(*CANDIDATE_COLUMNS).where(condition, which).limit(limit)
+def name_marked(which: ColumnElement[bool]) -> Callable[[int, int, int], Select[Any]]:
+    """The query of items of a queue, up to an id, that a mark names."""
 
-    return prepare(named)
+    def named(queue_id: int, upto: int, limit: int) -> Select[Any]:
+        # No bound of a search: by the index of retries, not through all items that there ever were.
+        is_before = _i.id + 0 <= upto
+        return select(*CANDIDATE_COLUMNS).where(waiting_in(queue_id), is_before, which).limit(limit)
+
+    return named
 
 
 def expired(now: int, limit: int) -> Select[Any]:
@@ -124,7 +128,9 @@ def _values(ids: str) -> Select[Any]:
 
 
 _MARK: Final = prepare(_mark)
-_NAMED: Final = {name: tuple(map(_prepare_named, some)) for name, some in ENDING.items()}
+_NAMED: Final = {
+    mark: tuple(prepare(name_marked(which)) for which in some) for mark, some in ENDING.items()
+}
 _EXPIRED: Final = prepare(expired)
 _MARKED: Final = prepare(marked)
 _OWNERS: Final = prepare(_owners)

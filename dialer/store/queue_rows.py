@@ -3,7 +3,16 @@ the first in the change's own: the change leaves a mark that tells it what."""
 
 from typing import Any, Final
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    ScalarSelect,
+    Select,
+    case,
+    func,
+    select,
+    update,
+)
 
 from dialer.errors import Conflict, NotFound
 from dialer.states import QUEUE_TRANSITIONS, QueueKind, QueueStatus, check_transition
@@ -11,7 +20,7 @@ from dialer.store import tables as t
 from dialer.store.audit_rows import note
 from dialer.store.contract import Queue
 from dialer.store.endings import DUE, FRESH, PENDING, RETRIES, TRIED, waiting_in
-from dialer.store.reading import read_all
+from dialer.store.reading import prepare, read_all, read_prepared
 from dialer.store.rows import QUEUE_COLUMNS, read_queue, to_micros
 
 _CHANGEABLE: Final = frozenset({"retry", "retry_count", "retry_gap", "paused", "redial_unknown"})
@@ -68,14 +77,12 @@ def mark_all(
     """Mark every queue of a client's that has something waiting, for all that waits now: no
     attempt of it is granted any more. Queue → how much of that no earlier mark ends anyway."""
     q = t.queues.c
-    owned = (q.client_id == client_id) & (q.pending_count > 0)
-    query = select(q.id, q.pending_count, q.retry, q.ending, q.ending_upto).where(owned)
-    waiting = {raw[0]: _count_unmarked(connection, *raw) for raw in read_all(connection, query)}
+    waiting: dict[int, int] = dict(read_prepared(connection, _UNMARKED, client_id))
     newest = select(func.max(t.items.c.id)).scalar_subquery()
     ends_all = (q.ending == PENDING) & q.ending_upto.is_(None)
     connection.execute(
         update(t.queues)
-        .where(owned, ~func.coalesce(ends_all, False))
+        .where(_has_waiting(client_id), ~func.coalesce(ends_all, False))
         .values(ending=PENDING, ending_upto=newest)
     )
     account = connection.scalar(select(t.clients.c.accountcode).where(t.clients.c.id == client_id))
@@ -83,23 +90,34 @@ def mark_all(
     return waiting
 
 
-def _count_unmarked(
-    connection: Connection,
-    queue_id: int,
-    pending: int,
-    retry: bool,
-    ending: str | None,
-    upto: int | None,
-) -> int:
-    """How many of the `pending` items the queue's mark does not name."""
-    if ending is None:
-        return pending
-    if ending == PENDING and upto is None:
-        return 0
-    behind = t.items.c.id > (upto or 0)
-    unnamed = (FRESH & behind, DUE & behind if retry else DUE & behind & ~TRIED)
-    counts = (select(func.count()).where(waiting_in(queue_id), which) for which in unnamed)
-    return sum(connection.scalars(count).one() for count in counts)
+def _has_waiting(client_id: int) -> ColumnElement[bool]:
+    return (t.queues.c.client_id == client_id) & (t.queues.c.pending_count > 0)
+
+
+def unmarked(client_id: int) -> Select[Any]:
+    """The client's queues in which something waits, and how much of it their marks do not name."""
+    q = t.queues.c
+    behind = t.items.c.id > q.ending_upto
+    behind_flush = _count(FRESH & behind) + case(
+        (q.retry, _count(DUE & behind)), else_=_count(DUE & ~TRIED & behind)
+    )
+    count = case(
+        (q.ending.is_(None), q.pending_count),
+        (q.ending == RETRIES, _count(FRESH) + _count(DUE & ~TRIED)),
+        (q.ending_upto.is_(None), 0),
+        else_=behind_flush,
+    )
+    return select(q.id, count.label("count")).where(_has_waiting(client_id))
+
+
+def _count(which: ColumnElement[bool]) -> ScalarSelect[int]:
+    """Of a queue's items."""
+    named = waiting_in(t.queues.c.id) & which
+    count = select(func.count()).select_from(t.items).where(named)
+    return count.correlate(t.queues).scalar_subquery()
+
+
+_UNMARKED: Final = prepare(unmarked)
 
 
 def load_queue(connection: Connection, queue_id: int) -> Queue:

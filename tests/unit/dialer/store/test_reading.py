@@ -7,10 +7,10 @@ import pytest
 from sqlalchemy import Connection, Select, select
 from sqlalchemy.dialects import sqlite
 
-from dialer.store import attempts, config_rows, endings, outbox, reading
+from dialer.store import attempts, config_rows, endings, outbox, queue_rows, reading
 from dialer.store import tables as t
 from dialer.store.bulk import Row, with_rows
-from dialer.store.rows import CANDIDATE_COLUMNS, as_json
+from dialer.store.rows import as_json
 
 PLANS: dict[str, tuple[Select[Any], str]] = {
     "waiting": (reading.waiting(1, 1, 5, 9), "items USING INDEX ix_items_fresh (queue_id=? AND"),
@@ -43,10 +43,12 @@ PLANS: dict[str, tuple[Select[Any], str]] = {
         "deliveries USING INDEX ix_deliveries_due (endpoint=? AND due_at>?)",
     ),
     "key": (config_rows.keyed_client("x"), "api_keys USING INDEX sqlite_autoindex_api_keys_1"),
+    "unmarked": (queue_rows.unmarked(1), "items USING INDEX ix_items_fresh (queue_id=? AND"),
+    "unmarked waits": (queue_rows.unmarked(1), "items USING INDEX ix_items_retries (queue_id=?"),
     "expiry": (endings.expired(1, 9), "items USING INDEX ix_items_deadline"),
 } | {
     f"ending {number}": (
-        select(*CANDIDATE_COLUMNS).where(endings.waiting_in(1), which).limit(9),
+        endings.name_marked(which)(1, 5, 9),
         f"items USING INDEX {index} (queue_id=? AND server_id=?",
     )
     for number, (which, index) in enumerate(
