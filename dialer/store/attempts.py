@@ -9,11 +9,12 @@ from typing import Final
 
 from dialer.errors import NotFound, OwnershipLost
 from dialer.states import ItemEnd, ItemStatus
-from dialer.store.bulk import Row, insert_rows, run_with_rows
+from dialer.store.bulk import Row, run_with_rows
+from dialer.store.cdr_rows import insert_cdrs, make_row
 from dialer.store.contract import Delivery, NewDelivery, Reservation, Settlement, Withdrawal
 from dialer.store.deltas import Deltas
 from dialer.store.outbox import finish_delivery, insert_deliveries
-from dialer.store.rows import dump_cdr, dump_json, to_micros
+from dialer.store.rows import dump_json, to_micros
 
 RESERVATION: Final = (
     "item_id", "queue_id", "number", "channel_id", "action_id", "cdr_id", "at", "fence",
@@ -105,10 +106,6 @@ UPDATE items SET status = r.status, due_at = r.due_at, attempts = attempts + r.p
   call_failed = call_failed + r.failed, last_cdr_id = r.cdr_id, ended_at = r.ended_at
 FROM {rows} WHERE items.id = r.id AND items.status = 'queued'
 """
-_CDR: Final = (
-    "attempt_id", "cdr_id", "client_id", "queue_id", "item_id", "server_code", "number",
-    "disposition", "final", "started_at", "ended_at", "record",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +140,7 @@ def settle(
         [(e.attempt_id, to_micros(e.settlement.now)) for e in endings.values()],
     )
     run_with_rows(cursor, END_ITEMS, ITEM, [_item_row(e) for e in endings.values()])
-    ids = insert_rows(cursor, "cdrs", _CDR, [_cdr_row(e) for e in endings.values()])
+    ids = insert_cdrs(cursor, [_cdr_row(e) for e in endings.values()])
     stored = insert_deliveries(
         cursor,
         [
@@ -249,21 +246,7 @@ def _item_row(ending: _Ending) -> Row:
 
 
 def _cdr_row(ending: _Ending) -> Row:
-    cdr = ending.settlement.cdr
-    return (
-        ending.attempt_id,
-        cdr.cdr_id,
-        cdr.client_id,
-        ending.queue_id,
-        ending.item_id,
-        cdr.server_code,
-        cdr.number,
-        cdr.disposition,
-        cdr.final,
-        to_micros(cdr.started_at),
-        to_micros(cdr.ended_at),
-        dump_cdr(cdr),
-    )
+    return make_row(ending.settlement.cdr, ending.attempt_id, ending.queue_id, ending.item_id)
 
 
 # Its ids go to the item before the row goes; `{rows}` are attempts and what becomes of their items.

@@ -27,7 +27,6 @@ from dialer.store import (
     dead_letters,
     endings,
     foreign,
-    histories,
     ingest,
     outbox,
     queue_rows,
@@ -39,6 +38,7 @@ from dialer.store import contract as c
 from dialer.store import tables as t
 from dialer.store.claim import Claim
 from dialer.store.engines import SEARCHERS, reading_engine, sqlite_url, writing_engine
+from dialer.store.histories import Histories
 from dialer.store.migrations import upgrade
 from dialer.store.searches import Searches, one_state
 from dialer.store.session import Future, Kind, Piece, as_failure
@@ -96,6 +96,7 @@ class SqliteStore:
         self._writer = Writer(writing_engine(self._url), kinds, self._tell_changed)
         self._readers = reading_engine(self._url)
         self._searches = Searches(reading_engine(self._url, SEARCHERS), SEARCHERS)
+        self._histories = Histories(self._fetch, self._searches.fetch)
 
     # Opening and closing.
 
@@ -532,15 +533,15 @@ class SqliteStore:
         offset: int = 0,
         count: bool = True,
     ) -> CdrPage:
-        return await histories.read_page(self._fetch, query, limit, after, offset, count)
+        return await self._histories.page(query, limit, after, offset, count)
 
     def cdr_stream(
         self, query: CdrQuery, *, after: int | None = None
     ) -> AsyncIterator[tuple[CdrRow, ...]]:
-        return histories.read_stream(self._fetch, query, after)
+        return self._histories.stream(query, after)
 
     async def projects(self, client_id: int) -> tuple[Project, ...]:
-        return await histories.read_projects(self._fetch, client_id)
+        return await self._histories.projects(client_id)
 
     async def audit(self, limit: int) -> tuple[c.AuditEntry, ...]:
         return tuple(map(audit_rows.read_entry, await self._fetch(audit_rows.latest(limit))))

@@ -47,6 +47,10 @@ def _count(name: str) -> Column[int]:
     return Column(name, Integer, nullable=False, server_default=text("0"))
 
 
+def _words(name: str) -> Column[str]:
+    return Column(name, String, nullable=False, server_default=text("''"))
+
+
 def _within(column: str, *words: str) -> CheckConstraint:
     listed = ", ".join(f"'{word}'" for word in words)
     return CheckConstraint(f"{column} IN ({listed})", name=column)
@@ -299,8 +303,71 @@ cdrs = Table(
     Column("started_at", _Moment, nullable=False),
     Column("ended_at", _Moment, nullable=False),
     Column("record", JSON, nullable=False),
-    Index(None, "client_id", "id"),
-    Index(None, "client_id", "started_at"),
+    # What histories are searched by, out of the record (dialer.store.cdr_rows).
+    _words("source"),
+    _words("extension"),
+    Column("project", String),
+    _count("duration"),
+    _flag("talked"),  # a Dial or a Queue
+    _flag("recorded"),
+    _words("call_id"),
+    Column("client_channel_id", String),
+    Column("sip_call_id", String),
+    _count("shelf"),
+    # Covers every filter of a client's history but ids and rare ones.
+    Index(
+        "ix_cdrs_history",
+        "client_id",
+        "id",
+        "started_at",
+        "disposition",
+        "queue_id",
+        "duration",
+        "talked",
+        "recorded",
+        "final",
+        "number",
+        "source",
+        "extension",
+        "project",
+    ),
+    Index("ix_cdrs_call_id", "shelf", "call_id"),
+    Index(
+        "ix_cdrs_client_channel_id",
+        "shelf",
+        "client_channel_id",
+        sqlite_where=text("client_channel_id IS NOT NULL"),
+    ),
+    Index(
+        "ix_cdrs_sip_call_id",
+        "shelf",
+        "sip_call_id",
+        sqlite_where=text("sip_call_id IS NOT NULL"),
+    ),
+)
+
+# Runs of a client's CDRs, by id: what each adds to a count. All but the newest are as they stay.
+cdr_blocks = Table(
+    "cdr_blocks",
+    metadata,
+    Column("client_id", ForeignKey("clients.id"), primary_key=True),
+    Column("first_id", BigInteger, primary_key=True),
+    Column("last_id", BigInteger, nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("earliest", _Moment, nullable=False),  # of `started_at`
+    Column("latest", _Moment, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# Projects that a client's CDRs name, numbered in the order in which they came.
+projects = Table(
+    "projects",
+    metadata,
+    Column("client_id", ForeignKey("clients.id"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("name", String, nullable=False),
+    UniqueConstraint("client_id", "name"),
+    sqlite_with_rowid=False,
 )
 
 deliveries = Table(

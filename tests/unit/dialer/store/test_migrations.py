@@ -1,9 +1,12 @@
 """Migrations: from nothing to what `tables` says, once, by any number of processes."""
 
 import asyncio
+import json
 import sqlite3
 from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic import command
@@ -15,6 +18,7 @@ from sqlalchemy import create_engine
 
 from dialer.errors import StoreUnavailable
 from dialer.store import migrations
+from dialer.store.contract import Reservation
 from dialer.store.engines import sqlite_url
 from dialer.store.tables import metadata
 from tests import store_records as make
@@ -160,3 +164,50 @@ def test_clients_from_before_shapes_keep_what_they_had(tmp_path: Path) -> None:
     command.downgrade(config, "0006")
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("SELECT accountcode FROM clients").fetchall() == [("a",)]
+
+
+def test_histories_of_before_are_found_as_new_ones_are(tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    url = sqlite_url(make.url_of(path))
+    config = Config()
+    config.set_main_option("script_location", str(FOLDER))
+    config.attributes["url"] = url
+    command.upgrade(config, "0007")
+    with closing(sqlite3.connect(path)) as connection, connection:
+        for number in range(1, 4101):
+            record = old_record(number, 2 if number % 4 == 0 else 1)
+            connection.execute(
+                "INSERT INTO cdrs (id, attempt_id, cdr_id, client_id, queue_id, item_id,"
+                " server_code, number, disposition, final, started_at, ended_at, record) VALUES"
+                " (?1, ?1, ?2, ?3, 1, 1, 'pbx1', '98', 'busy', 1, ?4, 9, ?5)",
+                (number, f"c-{number}", record["client_id"], number * 10, json.dumps(record)),
+            )
+    assert migrations.upgrade(url)
+    with closing(sqlite3.connect(path)) as connection:
+        row = connection.execute(
+            "SELECT source, extension, project, duration, talked, recorded, call_id,"
+            " client_channel_id, sip_call_id, shelf FROM cdrs WHERE id = 4001"
+        ).fetchone()
+        assert row == ("1001", "5", "even", 3, 1, 1, "call-4001", "own", None, 1)
+        blocks = connection.execute("SELECT * FROM cdr_blocks ORDER BY client_id, first_id")
+        assert blocks.fetchall() == [
+            (1, 1, 2730, 2048, 10, 27300),
+            (1, 2731, 4099, 1027, 27310, 40990),
+            (2, 4, 4100, 1025, 40, 41000),
+        ]
+        projects = connection.execute("SELECT * FROM projects ORDER BY client_id, number")
+        assert projects.fetchall() == [(1, 1, "even"), (1, 2, "odd"), (2, 1, "odd"), (2, 2, "even")]
+    command.downgrade(config, "0007")
+    with closing(sqlite3.connect(path)) as connection:
+        found = connection.execute("SELECT json(record) FROM cdrs WHERE id = 4001").fetchone()
+        assert json.loads(found[0]) == old_record(4001, 1)
+        assert connection.execute("SELECT count(*) FROM cdrs").fetchone() == (4100,)
+
+
+def old_record(number: int, client_id: int) -> dict[str, Any]:
+    """As it was written before the SIP Call-ID was."""
+    attempt = Reservation(number, client_id, 1, 1, 1, "ch", "a", f"c-{number}", 1.0, 0)
+    cdr = make.cdr(attempt, call_id=f"call-{number}", caller_id='"A" <1001>', application="Dial")
+    named = asdict(cdr) | {"data": "PJSIP/5,30", "project": "odd" if number % 8 > 3 else "even"}
+    del named["sip_call_id"]
+    return named | {"recording_path": "/r.wav", "client_channel_id": "own"}
