@@ -67,11 +67,13 @@ class Settings(BaseSettings):
     """Seconds that live calls and deliveries get to end after SIGTERM."""
     max_body_bytes: Annotated[int, Field(ge=1024, le=64 * 1024 * 1024)] = 4 * 1024 * 1024
     """Largest HTTP request body that is read."""
-
     gateway_per_minute: Annotated[int, Field(ge=1, le=10_000_000)] = 100
     """Requests a minute that a client may make at /cdrtosgapi."""
     gateway_per_second: Annotated[int, Field(ge=1, le=1_000_000)] = 20
     """Requests a second that a client may make at /cdrtosgapi."""
+    reports_per_minute: Annotated[int, Field(ge=0, le=100_000)] = 2
+    """Reports of CDRs (/ca_reports) that a client gets within a minute, all three together; 0: no
+    limit."""
 
     @property
     def secrets(self) -> tuple[str, ...]:

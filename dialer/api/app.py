@@ -6,15 +6,19 @@ from typing import Any, Final
 
 from fastapi import FastAPI, Response
 
-from dialer.api.answers import install_handlers
+from dialer.api import ozonetel, pbx_cdr
+from dialer.api.answers import ErrorWriter, install_handlers
 from dialer.api.clients import create_client, regenerate_key, revoke_key, show_connection
 from dialer.api.deps import ApiDeps
 from dialer.api.health import show_health, show_readiness
 from dialer.api.idempotency import InFlight
 from dialer.api.ingest import insert_batch, insert_quick_call
 from dialer.api.limits import LimitHeaders, RequestCounts
-from dialer.api.openapi import describe, documented
+from dialer.api.openapi import complete, describe
+from dialer.api.ozonetel import REPORTS, issue_report_token
+from dialer.api.pbx_cdr import search_cdrs, search_cdrs_by_post
 from dialer.api.queues import flush_queues, list_items, list_queues, update_queue
+from dialer.api.v2_cdr import issue_v2_token, list_cdrs, show_cdr
 
 __all__ = ["ApiDeps", "create_api"]
 
@@ -47,6 +51,27 @@ ROUTES: Final = (
     Route("GET", "/queues/flushqueue/", flush_queues),
 )
 
+CDR_ROUTES: Final = (
+    Route("POST", "/v2/auth/token", issue_v2_token),
+    Route("GET", "/v2/cdr", list_cdrs),
+    Route("GET", "/v2/cdr/{cdr_id:path}", show_cdr),
+    Route("POST", "/ca_apis/caToken/generateToken", issue_report_token),
+    *(Route("GET", f"/ca_reports/{report}", handler) for report, handler in REPORTS.items()),
+    Route("GET", "/api/cdr", search_cdrs),
+    Route("POST", "/api/cdr", search_cdrs_by_post),
+)
+"""CDRs in the shapes of other APIs, at those APIs' own paths (docs/cdr-apis.md)."""
+TOKEN_PATHS: Final = tuple(
+    f"/{top}/{name}/generateToken"
+    for top in ("ca_apis", "ca_reports")
+    for name in ("caToken", "CAToken")
+)
+"""All that clients of the reports write."""
+ERROR_WRITERS: Final[dict[str, ErrorWriter]] = {
+    **dict.fromkeys(ozonetel.PREFIXES, ozonetel.write_error),
+    pbx_cdr.PREFIX: pbx_cdr.write_error,
+}
+
 
 def create_api(deps: ApiDeps) -> FastAPI:
     """The application. It opens and closes nothing: `deps` belong to the caller."""
@@ -60,23 +85,29 @@ def create_api(deps: ApiDeps) -> FastAPI:
     app.state.deps = deps
     app.state.in_flight = InFlight()
     app.state.request_counts = RequestCounts()
+    app.state.report_counts = RequestCounts()
+    app.state.token_key = None
     app.add_middleware(LimitHeaders)
-    install_handlers(app)
+    install_handlers(app, ERROR_WRITERS)
     for base in BASES:
         for route in ROUTES:
-            _add(app, route, base)
+            _add(app, route, base, documented=base == BASES[0])
+    for route in CDR_ROUTES:
+        _add(app, route)
+    for path in TOKEN_PATHS[1:]:
+        _add(app, Route("POST", path, issue_report_token), documented=False)
     for path, handler in (("/healthz", show_health), ("/readyz", show_readiness)):
         app.add_api_route(path, handler, methods=["GET"], **describe(handler.__name__))
-    documented(app)
+    complete(app)
     return app
 
 
-def _add(app: FastAPI, route: Route, base: str) -> None:
+def _add(app: FastAPI, route: Route, base: str = "", *, documented: bool = True) -> None:
     """Both spellings; the documented one stands in the OpenAPI description."""
     spelled = base + route.path
     bare = spelled.rstrip("/")
     for path in (bare, f"{bare}/"):
-        shown = base == BASES[0] and path == spelled
+        shown = documented and path == spelled
         extra: dict[str, Any] = describe(route.handler.__name__) if shown else {}
         app.add_api_route(
             path, route.handler, methods=[route.method], include_in_schema=shown, **extra

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dialer.api.answers import ApiError
 from dialer.api.deps import deps_of
-from dialer.rate_limit import RollingMinute
+from dialer.rate_limit import Allowance, RollingMinute
 from dialer.store.contract import Client
 
 TOO_MANY_REQUESTS: Final = "Too many requests"
@@ -38,16 +38,22 @@ def count_request(request: Request, client: Client) -> None:
     clock = deps_of(request).clock
     counts: RequestCounts = request.app.state.request_counts
     allowance = counts.of(client.id).take(client.rate_limit, clock.monotonic())
-    headers = {
-        "X-RateLimit-Limit": str(allowance.limit),
-        "X-RateLimit-Remaining": str(allowance.remaining),
-        "X-RateLimit-Reset": str(ceil(clock.now() + allowance.wait)),
-    }
-    request.scope.setdefault("state", {})[_NOTE] = headers
+    note_limit(request, allowance)
     if not allowance.allowed:
         wait = max(1, ceil(allowance.wait))
         details = f"the limit is {allowance.limit} requests a minute"
         raise ApiError(429, TOO_MANY_REQUESTS, details, headers={"Retry-After": str(wait)})
+
+
+def note_limit(request: Request, allowance: Allowance) -> None:
+    """Note the headers that the request's answer gets; a later note takes the place of an earlier
+    one."""
+    headers = {
+        "X-RateLimit-Limit": str(allowance.limit),
+        "X-RateLimit-Remaining": str(allowance.remaining),
+        "X-RateLimit-Reset": str(ceil(deps_of(request).clock.now() + allowance.wait)),
+    }
+    request.scope.setdefault("state", {})[_NOTE] = headers
 
 
 class LimitHeaders:

@@ -11,10 +11,12 @@ from fastapi import FastAPI
 from pydantic import TypeAdapter
 from pydantic.json_schema import JsonSchemaMode
 
-from dialer.api.operations import OPERATIONS, Operation, Parameter
+from dialer.api import cdr_schemas
+from dialer.api.cdr_operations import CDR_OPERATIONS
+from dialer.api.operations import ONCE, OPERATIONS, Operation, Parameter
 from dialer.api.problems import STATUSES, Problem, by_status
 from dialer.api.queues import QueueChange
-from dialer.api.schemas import ErrorAnswer, Shape
+from dialer.api.schemas import Shape
 from dialer.bodies import ACCOUNT, BATCH, QUICK_CALL
 from dialer.clients import NewClient
 from dialer.fields import WITH_APPLICATION
@@ -27,7 +29,13 @@ _BODIES: Final[dict[str, TypeAdapter[Any]]] = {
     "Account": ACCOUNT,
     "NewClient": TypeAdapter(NewClient),
     "QueueChange": TypeAdapter(QueueChange),
+    "KeyHolder": TypeAdapter(cdr_schemas.KeyHolder),
+    "ReportHolder": TypeAdapter(cdr_schemas.ReportHolder),
+    "ReportRequest": TypeAdapter(cdr_schemas.ReportRequest),
+    "PbxRequest": TypeAdapter(cdr_schemas.PbxRequest),
 }
+ALL_OPERATIONS: Final[dict[str, Operation]] = {**OPERATIONS, **CDR_OPERATIONS}
+"""Of every route, by the name of its handler."""
 
 
 def _header(description: str, example: object, **schema: object) -> dict[str, Any]:
@@ -56,10 +64,10 @@ _UNLIMITED: Final = (401, 405, 500)  # answered before, or without, counting a c
 
 def describe(handler: str) -> dict[str, Any]:
     """What `add_api_route` is told about a handler."""
-    operation = OPERATIONS[handler]
+    operation = ALL_OPERATIONS[handler]
     extra: dict[str, Any] = {}
     if operation.keyed:
-        extra["security"] = [{"bearer": []}, {"apiKey": []}]
+        extra["security"] = [{scheme: []} for scheme in operation.security]
     if operation.body is not None:
         extra["requestBody"] = _request_body(operation)
     if operation.parameters:
@@ -92,7 +100,7 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
 
 
 def _responses(operation: Operation) -> dict[int | str, dict[str, Any]]:
-    once = operation.keyed and operation.body is not None
+    once = ONCE[0] in operation.parameters
     limits = _RATE if operation.keyed else {}
     found: dict[int | str, dict[str, Any]] = {
         200: _response(
@@ -104,7 +112,9 @@ def _responses(operation: Operation) -> dict[int | str, dict[str, Any]]:
     }
     for status, problems in by_status(operation.errors).items():
         headers = {**_HEADERS.get(status, {}), **({} if status in _UNLIMITED else limits)}
-        found[status] = _response(STATUSES[status], ErrorAnswer.__name__, _show(problems), headers)
+        found[status] = _response(
+            STATUSES[status], operation.failure.__name__, _show(problems), headers
+        )
     return found
 
 
@@ -127,7 +137,7 @@ def _response(
     return found
 
 
-def documented(app: FastAPI) -> None:
+def complete(app: FastAPI) -> None:
     """Make the description of `app` carry the schemas that `describe` refers to."""
     generate = app.openapi
 
@@ -139,6 +149,7 @@ def documented(app: FastAPI) -> None:
             parts["securitySchemes"] = {
                 "bearer": {"type": "http", "scheme": "bearer"},
                 "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-KEY"},
+                "reportKey": {"type": "apiKey", "in": "header", "name": "apiKey"},
             }
             for path in whole["paths"].values():
                 for operation in path.values():
@@ -160,8 +171,9 @@ def _leave_ours(operation: dict[str, Any]) -> None:
 def _schemas() -> dict[str, Any]:
     mode: JsonSchemaMode = "validation"
     adapters: dict[str, TypeAdapter[Any]] = dict(_BODIES)
-    answers: list[type[Shape]] = [ErrorAnswer]
-    answers += [operation.answer for operation in OPERATIONS.values()]
+    answers: list[type[Shape]] = []
+    for operation in ALL_OPERATIONS.values():
+        answers += [operation.answer, operation.failure]
     for model in answers:
         adapters[model.__name__] = TypeAdapter(model)
     named = [(name, mode, adapter) for name, adapter in adapters.items()]

@@ -31,7 +31,8 @@ class Parameter:
 @dataclass(frozen=True, slots=True)
 class Operation:
     """All of a route but its path and method. `requests` are named examples of the body;
-    `bodiless`: a body is taken but not needed."""
+    `bodiless`: a body is taken but not needed. `failure`: what each of `errors` is; `security`:
+    where a key may stand, any of these (`openapi.py`)."""
 
     tag: str
     answer: type[schemas.Shape]
@@ -42,6 +43,8 @@ class Operation:
     bodiless: bool = False
     parameters: tuple[Parameter, ...] = ()
     keyed: bool = True
+    failure: type[schemas.Shape] = schemas.ErrorAnswer
+    security: tuple[str, ...] = ("bearer", "apiKey")
 
 
 def _whole(low: int, high: int, **more: object) -> dict[str, Any]:

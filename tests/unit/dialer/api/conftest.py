@@ -166,7 +166,10 @@ async def api(store: Store, settled: tuple[Path, dict[str, str]]) -> AsyncIterat
     clock, signals, closing = StandingClock(), Woken(), Closing()
     ready = {"store": True, "worker": True}
     settings = Settings(
-        _env_file=None, superuser_api_key=SecretStr(BOOTSTRAP), max_body_bytes=10**6
+        _env_file=None,
+        superuser_api_key=SecretStr(BOOTSTRAP),
+        signing_key=SecretStr("k" * 32),
+        max_body_bytes=10**6,
     )
     app = create_api(
         ApiDeps(

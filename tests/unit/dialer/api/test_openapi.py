@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from dialer.api.app import ROUTES
+from dialer.api.app import CDR_ROUTES, ROUTES
 from tests.unit.dialer.api.conftest import Api
 from tests.unit.dialer.test_bodies import ITEM
 
@@ -34,11 +34,24 @@ async def test_each_route_stands_there_once_as_documented(api: Api) -> None:
         "/calling/api/queues/getmasterqueues/",
         "/calling/api/queues/getqueues/",
         "/calling/api/queues/updatequeuemaster/{queue_id}",
+        "/v2/auth/token",
+        "/v2/cdr",
+        "/v2/cdr/{cdr_id}",
+        "/ca_apis/caToken/generateToken",
+        "/ca_reports/fetchCDRDetails",
+        "/ca_reports/fetchCdrByUCID",
+        "/ca_reports/fetchCdrByPagination",
+        "/api/cdr",
         "/healthz",
         "/readyz",
     }
     for route in ROUTES:
         assert route.method.lower() in paths[f"/calling/api{route.path}"]
+    for route in CDR_ROUTES:
+        assert (
+            route.method.lower()
+            in paths[route.path.removesuffix(":path}") + "}" * route.path.endswith(":path}")]
+        )
 
 
 async def test_every_reference_leads_somewhere(api: Api) -> None:

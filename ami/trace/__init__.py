@@ -1,0 +1,20 @@
+"""Recorded AMI traffic: written, read back in every format that is about, one vocabulary.
+
+`open_trace(path)` gives `Record`s; `TraceWriter` writes this product's own format (`encoding`).
+"""
+
+from ami.trace.encoding import read_note
+from ami.trace.reader import Trace, open_trace
+from ami.trace.records import Direction, Record, TraceError
+from ami.trace.writer import TraceWriter, compress
+
+__all__ = [
+    "Direction",
+    "Record",
+    "Trace",
+    "TraceError",
+    "TraceWriter",
+    "compress",
+    "open_trace",
+    "read_note",
+]

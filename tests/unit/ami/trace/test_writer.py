@@ -1,0 +1,82 @@
+import errno
+import gzip
+from pathlib import Path
+
+import pytest
+
+from ami.trace import Direction, TraceWriter, compress, open_trace, read_note
+from ami.trace.writer import FOLLOWING
+
+NOW = 1763705623.5
+EVENT = b"Event: Newchannel\r\nUniqueid: 1\r\n\r\n"
+LOGIN = b"Action: Login\r\nUsername: dialer\r\nSecret: hush\r\n\r\n"
+
+
+def test_what_was_given_is_in_the_file_without_closing_it(tmp_path: Path) -> None:
+    path = tmp_path / "pbx1.trace"
+    writer = TraceWriter(path, {"server": "pbx1"}, NOW)
+    writer.write(NOW, Direction.SENT, LOGIN)
+    writer.write(NOW + 1, Direction.RECEIVED, EVENT)
+    about, sent, received = open_trace(path)
+    writer.close()
+    assert read_note(about) == {"server": "pbx1"}
+    assert sent.data == LOGIN.replace(b"hush", b"***")
+    assert (received.at, received.data) == (NOW + 1, EVENT)
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_file_is_appended_to(tmp_path: Path) -> None:
+    path = tmp_path / "pbx1.trace"
+    for _ in range(2):
+        writer = TraceWriter(path, {}, NOW)
+        writer.write(NOW, Direction.RECEIVED, EVENT)
+        writer.close()
+    with path.open("ab") as file:
+        file.write(b"< 1.000000 500\nEvent: cut")
+    writer = TraceWriter(path, {}, NOW)
+    writer.write(NOW, Direction.RECEIVED, EVENT)
+    writer.close()
+    trace = open_trace(path)
+    assert [record.data for record in trace if record.direction is not Direction.NOTE] == [
+        EVENT
+    ] * 3
+    assert len(trace.problems) == 1
+
+
+def test_full_files_are_put_aside_in_order(tmp_path: Path) -> None:
+    path, full = tmp_path / "pbx1.trace", list[Path]()
+    writer = TraceWriter(path, {"server": "pbx1"}, NOW, max_bytes=150, full=full.append)
+    for number in range(9):
+        writer.write(NOW, Direction.RECEIVED, EVENT.replace(b"1", str(number).encode()))
+    writer.close()
+    assert len(full) >= 3
+    assert full == sorted(full)
+    packed = [compress(aside) for aside in full]
+    assert all(gzip.decompress(file.read_bytes()).startswith(b"AMI trace 1\n") for file in packed)
+    events = []
+    for file in [*packed, path]:
+        first, *rest = open_trace(file)
+        assert read_note(first) == {"server": "pbx1"}
+        events += [record.data for record in rest if record.direction is Direction.RECEIVED]
+        if file is not path:
+            assert read_note(rest[-1]) == {FOLLOWING: True}
+    assert events == [EVENT.replace(b"1", str(number).encode()) for number in range(9)]
+    assert sorted(tmp_path.iterdir()) == sorted([*packed, path])
+
+
+def test_a_full_disk_leaves_whole_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "pbx1.trace"
+    writer = TraceWriter(path, {}, NOW)
+    writer.write(NOW, Direction.RECEIVED, EVENT)
+    with monkeypatch.context() as patch:
+        from os import write
+
+        patch.setattr("os.write", lambda file, data: write(file, data[:7]))
+        with pytest.raises(OSError, match="No space left") as raised:
+            writer.write(NOW, Direction.RECEIVED, EVENT)
+    assert raised.value.errno == errno.ENOSPC
+    writer.write(NOW, Direction.RECEIVED, EVENT)
+    writer.close()
+    trace = open_trace(path)
+    assert [record.data for record in trace][1:] == [EVENT, EVENT]
+    assert trace.problems == []
