@@ -131,8 +131,9 @@ async def test_long_operations_give_way_to_writes(
 
 
 async def test_pieces_of_long_work_come_last_and_nobody_waits_for_their_commit(
-    book: Notebook,
+    book: Notebook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(session, "RUN_SECONDS", FOREVER)
     seen: list[str] = []
 
     def insert(word: str) -> Callable[[Connection], None]:
@@ -173,6 +174,31 @@ async def test_what_comes_during_a_piece_goes_before_the_next(book: Notebook) ->
     await asyncio.gather(book.writer.run(Piece(work)), book.writer.run(Piece(work)))
     await book.writer.run(lambda _: None)
     assert seen == ["piece", "other", "piece", "other"]
+
+
+async def test_pieces_get_on_however_much_else_comes(book: Notebook) -> None:
+    loop = asyncio.get_running_loop()
+    others: list[asyncio.Future[None]] = []
+    done = threading.Event()
+
+    def work(_: Connection) -> None:
+        if not done.is_set():
+            said = threading.Event()
+
+            def say() -> None:
+                others.append(book.writer.run(work))
+                said.set()
+
+            loop.call_soon_threadsafe(say)
+            assert said.wait(timeout=5)
+
+    others.append(book.writer.run(work))
+    try:
+        await asyncio.wait_for(book.writer.run(Piece(lambda _: None)), 5)
+    finally:
+        done.set()
+    while not all(other.done() for other in others):
+        await asyncio.gather(*others)
 
 
 async def test_a_locked_database_fails_what_waits_and_nothing_later(book: Notebook) -> None:
