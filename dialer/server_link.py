@@ -49,10 +49,10 @@ LIST_RETRY = 2.0
 """Seconds before a list of channels that failed is asked for again."""
 
 
-SHUT_DOWN = "Asterisk was shut down"
+NO_CAUSE = "Asterisk hung it up without a cause, as it does when it is stopped"
 NOTHING_LEFT = "nothing was left of it when Asterisk was asked"
 RESTARTED = "Asterisk was restarted"
-"""Why calls are over whose end was not seen."""
+"""Why calls are over, where no cause of a hangup says it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,9 +190,7 @@ class ServerLink:
             for effect in effects:
                 if isinstance(effect, CallEnded):
                     self._sent_at.pop(effect.report.channel_id, None)
-            if self.state == LinkState.SHUTTING_DOWN.value:
-                effects = [_blame_shutdown(effect) for effect in effects]
-            self._listener.on_effects(effects)
+            self._listener.on_effects([_name_cause(effect) for effect in effects])
         self._watch_graces()
 
     def _watch_graces(self) -> None:
@@ -326,11 +324,12 @@ class ServerLink:
         return overlong
 
 
-def _blame_shutdown(effect: CallEffect) -> CallEffect:
-    """`core stop now` hangs calls up without a cause (docs/ami-notes.md): that is the cause."""
+def _name_cause(effect: CallEffect) -> CallEffect:
+    """`core stop now` hangs calls up with cause 0, and tells that it stops a second later
+    (docs/ami-notes.md)."""
     if not isinstance(effect, CallEnded):
         return effect
     report = effect.report
-    if report.disposition is not Disposition.FAILED or report.cause or report.detail:
-        return effect  # it has a reason of its own
-    return CallEnded(replace(report, detail=SHUT_DOWN))
+    if report.disposition is not Disposition.FAILED or report.cause != 0 or report.detail:
+        return effect
+    return CallEnded(replace(report, detail=NO_CAUSE))

@@ -10,6 +10,7 @@ from chaos.outages.asterisk import find_root
 from chaos.outages.course import run_outages
 from chaos.outages.harm import Outage
 from chaos.report import count_figures
+from dialer.server_link import NO_CAUSE, RESTARTED
 from tests.lab.running_lab import is_required
 
 pytestmark = pytest.mark.lab
@@ -52,7 +53,7 @@ async def test_nothing_is_lost_or_repeated(root: Path, folder: Path) -> None:
     assert figures.duplicates == figures.lost == 0
     words = {reason.words for reason in ordeal.reasons}
     assert {
-        "Asterisk was restarted",  # the calls of one that was killed
-        "Asterisk was shut down",  # those that were ringing at `core restart now`
+        RESTARTED,  # the calls of one that was killed
+        NO_CAUSE,  # those that were ringing at `core restart now`
         "Asterisk is shutting down",  # what was refused
     } <= words
