@@ -45,7 +45,8 @@ async def _settle(api: Api, queue_id: int, calls: tuple[dict[str, Any], ...]) ->
     waiting: tuple[Candidate, ...] = await api.store.waiting(queue_id, server.id, 0, len(calls))
     made = []
     for candidate, call in zip(waiting, calls, strict=True):
-        attempt = make.reservation(candidate, NOW)
+        named = {name: call[name] for name in ("channel_id",) if name in call}
+        attempt = make.reservation(candidate, NOW, **named)
         assert await api.store.reserve(attempt)
         values = {"started_at": NOW, "ringing_at": NOW + 2, "answered_at": NOW + 8}
         values |= {"ended_at": NOW + 11, "duration": 11, "billsec": 3, "ring_seconds": 6}
