@@ -13,6 +13,7 @@ from chaos.campaign import run_campaign
 from chaos.checker import check
 from chaos.faults.catalogue import FAULTS, withstand
 from chaos.on_lab import OnLab
+from chaos.outages.__main__ import run_all
 from chaos.report import Figures, count_figures, describe
 from chaos.scene import FarEnd, Options, Outcome
 from chaos.soak import SECONDS, stay_flat
@@ -41,6 +42,11 @@ def read_options(arguments: list[str]) -> argparse.Namespace:
         help="these instead of all, beside the kills; none: none",
     )
     parser.add_argument("--soak", type=float, default=SECONDS, help="seconds; 0: no soak")
+    parser.add_argument(
+        "--outages", type=int, default=3, help="rounds of outages of a real Asterisk; 0: none"
+    )
+    parser.add_argument("--storm", type=float, default=300.0, help="seconds of all at once; 0: no")
+    parser.add_argument("--recover", type=int, default=1000, help="with so many calls; 0: not")
     parser.add_argument("--folder", type=Path, help="keep database, logs and evidence there")
     return parser.parse_args(arguments)
 
@@ -69,6 +75,9 @@ def main() -> int:
                 print(f"not on a real Asterisk: {lab}")
             else:
                 wrong += run_one("lab", folder / "lab", on_lab, OnLab(lab))
+        if read.outages or read.storm or read.recover:
+            (folder / "asterisk").mkdir()
+            wrong += run_all(folder / "asterisk", seed, read.outages, read.storm, read.recover)
         if "none" not in read.faults:
             wrong += not withstand(read.faults, folder / "faults")
         if read.soak:

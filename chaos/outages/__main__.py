@@ -38,20 +38,24 @@ def read_options(arguments: list[str]) -> argparse.Namespace:
 def main(arguments: list[str] | None = None) -> int:
     read = read_options(sys.argv[1:] if arguments is None else arguments)
     seed = random.SystemRandom().randrange(1_000_000) if read.seed is None else read.seed
-    found = find_root()
-    root = found if isinstance(found, Path) else None
-    wrong = 0
     with tempfile.TemporaryDirectory(prefix="chaos-") as passing:
         folder = read.folder or Path(passing)
         folder.mkdir(parents=True, exist_ok=True)
-        folder.chmod(0o755)  # Asterisk, which is not root, passes through
-        if root is None:
-            print(f"no outages of a real Asterisk: {found}")
-        else:
-            wrong += harm(root, folder, read.rounds, read.storm, seed)
-        if read.in_flight:
-            wrong += recover(root, folder, read.in_flight)
-    return min(wrong, 1)
+        return min(1, run_all(folder, seed, read.rounds, read.storm, read.in_flight))
+
+
+def run_all(folder: Path, seed: int, rounds: int, storm: float, in_flight: int) -> int:
+    """Run them below `folder`, which is there, and tell of them; how much is wrong. Where no
+    Asterisk can be started, that is said, and the rest is done."""
+    found, wrong = find_root(), 0
+    root = found if isinstance(found, Path) else None
+    if root is not None:
+        wrong += harm(root, folder, rounds, storm, seed)
+    elif rounds or storm:
+        print(f"no outages of a real Asterisk: {found}")
+    if in_flight:
+        wrong += recover(root, folder, in_flight)
+    return wrong
 
 
 def harm(root: Path, folder: Path, rounds: int, storm: float, seed: int) -> int:

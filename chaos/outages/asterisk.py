@@ -217,8 +217,7 @@ class Exchange:
 
 @asynccontextmanager
 async def run_exchange(root: Path, folder: Path) -> AsyncIterator[Exchange]:
-    """Start both below `folder`, and end them on leaving. Asterisk, which is not root, must be able
-    to pass through the folders above it."""
+    """Start both below `folder`, and end them on leaving."""
     ports = {"carrier": _free_ports(), "pbx2": _free_ports()}
     write_configuration(folder / "conf", ports)
     made = {name: Asterisk(name, root, folder, ports[name]) for name in ports}

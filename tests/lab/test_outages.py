@@ -1,13 +1,12 @@
 """A short campaign of outages of a real Asterisk, which is the campaign's own."""
 
-from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
 from chaos.outages.asterisk import find_root
-from chaos.outages.course import run_outages
+from chaos.outages.course import LOAD, run_outages
 from chaos.outages.harm import Outage
 from chaos.report import count_figures
 from dialer.server_link import NO_CAUSE, RESTARTED
@@ -16,8 +15,8 @@ from tests.lab.running_lab import is_required
 pytestmark = pytest.mark.lab
 
 SHORT = (
-    Outage.STOP_GRACEFULLY,
     Outage.RESTART,
+    Outage.STOP_GRACEFULLY,
     Outage.KILL,
     Outage.BOTH_KILLED,
     Outage.KICK,
@@ -36,17 +35,8 @@ def root() -> Path:
     pytest.skip(found)
 
 
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """One that Asterisk, which is not root, can pass through."""
-    with TemporaryDirectory(prefix="outages-") as name:
-        folder = Path(name)
-        folder.chmod(0o755)
-        yield folder
-
-
-async def test_nothing_is_lost_or_repeated(root: Path, folder: Path) -> None:
-    ordeal = await run_outages(root, folder, SHORT)
+async def test_nothing_is_lost_or_repeated(root: Path, tmp_path: Path) -> None:
+    ordeal = await run_outages(root, tmp_path, SHORT, replace(LOAD, channels=60))
     assert ordeal.problems == ()
     assert [suffered.what for suffered in ordeal.suffered] == [each.value for each in SHORT]
     figures = count_figures(ordeal.outcome.evidence, ordeal.outcome.seconds)
