@@ -7,17 +7,16 @@ from dialer.api import cdr_examples as examples
 from dialer.api import cdr_problems, cdr_schemas
 from dialer.api.operations import ACCOUNT, Operation, Parameter
 from dialer.api.problems import BAD_QUERY, FOR_A_CLIENT, KEYED, WITH_BODY, wrong
-from dialer.cdr_queries.v2 import LONGEST, MAX_LIMIT
+from dialer.cdr_queries.v2 import LONGEST, MAX_LIMIT, MAX_NUMBER
 from dialer.dialects import CdrMapping
 from dialer.dialects.ozonetel import Report
-from dialer.histories import App, Direction
+from dialer.dialects.v2_default import DIRECTIONS
+from dialer.histories import App
 from dialer.phrases import REQUIRED
 
 _DAY: Final = r"20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])"
-_MOMENT: Final = {
-    "type": "string",
-    "pattern": f"^{_DAY}( ([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9])?$",
-}
+_TIME: Final = "([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
+_MOMENT: Final = {"type": "string", "pattern": f"^({_DAY}( {_TIME})?)?$"}
 _TEXT: Final = {"type": "string", "maxLength": LONGEST}
 
 
@@ -25,24 +24,25 @@ def _whole(low: int, high: int, **more: object) -> dict[str, Any]:
     return {"type": "integer", "minimum": low, "maximum": high, **more}
 
 
-def _words(words: type[App] | type[Direction] | type[CdrMapping]) -> dict[str, Any]:
+def _words(words: type[App] | type[CdrMapping]) -> dict[str, Any]:
     return {"type": "string", "enum": [word.value for word in words]}
 
 
+_DIRECTION: Final = {"type": "string", "enum": [*DIRECTIONS, *map(str, DIRECTIONS.values())]}
 MAPPING: Final = Parameter(
     "mapping", "the shape of the records; else the client's", _words(CdrMapping), "default"
 )
 V2_PARAMETERS: Final = (
     Parameter("start_date", "calls that began then or later", _MOMENT, "2021-02-18"),
     Parameter("end_date", "calls that began then or before", _MOMENT, "2021-02-19 00:00:00"),
-    Parameter("duration", "seconds, exactly", _whole(0, 10**9), 10),
+    Parameter("duration", "seconds, exactly", _whole(0, MAX_NUMBER), 10),
     Parameter("extension", "the second leg's endpoint", _TEXT, "101"),
     Parameter("phone", "the number called, or called from", _TEXT, "0899888999"),
-    Parameter("direction", "all calls are outbound", _words(Direction), "outbound"),
+    Parameter("direction", "all calls are outbound (3)", _DIRECTION, "outbound"),
     Parameter("application", "what the call was for", _words(App), "autocall"),
     Parameter("limit", "records of an answer", _whole(1, MAX_LIMIT, default=10), 50),
-    Parameter("page", "from 1; without it and offset: scrolling", _whole(1, 10**9 - 1), 1),
-    Parameter("offset", "records before these; beats page", _whole(0, 10**9), 0),
+    Parameter("page", "from 1; without it and offset: scrolling", _whole(1, MAX_NUMBER), 1),
+    Parameter("offset", "records before these; beats page", _whole(0, MAX_NUMBER), 0),
     MAPPING,
     *ACCOUNT,
 )
