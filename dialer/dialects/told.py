@@ -70,7 +70,9 @@ def tell(source: Source) -> Told:
 
 def format_moment(second: int | None, zone: ZoneInfo) -> str:
     """`2021-02-17 17:30:35` by the clocks of `zone`; '' for a time that there is not."""
-    return "" if second is None else f"{datetime.fromtimestamp(second, zone):%Y-%m-%d %H:%M:%S}"
+    if second is None:
+        return ""
+    return datetime.fromtimestamp(second, zone).replace(tzinfo=None).isoformat(" ")
 
 
 def format_span(seconds: int) -> str:

@@ -26,7 +26,7 @@ FACTS = AttemptFacts(
         "project": "spring",
         "contact_number": 4915112345,
         "customer_name": "Jo",
-        "action": {"ChannelId": "mine"},
+        "action": {"ChannelId": "mine", "Channel": "PJSIP/100000@carrier"},
     },
 )
 
@@ -79,7 +79,7 @@ def test_an_answered_call_says_why_its_end_is_an_estimate_and_nothing_else() -> 
 def test_what_the_client_gave_is_passed_on() -> None:
     cdr = build_cdr(make_report(), FACTS, final=True, next_attempt_at=None)
     assert (cdr.project, cdr.contact_number, cdr.customer_name) == ("spring", "4915112345", "Jo")
-    assert cdr.client_channel_id == "mine"
+    assert (cdr.client_channel_id, cdr.channel) == ("mine", "PJSIP/100000@carrier")
     assert (cdr.attempt, cdr.batch_id, cdr.caller_id) == (2, 4, "Us <1>")
 
 
