@@ -94,6 +94,7 @@ CORE = (
     "dialer/delivery/following.py",
     "dialer/delivery/schedule.py",
     "dialer/delivery/sgapi.py",
+    "dialer/delivery/shapes.py",
     "dialer/delivery/signing.py",
     "dialer/delivery/timestamps.py",
     "dialer/delivery/verdict.py",
