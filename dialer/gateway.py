@@ -130,12 +130,21 @@ _CUSTOM: Final = say(
 )
 
 
+REQUIRED: Final = (
+    *("uuid", "caller_id", "called_number", "start_time", "end_time", "duration"),
+    "disposition",
+)
+
+
 @with_config(
     ConfigDict(
         title="CdrRequest",
         extra="ignore",
         hide_input_in_errors=True,
-        json_schema_extra={"description": "A CDR. It may not end before it starts."},
+        json_schema_extra={
+            "description": "A CDR. It may not end before it starts.",
+            "required": list(REQUIRED),
+        },
     )
 )
 class CdrRequest(TypedDict, total=False):
@@ -158,10 +167,6 @@ class CdrRequest(TypedDict, total=False):
     custom_data: Annotated[dict[str, Any] | None, Field(strict=True), _CUSTOM]
 
 
-REQUIRED: Final = (
-    *("uuid", "caller_id", "called_number", "start_time", "end_time", "duration"),
-    "disposition",
-)
 BODY: Final = TypeAdapter(CdrRequest)
 
 _LIMITS: Final = {

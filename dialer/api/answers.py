@@ -14,6 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic_core import to_json
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.routing import Match, Route
 
 from dialer.api.deps import deps_of
 from dialer.api.turns import take_turns
@@ -177,7 +178,19 @@ async def _on_unavailable(request: Request, error: Exception) -> Response:
 async def _on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     message = _STATUS_TEXTS.get(error.status_code, str(error.detail))
-    return _respond(request, ApiError(error.status_code, message, headers=error.headers))
+    headers = dict(error.headers or {})
+    if error.status_code == 405:
+        headers["Allow"] = _list_methods(request)
+    return _respond(request, ApiError(error.status_code, message, headers=headers))
+
+
+def _list_methods(request: Request) -> str:
+    """Those of every route of this path: the router names those of the first."""
+    found: set[str] = set()
+    for route in request.app.routes:
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
+            found |= route.methods or set()
+    return ", ".join(sorted(found))
 
 
 async def _on_validation(request: Request, error: Exception) -> Response:

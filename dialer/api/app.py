@@ -6,10 +6,11 @@ from typing import Any, Final
 
 from fastapi import FastAPI, Response
 
-from dialer.api import ozonetel, pbx_cdr
+from dialer.api import gateway, ozonetel, pbx_cdr
 from dialer.api.answers import ErrorWriter, install_handlers
 from dialer.api.clients import create_client, regenerate_key, revoke_key, show_connection
 from dialer.api.deps import ApiDeps
+from dialer.api.gateway import GatewayCounts, put_cdr, put_entity_cdr, show_task
 from dialer.api.health import show_health, show_readiness
 from dialer.api.idempotency import InFlight
 from dialer.api.ingest import insert_batch, insert_quick_call
@@ -73,6 +74,14 @@ ERROR_WRITERS: Final[dict[str, ErrorWriter]] = {
 }
 
 
+GATEWAY_ROUTES: Final = (
+    Route("PUT", gateway.PREFIX, put_cdr),
+    Route("PUT", f"{gateway.PREFIX}/{{{gateway.NAME}}}", put_entity_cdr),
+    Route("GET", f"{gateway.PREFIX}/{{{gateway.NAME}}}", show_task),
+)
+"""The Disposition Gateway, at its own path (docs/gateway.md)."""
+
+
 def create_api(deps: ApiDeps) -> FastAPI:
     """The application. It opens and closes nothing: `deps` belong to the caller."""
     app = FastAPI(
@@ -87,12 +96,14 @@ def create_api(deps: ApiDeps) -> FastAPI:
     app.state.request_counts = RequestCounts()
     app.state.report_counts = RequestCounts()
     app.state.token_key = None
+    app.state.gateway_counts = GatewayCounts()
     app.add_middleware(LimitHeaders)
-    install_handlers(app, ERROR_WRITERS)
+    writers = {**ERROR_WRITERS, gateway.PREFIX: gateway.write_errors(deps.clock)}
+    install_handlers(app, writers)
     for base in BASES:
         for route in ROUTES:
             _add(app, route, base, documented=base == BASES[0])
-    for route in CDR_ROUTES:
+    for route in (*CDR_ROUTES, *GATEWAY_ROUTES):
         _add(app, route)
     for path in TOKEN_PATHS[1:]:
         _add(app, Route("POST", path, issue_report_token), documented=False)

@@ -50,6 +50,7 @@ STATUSES: Final = {
     409: "It contradicts what is there, or itself",
     413: "The body is too large",
     415: "The body is not JSON",
+    422: "The request breaks a rule",
     429: "Too many requests within a minute",
     500: "A fault of ours",
     503: "The database takes nothing at the moment; nothing was stored",

@@ -31,8 +31,14 @@ CALLER_ID: Final = "Zinnober <5550177>"
 BATCH_ID: Final = 770077
 ONCE: Final = f"{CANARY}-once"
 
-NAMING: Final = {"accountcode", "client_code", "queue_id", "master_queue_id", "cdr_id"}
+UUID: Final = "77007700-7700-4770-8770-770077007700"
+NAMING: Final = {
+    *("accountcode", "client_code", "queue_id", "master_queue_id", "cdr_id"),
+    "entity_or_uuid",
+}
 """What names a client or a thing of a client's: of another's it is 404."""
+GATEWAY_PUT: Final = "PUT /cdrtosgapi"
+"""Of these operations a queue_id is another telephony system's, and what the path names SGAPI's."""
 REFUSED: Final = {"userName": 401, "campaignName": 400}
 """Fields that name another's things and are refused otherwise."""
 PLAIN: Final = {
@@ -55,6 +61,8 @@ OWN_FIELDS: Final = {
     *("queue_status", "retry", "retry_count", "retry_gap"),
     *("api_key", "fromDate", "toDate", "callType", "api_hash", "page"),
     *("callback_shape", "cdr_mapping"),
+    *("called_number", "start_time", "end_time", "duration", "disposition", "direction"),
+    *("agent_id", "recording_url", "custom_data"),
 }
 """Fields of bodies that point at nobody's things."""
 
@@ -127,6 +135,8 @@ def find_unknown(operation: Operation, things: Mapping[str, Any]) -> list[str]:
 def choose(operation: Operation, things: Mapping[str, Any]) -> Iterator[Choice]:
     """The calls to make: nothing of the other's but what is required, each thing alone, all."""
     pointing = [place for place in operation.places() if place[1] in things]
+    if operation.label.startswith(GATEWAY_PUT):
+        pointing = [place for place in pointing if place[1] != "queue_id"]
     required = [place for place in pointing if place[2]]
     groups = [required, *([*required, place] for place in pointing if place not in required)]
     for group in [*groups, pointing]:
@@ -156,13 +166,14 @@ def expect(operation: Operation, choice: Choice) -> set[int]:
     refused = [REFUSED[name] for name in REFUSED if name in choice["body"]]
     if refused:
         return {refused[0]}
-    if names_another(choice):
+    if names_another(operation, choice):
         return {403, 404}
     return {403} if operation.path.endswith("/clients/") else {200}
 
 
-def names_another(choice: Choice) -> bool:
-    return any(name in NAMING for values in choice.values() for name in values)
+def names_another(operation: Operation, choice: Choice) -> bool:
+    named = {name for values in choice.values() for name in values if name in NAMING}
+    return bool(named - ({"entity_or_uuid"} if operation.label.startswith(GATEWAY_PUT) else set()))
 
 
 @dataclass(slots=True)
@@ -274,6 +285,9 @@ async def set_up_other(plant: Plant) -> Other:
         once = {"Idempotency-Key": f"{ONCE}-batch"}
         answer = await http.post("/queues/insertdataincallqueue/", json=batch, headers=once)
         assert answer.status_code == 200, answer.text
+        url = f"http://127.0.0.1:{plant.product.http_port}/cdrtosgapi/{CANARY}"
+        put = await http.put(url, json=foreign_cdr())
+        assert put.status_code == 200, put.text
     waiting = answer.json()["data"]["queue_id"]
     file = plant.folder / "dialer.db"
     await settle(file)
@@ -288,6 +302,8 @@ async def set_up_other(plant: Plant) -> Other:
         "phone_number": NUMBER,
         "Idempotency-Key": ONCE,
         "X-Idempotency-Key": f"{ONCE}-batch",
+        "uuid": UUID,
+        "entity_or_uuid": UUID,
         "phone": NUMBER,
         "userName": f"{CANARY}-user",
         "campaignName": f"{CANARY}-project",
@@ -297,6 +313,21 @@ async def set_up_other(plant: Plant) -> Other:
     things["cdr_id"] = cdr_ids[0]
     things["ucid"] = things["monitorUCID"] = number_call(1)
     return Other(things, [CANARY, NUMBER, "5550177", "5550178", key, *cdr_ids], rows)
+
+
+def foreign_cdr() -> dict[str, Any]:
+    """A CDR of another telephony system's, of the other tenant."""
+    return {
+        "uuid": UUID,
+        "caller_id": CALLER_ID,
+        "called_number": NUMBER,
+        "start_time": "2024-01-15T10:30:00Z",
+        "end_time": "2024-01-15T10:30:10Z",
+        "duration": 10,
+        "disposition": "ANSWERED",
+        "queue_id": f"{CANARY}-queue",
+        "custom_data": {"note": CANARY},
+    }
 
 
 def waiting_item() -> dict[str, Any]:
@@ -337,12 +368,14 @@ async def test_the_canaries_are_there_to_be_seen(stage: Stage) -> None:
             seen += (await http.get(path)).text
         assert CANARY in seen
         assert NUMBER in seen
+        url = f"http://127.0.0.1:{stage.plant.product.http_port}/cdrtosgapi/{UUID}"
+        assert NUMBER in (await http.get(f"{url}?accountcode=other")).text
         answer = await http.get("/queues/flushqueue/?client_code=other")
         assert answer.json()["data"] == {"flushed_count": 1}
     assert stage.read_rows() != stage.other.rows
     assert {table for table, rows in stage.other.rows.items() if rows} >= {
         *("clients", "api_keys", "queues", "batches", "items", "attempts", "cdrs", "deliveries"),
-        "idempotency_answers",
+        *("idempotency_answers", "foreign_cdrs"),
     }
 
 

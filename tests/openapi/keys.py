@@ -1,4 +1,4 @@
-"""Hooks of schemathesis: which API key a request gets.
+"""Hooks of schemathesis: which API key a request gets, and what no schema can say of a body.
 
 All requests get the key in API_KEY, but for the two operations that replace their caller's key:
 those get a new key of another client each time, or the first of them would end the run with 401.
@@ -7,6 +7,7 @@ those get a new key of another client each time, or the first of them would end 
 import json
 import os
 import urllib.request
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import schemathesis
@@ -43,3 +44,22 @@ class KeyForOnce:
 
     def set(self, case: Case, data: str, context: schemathesis.AuthContext) -> None:
         set_key(case, data)
+
+
+@schemathesis.hook
+def map_body(context: schemathesis.HookContext, body: object) -> object:
+    """A call does not end before it starts, which JSON Schema has no words for."""
+    if isinstance(body, dict) and {"start_time", "end_time"} <= body.keys():
+        times = [body["start_time"], body["end_time"]]
+        moments = [read_moment(text) for text in times]
+        if None not in moments and moments[1] < moments[0]:  # type: ignore[operator]
+            return {**body, "start_time": times[1], "end_time": times[0]}
+    return body
+
+
+def read_moment(text: object) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(str(text).upper())
+    except ValueError:
+        return None
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
