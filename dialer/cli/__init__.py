@@ -17,6 +17,7 @@ GROUPS: Final = {
     "clients": "Clients: add, set, show, list, policy, allocate, rotate-key, signing-secret …",
     "queues": "Queues: list, set.",
     "deliveries": "Callbacks and CDRs on their way out: list, show, retry.",
+    "cdrs": "Call detail records: export.",
     "db": "The database: upgrade.",
 }
 """Commands with commands of their own; each is `app` in its module."""
@@ -33,6 +34,7 @@ MODULES: Final = {
     "clients": "clients",
     "queues": "queues",
     "deliveries": "deliveries",
+    "cdrs": "cdrs",
     "db": "database",
 }
 """Every command and its module here; a plain command is the function of its name. A new command

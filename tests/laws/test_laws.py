@@ -54,6 +54,7 @@ CORE = (
     "dialer/clients.py",
     "dialer/dial_options.py",
     "dialer/errors.py",
+    "dialer/export.py",
     "dialer/fields.py",
     "dialer/fairness.py",
     "dialer/gateway.py",
