@@ -1,6 +1,7 @@
 """Asterisk over AMI: a supervised link, typed actions, events as values, and a call tracker.
 
-It knows Asterisk and no business. What is named here is all that other packages use.
+It knows Asterisk and no business. What is named here is all that other packages use,
+and for recorded traffic `ami.trace`.
 """
 
 from ami.actions import Action, Hangup, Originate, assign, serialize
@@ -22,6 +23,7 @@ from ami.events import (
     BridgeEntered,
     CallIdTold,
     ChannelCreated,
+    ChannelEvent,
     ChannelHungUp,
     ChannelState,
     ChannelStateChanged,
@@ -63,6 +65,7 @@ __all__ = [
     "CallReport",
     "CallTracker",
     "ChannelCreated",
+    "ChannelEvent",
     "ChannelHungUp",
     "ChannelState",
     "ChannelStateChanged",

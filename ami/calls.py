@@ -181,6 +181,19 @@ class CallTracker:
         for call in self._calls.values():
             call.gap = True
 
+    def find(self, event: ChannelEvent) -> str | None:
+        """The ChannelId of the open call that a channel event belongs to."""
+        call = self._find(event)
+        return None if call is None else call.channel_id
+
+    def preview(self, channel_id: str, at: float) -> CallReport | None:
+        """The report that an open call would have if it ended now; `end_estimated` unless its
+        own channel's Hangup was seen."""
+        call = self._calls.get(channel_id)
+        if call is None:
+            return None
+        return call.seen.conclude(call.action_id, call.begun_at, ended_at=at)
+
     def awaits(self, action_id: str | None) -> bool:
         """Whether an OriginateResponse with this ActionID is to one of the open calls."""
         return action_id in self._by_action

@@ -3,7 +3,8 @@
 `open_trace(path)` gives `Record`s; `TraceWriter` writes this product's own format (`encoding`).
 """
 
-from ami.trace.encoding import read_note
+from ami.trace.encoding import read_note, write_note
+from ami.trace.moments import read_moment
 from ami.trace.reader import Trace, open_trace
 from ami.trace.records import Direction, Record, TraceError
 from ami.trace.writer import TraceWriter, compress
@@ -16,5 +17,7 @@ __all__ = [
     "TraceWriter",
     "compress",
     "open_trace",
+    "read_moment",
     "read_note",
+    "write_note",
 ]

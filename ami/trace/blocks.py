@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from ami.trace.moments import read_moment
 from ami.trace.records import Direction, Record
 from ami.wire import MAX_MESSAGE, parse_message
 
@@ -36,7 +35,7 @@ def make_record(block: bytes, at: float | None, line_end: bytes) -> Record | Non
     else:
         return None
     if at is None and (stamp := _TIMESTAMP.search(block)) is not None:
-        at = read_moment(stamp[1].decode())
+        at = float(stamp[1])
     return Record(at, direction, block + line_end + line_end)
 
 

@@ -30,6 +30,7 @@ MODULES: Final = {
     "resume": "steering",
     "status": "status",
     "audit": "audit",
+    "replay": "replay",
     "servers": "servers",
     "clients": "clients",
     "queues": "queues",

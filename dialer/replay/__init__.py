@@ -1,0 +1,1 @@
+"""Replays recorded AMI traffic through production's tracker and CDR builder; pure but for files."""
