@@ -25,6 +25,9 @@ SHORT = (
 """What an ending Asterisk refused is tried again after a minute: that comes first."""
 
 
+BRIEF = replace(LOAD, channels=60, cps=20.0, talk="3")
+
+
 @pytest.fixture
 def root() -> Path:
     found = find_root()
@@ -36,7 +39,7 @@ def root() -> Path:
 
 
 async def test_nothing_is_lost_or_repeated(root: Path, tmp_path: Path) -> None:
-    ordeal = await run_outages(root, tmp_path, SHORT, replace(LOAD, channels=60))
+    ordeal = await run_outages(root, tmp_path, SHORT, BRIEF)
     assert ordeal.problems == ()
     assert [suffered.what for suffered in ordeal.suffered] == [each.value for each in SHORT]
     figures = count_figures(ordeal.outcome.evidence, ordeal.outcome.seconds)
