@@ -47,13 +47,14 @@ class Message:
     `raw`: its bytes as received, without the empty line.
     """
 
-    __slots__ = ("_fields", "kind", "name", "raw")
+    __slots__ = ("_fields", "_names", "kind", "name", "raw")
 
     def __init__(self, kind: Kind, name: str, raw: bytes) -> None:
         self.kind: Final = kind
         self.name: Final = name
         self.raw: Final = raw
         self._fields: dict[str, str] | None = None
+        self._names: frozenset[str] | None = None  # of the headers, in lower case
 
     def get(self, header: str, default: str = "", /) -> str:
         """The first value of `header`, spelled like that, else in any case; `default` where there
@@ -65,7 +66,10 @@ class Message:
         if value is not None:
             return _trim(value)
         wanted = header.lower()
-        if wanted.encode() not in self.raw.lower():  # as nearly always: it is not there at all
+        names = self._names
+        if names is None:
+            names = self._names = frozenset([key.lower() for key in fields])
+        if wanted not in names:  # as nearly always: it is not there at all
             return default
         return next((v for key, v in _pairs(self.raw) if key.lower() == wanted), default)
 
@@ -82,7 +86,7 @@ class Message:
     @property
     def action_id(self) -> str:
         """The ActionID, or ''."""
-        return self.get("actionid")
+        return self.get("ActionID")
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Message) and self.raw == other.raw

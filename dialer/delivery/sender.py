@@ -69,10 +69,11 @@ def unsigned(client_id: int, now: float) -> tuple[bytes, ...]:
 
 
 class Request(NamedTuple):
-    """What one try says."""
+    """What one try says. `target` is the receiver's own address, of which `url` may be a part."""
 
     method: str
     url: str
+    target: str
     headers: dict[str, str]
     body: bytes | None
 
@@ -134,7 +135,7 @@ class Sender:
         if session is None:
             raise RuntimeError("the sender is not open")
         request = self._make_request(delivery)
-        redactor = _make_redactor(request.url, self._settings.sgapi_token)
+        redactor = _make_redactor(request.target, self._settings.sgapi_token)
         try:
             async with session.request(
                 request.method,
@@ -160,13 +161,14 @@ class Sender:
             secrets = self._secrets_of(delivery.client_id, now)
             headers = _JSON | sign(secrets, delivery.event_id, now, body)
             headers["Idempotency-Key"] = delivery.event_id
-            return Request(delivery.method, delivery.url, headers, body)
+            return Request(delivery.method, delivery.url, delivery.url, headers, body)
         url = locate(delivery.url, self._settings.sgapi_address)
         if delivery.state is DeliveryState.ACCEPTED:
-            return Request("GET", name_task(url, delivery.event_id), self._authorization, None)
+            task = name_task(url, delivery.event_id)
+            return Request("GET", task, url, self._authorization, None)
         headers = _JSON | self._authorization
         headers["Idempotency-Key"] = delivery.event_id
-        return Request(delivery.method, url, headers, delivery.body.encode())
+        return Request(delivery.method, url, url, headers, delivery.body.encode())
 
     def _hide_token(self, content: bytes) -> bytes:
         token = self._settings.sgapi_token
