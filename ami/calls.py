@@ -186,6 +186,17 @@ class CallTracker:
         call = self._find(event)
         return None if call is None else call.channel_id
 
+    def has_hung_up(self, channel_id: str) -> bool:
+        """Whether the own channel of an open call is known to have hung up."""
+        call = self._calls.get(channel_id)
+        own = None if call is None else call.seen.own
+        return own is not None and own.hungup_at is not None
+
+    def is_answered(self, channel_id: str) -> bool:
+        """Whether an open call is known to have been answered."""
+        call = self._calls.get(channel_id)
+        return call is not None and call.seen.answered_at is not None
+
     def preview(self, channel_id: str, at: float) -> CallReport | None:
         """The report that an open call would have if it ended now; `end_estimated` unless its
         own channel's Hangup was seen."""

@@ -236,7 +236,7 @@ class Follower:
             return
         if seen is None:
             seen = self._begin(channel_id, "")
-        if not event.success and seen.beheld and not self._is_over(channel_id):
+        if not event.success and seen.beheld and not self.tracker.has_hung_up(channel_id):
             seen.held = (event, origin, message)
             return
         seen.originated, seen.origin = True, seen.origin or origin
@@ -245,7 +245,15 @@ class Follower:
     def _answer(
         self, channel_id: str, event: OriginateAnswered, message: Message | None
     ) -> Iterator[TracedCall]:
-        named = replace(event, action_id=_ours(channel_id))
+        named = OriginateAnswered(
+            event.at,
+            _ours(channel_id),
+            event.uniqueid,
+            event.success,
+            event.raw_response,
+            event.reason,
+            event.channel,
+        )
         yield from self._follow(self.tracker.apply(named, self._now), message, channel_id)
 
     def _find_order(self, event: OriginateAnswered, message: Message) -> Origin:
@@ -255,19 +263,14 @@ class Follower:
                 return origin
         return recall_originate(message, event)
 
-    def _is_over(self, channel_id: str) -> bool:
-        """Whether the call's own channel is known to have hung up."""
-        report = self.tracker.preview(channel_id, self._now)
-        return report is not None and not report.end_estimated
-
     def _take_channel_event(self, event: ChannelEvent, message: Message) -> Iterator[TracedCall]:
         if isinstance(event, ChannelCreated):
             event = self._place(event)
         elif isinstance(event, DialBegun):
             self._join(event)
-        key = _call_of(event)
         found = self.tracker.find(event)
         if found is None:
+            key = _call_of(event)
             if key in self._ended:
                 self.late += 1
             else:
@@ -288,8 +291,7 @@ class Follower:
     ) -> Iterator[TracedCall]:
         """A Failure was this call's own when its channel went at the same time."""
         held, seen.held = seen.held, None
-        report = self.tracker.preview(channel_id, self._now)
-        if held is None or (report is not None and report.answered_at is not None):
+        if held is None or self.tracker.is_answered(channel_id):
             return
         if abs(hangup.at - held[0].at) <= _FAILURE_BELONGS:
             seen.originated, seen.origin = True, seen.origin or held[1]
@@ -411,7 +413,7 @@ def _dial_string(channel: str, message: Message) -> str:
 def _complete(origin: Origin | None, dialed: str) -> Origin | None:
     """An order with its dial string: of an answered call the OriginateResponse names the channel
     in its place."""
-    if not dialed or (origin is not None and origin.written):
+    if not dialed or (origin is not None and (origin.written or origin.dial_string == dialed)):
         return origin
     if origin is None:
         return Origin(None, None, dialed, None, None, None, None)
