@@ -9,11 +9,13 @@ import logging
 import os
 import random
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any
 
 from dialer.api.app import ApiDeps, create_api
 from dialer.api.server import serve
 from dialer.clock import Clock, SystemClock
+from dialer.clock_keeping import ClockKeeper
 from dialer.coordination.local import LocalSignals
 from dialer.delivery.forwarding import forward_left
 from dialer.delivery.outbox import Deliverer
@@ -21,7 +23,7 @@ from dialer.delivery.receivers import ReceiverBook
 from dialer.delivery.sender import Sender, SenderSettings
 from dialer.delivery.sgapi import SgapiTarget
 from dialer.engine import Engine, EngineParts
-from dialer.errors import Conflict, SettingsError
+from dialer.errors import Conflict, SettingsError, StoreUnavailable
 from dialer.failpoints import failpoints
 from dialer.ids import Ids
 from dialer.settings import Settings
@@ -158,6 +160,9 @@ class Product:
         gc.set_threshold(*GC_THRESHOLDS)
         try:
             await self._receivers.refresh()  # a signing key that cannot be had is told at once
+            keeper = self._make_keeper()
+            if keeper is not None:
+                await keeper.start()
             async with asyncio.TaskGroup() as tasks:
                 api_stop = asyncio.Event()
                 serving = tasks.create_task(self._serve(api_stop))
@@ -166,6 +171,7 @@ class Product:
                     tasks.create_task(self._deliverer.run()),
                     tasks.create_task(self.engine.run(self._dialing)),
                     tasks.create_task(self._forward_left()),
+                    *([tasks.create_task(keeper.run())] if keeper is not None else ()),
                 ]
                 await self._dialing.wait()
                 await self._listening.wait()
@@ -179,9 +185,16 @@ class Product:
                 await asyncio.wait([serving], timeout=API_DRAIN)
                 for part in parts:
                     part.cancel()
-                await self.store.put_runtime(GONE, self._clock.now())
+                with suppress(StoreUnavailable):  # what is on disk is taken over all the same
+                    await self.store.put_runtime(GONE, self._clock.now())
         finally:
             await self.store.close()
+
+    def _make_keeper(self) -> ClockKeeper | None:
+        """None where time is in somebody else's hands."""
+        if not isinstance(self._clock, SystemClock):
+            return None
+        return ClockKeeper(self._clock, self.store, self.engine.follow_clock)
 
     async def _forward_left(self) -> None:
         """Send what other systems put while there was no SGAPI_URL."""
@@ -203,6 +216,6 @@ class Product:
         if left:
             log.warning("calls left for the next start", extra={"channels": left})
         seconds = min(DELIVERY_DRAIN, self._drain_seconds)
-        undelivered = await self._deliverer.drain(self._clock.now() + seconds)
+        undelivered = await self._deliverer.drain(self._clock.monotonic() + seconds)
         if undelivered:
             log.warning("deliveries left for the next start", extra={"count": undelivered})

@@ -84,8 +84,10 @@ def build_cdr(
     """Make the record of one attempt from what the tracker reported of its call."""
     payload = facts.payload
     action = payload.get("action", {})
-    end = max(report.ended_at, report.started_at)
     answered = report.answered_at
+    # Stamps of two clocks may contradict each other: nothing is before its start.
+    seen = [at for at in (report.started_at, report.ringing_at, answered) if at is not None]
+    start, end = min(seen), max(report.ended_at, *seen)
     ring_end = answered if answered is not None else end
     return Cdr(
         cdr_id=facts.cdr_id,
@@ -103,12 +105,12 @@ def build_cdr(
         number=facts.number,
         caller_id=facts.caller_id,
         disposition=report.disposition.value,
-        started_at=report.started_at,
+        started_at=start,
         ringing_at=report.ringing_at,
         answered_at=answered,
         ended_at=end,
         end_estimated=report.end_estimated,
-        duration=_whole(end - report.started_at),
+        duration=_whole(end - start),
         billsec=_whole(end - answered) if answered is not None else 0,
         ring_seconds=_whole(ring_end - report.ringing_at) if report.ringing_at else 0,
         connected=_is_connected(report, facts.application),

@@ -161,6 +161,12 @@ class Engine:
         """Shorten a drain under way to `seconds` from now."""
         self.worker.stop_waiting(seconds)
 
+    def follow_clock(self) -> None:
+        """The wall clock was set: other items are due, and past their deadlines."""
+        self.planner.rescan()
+        self._upkeep.configuration_changed()
+        self.worker.wake()
+
     # Links.
 
     def _apply_servers(self, servers: tuple[Server, ...]) -> None:

@@ -112,6 +112,7 @@ class Lane:
         self.cursor = 0
         self.more = True
         self.retry_load_at = 0.0
+        self.resting_until = 0.0
 
     def rest(self, now: float) -> None:
         """The store refused one of its items: look again, but not in a hot loop."""

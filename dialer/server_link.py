@@ -32,6 +32,7 @@ from dialer.clock import Clock
 from dialer.failpoints import failpoints
 from dialer.reconcile import SETTLING, OpenCall, Reconciler
 from dialer.store.contract import Server
+from dialer.timeline import Timeline
 
 log = logging.getLogger(__name__)
 
@@ -86,6 +87,7 @@ class ServerLink:
         self._listener = listener
         self._clock = clock
         self._max_call_duration = max_call_duration
+        self._stamps, self._own = Timeline(), Timeline()  # of Asterisk's clock and of ours
         self._reconciler = Reconciler()
         self._sent_at: dict[str, float] = {}
         self._startup: str | None = None
@@ -128,7 +130,7 @@ class ServerLink:
         Raises `LinkDown` or `ActionInvalid`: nothing was written, nothing is tracked.
         """
         now = self._clock.monotonic()
-        self.tracker.begin(originate.channel_id, originate.action_id, self._clock.now(), now)
+        self.tracker.begin(originate.channel_id, originate.action_id, self._steady_now(), now)
         self._sent_at[originate.channel_id] = now
         try:
             return self._client.originate(originate)
@@ -146,10 +148,18 @@ class ServerLink:
     ) -> None:
         """Follow a call that an earlier life of this process, or another link, may have placed,
         and may have seen answered."""
-        wall, now = self._clock.now(), self._clock.monotonic()
-        self.tracker.resume(channel_id, action_id, opened_at, now, answered_at)
+        wall, now, steady = self._clock.now(), self._clock.monotonic(), self._steady_now()
+        # What is of the future was before the clock was set back.
+        opened_at = min(opened_at, wall)
+        if answered_at is not None:
+            answered_at = steady - max(0.0, wall - answered_at)
+        begun_at = steady - (wall - opened_at)
+        self.tracker.resume(channel_id, action_id, begun_at, now, answered_at)
         self._sent_at[channel_id] = now - max(wall - opened_at, 0.0)
         self.look()
+
+    def _steady_now(self) -> float:
+        return self._own.steady(self._clock.now(), self._clock.monotonic())
 
     def look(self) -> None:
         """Compare the open calls with Asterisk's channels soon: something was missed."""
@@ -158,7 +168,7 @@ class ServerLink:
     def refuse(self, channel_id: str, detail: str) -> None:
         """Asterisk answered the Originate with an error: there is no call."""
         self._emit(
-            self.tracker.rejected(channel_id, self._clock.now(), self._clock.monotonic(), detail)
+            self.tracker.rejected(channel_id, self._steady_now(), self._clock.monotonic(), detail)
         )
 
     async def hang_up(self, channel_id: str) -> None:
@@ -174,6 +184,9 @@ class ServerLink:
     def _on_event(self, message: Message) -> None:
         event = translate(message, self._clock.now())
         if event is not None:
+            at = self._stamps.steady(event.at, self._clock.monotonic())
+            if at != event.at:
+                event = replace(event, at=at)
             if failpoints.armed:
                 failpoints.reach(f"event.{type(event).__name__}")
             if isinstance(event, ServerBooted) and event.uptime is not None:
@@ -187,6 +200,8 @@ class ServerLink:
 
     def _emit(self, effects: Sequence[CallEffect]) -> None:
         if effects:
+            if self._stamps.moved:
+                effects = [self._stamps.restore(effect) for effect in effects]
             for effect in effects:
                 if isinstance(effect, CallEnded):
                     self._sent_at.pop(effect.report.channel_id, None)
@@ -301,7 +316,7 @@ class ServerLink:
             counts = {"live": len(found.live), "gone": len(found.gone)}
             counts["missing"] = len(calls) - sum(counts.values())
             log.info("open calls compared", extra={"server": self.server.code, **counts})
-        at, now = self._clock.now(), self._clock.monotonic()
+        at, now = self._steady_now(), self._clock.monotonic()
         overlong: list[str] = []
         for channel_id in found.live:
             if channel_id in legs:

@@ -469,7 +469,8 @@ class Worker:
         by_owner: dict[tuple[int, int], list[float]] = {}
         for start in starts:
             owner = (start.server_id, start.client_id)
-            by_owner.setdefault(owner, []).append(now - (wall - start.at))
+            # One of the future was made before the clock was set back: a moment ago, at worst.
+            by_owner.setdefault(owner, []).append(now - max(0.0, wall - start.at))
         for (server_id, client_id), times in by_owner.items():
             for gates in (
                 self._planner.gates(server_id, client_id),

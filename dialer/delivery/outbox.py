@@ -100,10 +100,10 @@ class Deliverer:
         self._pause = pause
         self._backlog = Backlog(limits or Limits())
         self._tasks: asyncio.TaskGroup | None = None
-        self._due_at = 0.0  # when to look for due deliveries on disk
+        self._due_at = 0.0  # epoch: when to look for due deliveries on disk
         self._looking = False  # a look at the disk is under way
         self._unsure = True  # receivers may have changed
-        self._nap_until = -inf  # when the main loop wakes by itself, while it naps
+        self._nap_until = -inf  # monotonic: when the main loop wakes by itself, while it naps
         self._woken = asyncio.Event()
         self._settled = asyncio.Event()
         self._stopped: set[str] = set()
@@ -140,9 +140,9 @@ class Deliverer:
 
     async def drain(self, deadline: float) -> int:
         """Wait until everything due was tried and recorded (endpoints that rest aside), or until
-        `deadline` (epoch seconds). `run` goes on meanwhile; cancel it afterwards. Returns how many
-        deliveries are left in memory; they are all on disk."""
-        while not self._is_quiet() and (left := deadline - self._clock.now()) > 0:
+        `deadline` (monotonic seconds). `run` goes on meanwhile; cancel it afterwards. Returns how
+        many deliveries are left in memory; they are all on disk."""
+        while not self._is_quiet() and (left := deadline - self._clock.monotonic()) > 0:
             self._settled.clear()
             with suppress(TimeoutError):
                 async with asyncio.timeout(min(left, LONGEST_NAP)):
@@ -150,17 +150,18 @@ class Deliverer:
         return self._backlog.held
 
     def resting(self) -> dict[str, float]:
-        """Endpoints that are left alone at the moment, and until when."""
-        return self._backlog.resting(self._clock.now())
+        """Endpoints that are left alone at the moment, and until when (monotonic seconds)."""
+        return self._backlog.resting(self._clock.monotonic())
 
     def _is_quiet(self) -> bool:
-        now = self._clock.now()
-        return not self._looking and self._due_at > now and self._backlog.is_quiet(now)
+        if self._looking or self._due_at <= self._clock.now():
+            return False
+        return self._backlog.is_quiet(self._clock.monotonic())
 
     def _send_more(self) -> None:
         if self._tasks is None:
             return  # not running yet, or no more
-        now = self._clock.now()
+        now = self._clock.monotonic()
         while (delivery := self._backlog.take(now)) is not None:
             self._tasks.create_task(self._deliver(delivery))
         wakes_at = self._backlog.wakes_at()
@@ -178,7 +179,7 @@ class Deliverer:
                 failpoints.reach(f"delivery.{delivery.kind}.after")
             now = self._clock.now()
             verdict = judge(delivery, answer, self._chance, now)
-        self._backlog.answered(delivery, verdict, now)
+        self._backlog.answered(delivery, verdict, self._clock.monotonic())
         self._report(delivery, verdict)
         self._send_more()
         outcome = record_verdict(delivery, answer, verdict, now)
@@ -208,7 +209,7 @@ class Deliverer:
         """Move the timer forward where a retry is due sooner."""
         if due_at is not None and due_at < self._due_at:
             self._due_at = due_at
-            if due_at < self._nap_until:
+            if due_at - self._clock.now() < self._nap_until - self._clock.monotonic():
                 self._woken.set()
 
     async def _learn_receivers(self) -> bool:
@@ -247,7 +248,7 @@ class Deliverer:
         now = self._clock.now()
         if now < self._due_at:
             return
-        self._backlog.sweep(now)
+        self._backlog.sweep(self._clock.monotonic())
         # From here on a sooner time than infinity comes from whoever records a retry.
         self._due_at = inf
         try:
@@ -260,10 +261,12 @@ class Deliverer:
             self._due_at = min(self._due_at, max(next_at, now + RECHECK))
 
     async def _nap(self) -> None:
-        wakes_at = self._backlog.wakes_at()
-        until = self._due_at if wakes_at is None else min(self._due_at, wakes_at)
-        nap = min(max(until - self._clock.now(), 0.0), LONGEST_NAP)
-        self._nap_until = until
+        now, wakes_at = self._clock.monotonic(), self._backlog.wakes_at()
+        wait = self._due_at - self._clock.now()
+        if wakes_at is not None:
+            wait = min(wait, wakes_at - now)
+        nap = min(max(wait, 0.0), LONGEST_NAP)
+        self._nap_until = now + wait
         with suppress(TimeoutError):
             async with asyncio.timeout(nap):
                 await self._woken.wait()

@@ -211,7 +211,7 @@ def _check_names(changes: dict[str, Any], allowed: frozenset[str]) -> None:
         raise ValueError(f"no such field: {', '.join(sorted(unknown))}")
 
 
-def kept_secret() -> Select[tuple[str]]:
+def kept_secret() -> Select[Any]:
     """The installation's secret, in hex, where there is one yet."""
     return select(func.hex(t.meta.c.value)).where(t.meta.c.name == "secret")
 
@@ -220,7 +220,7 @@ def keep_secret(connection: Connection, made: bytes) -> bytes:
     """The installation's secret; `made` becomes it where there is none yet."""
     meta = t.meta
     connection.execute(upsert(meta).values(name="secret", value=made).on_conflict_do_nothing())
-    return bytes.fromhex(connection.execute(kept_secret()).scalar_one())
+    return bytes.fromhex(connection.scalars(kept_secret()).one())
 
 
 def put_runtime(connection: Connection, values: dict[str, Any], now: float) -> None:

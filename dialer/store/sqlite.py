@@ -23,6 +23,7 @@ from dialer.states import ItemStatus
 from dialer.store import (
     attempts,
     audit_rows,
+    clock_rows,
     config_rows,
     dead_letters,
     endings,
@@ -134,6 +135,19 @@ class SqliteStore:
 
     async def own(self, server_ids: Sequence[int]) -> dict[int, int]:
         return await self._run(lambda conn: config_rows.own_servers(conn, server_ids))
+
+    async def follow_clock(self, now: float, step: float) -> None:
+        for pull_in in (clock_rows.pull_in_items, clock_rows.pull_in_deliveries):
+            await self._page_through(partial(pull_in, now=now))
+        if step > 0:
+            for put_off in (clock_rows.put_off_items, clock_rows.put_off_deliveries):
+                await self._page_through(partial(put_off, now=now, step=step))
+
+    async def _page_through(self, piece: Callable[..., int | None]) -> None:
+        """`piece(connection, after=id)` until it names no last id."""
+        after: int | None = 0
+        while after is not None:
+            after = await self._run(Piece(partial(piece, after=after)))
 
     def on_foreign_change(self, changed: Callable[[], None]) -> None:
         self._changed = changed

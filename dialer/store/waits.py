@@ -25,7 +25,7 @@ _waits = (
     & (_i.attempts > 0)
     & ~_i.after_unplaced
 )
-_last_end = (
+last_end: Final = (
     select(t.attempts.c.ended_at)
     .where(t.attempts.c.cdr_id == _i.last_cdr_id)
     .correlate(t.items)
@@ -54,7 +54,7 @@ def move_some(connection: Connection, queue_id: int) -> bool:
     connection.execute(
         update(t.items)
         .where(_i.id.in_(select(next_ones.c.id)), _waits)
-        .values(due_at=func.coalesce(_last_end + gap * 1_000_000, _i.due_at))
+        .values(due_at=func.coalesce(last_end + gap * 1_000_000, _i.due_at))
     )
     is_done = looked_at < LOOKED_AT
     mark = {"moved_upto": None if is_done else last}

@@ -42,8 +42,8 @@ async def test_a_database_that_takes_no_writes_makes_it_not_ready(tmp_path: Path
             await product.store.put_runtime({"live": 1}, 0.0)
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{product.http_port}") as http:
             answer = await http.get("/readyz")
-    assert (answer.status_code, answer.json()["details"]) == (503, "store")
-    await product.stop(0.0)
+        assert (answer.status_code, answer.json()["details"]) == (503, "store")
+        await product.stop(0.0)
 
 
 async def test_what_keeps_it_from_starting_is_raised(tmp_path: Path) -> None:

@@ -102,7 +102,21 @@ def test_connected_means_that_the_far_end_was_reached(
 
 def test_a_clock_that_went_back_gives_no_negative_duration() -> None:
     report = make_report(ended_at=90.0)
-    assert build_cdr(report, FACTS, final=True, next_attempt_at=None).duration == 0
+    cdr = build_cdr(report, FACTS, final=True, next_attempt_at=None)
+    assert (cdr.duration, cdr.billsec, cdr.ended_at) == (3, 0, cdr.answered_at)
+
+
+def test_a_call_did_not_start_after_it_was_answered_nor_end_before() -> None:
+    cdr = build_cdr(
+        make_report(started_at=105.0, answered_at=103.0, ended_at=102.0),
+        FACTS,
+        final=True,
+        next_attempt_at=None,
+    )
+    seen = [cdr.started_at, cdr.ringing_at, cdr.answered_at]
+    assert cdr.started_at == min(at for at in seen if at is not None)
+    assert cdr.ended_at == 105.0
+    assert 0 <= cdr.billsec <= cdr.duration
 
 
 def test_the_second_leg_is_kept() -> None:

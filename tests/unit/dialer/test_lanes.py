@@ -92,3 +92,5 @@ def test_a_lane_that_was_refused_rests_and_starts_over() -> None:
     assert lane.generation == generation + 1
     assert lane.needs_fresh
     assert lane.needs_retries(100.0)
+    lane.rescan()  # by a clock that was set back the rest would last for an hour
+    assert lane.resting_until == 0.0

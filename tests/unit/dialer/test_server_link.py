@@ -413,3 +413,38 @@ async def test_a_list_that_fails_is_asked_for_again_and_nothing_is_settled(desk:
     assert await desk.link._compare() == LIST_RETRY
     assert asked.is_set()
     assert desk.reports == []
+
+
+@pytest.mark.parametrize("step", [3600.0, -3600.0])
+async def test_a_clock_that_is_set_in_mid_call_changes_no_duration(desk: Desk, step: float) -> None:
+    desk.client.come_up()
+    desk.place()
+    new = "Event: Newchannel\r\nUniqueid: chan-1\r\nLinkedid: chan-1\r\nChannel: PJSIP/c-1"
+    desk.client.on_event(event(f"{new}\r\nChannelState: 0"))
+    desk.clock.advance(3.0)
+    state = new.replace("Newchannel", "Newstate")
+    desk.client.on_event(event(f"{state}\r\nChannelState: 6\r\nChannelStateDesc: Up"))
+    desk.clock.advance(7.0)
+    desk.clock.wall += step
+    response = "Event: OriginateResponse\r\nActionID: act-1\r\nResponse: Success\r\nReason: 4"
+    desk.client.on_event(event(f"{response}\r\nUniqueid: chan-1"))
+    desk.client.on_event(event(f"{new.replace('Newchannel', 'Hangup')}\r\nCause: 16"))
+    (report,) = desk.reports
+    assert report.answered_at is not None
+    assert report.ended_at == desk.clock.now()
+    assert report.ended_at - report.started_at == pytest.approx(10.0)
+    assert report.ended_at - report.answered_at == pytest.approx(7.0)
+
+
+async def test_a_call_of_the_future_began_before_the_clock_was_set_back(desk: Desk) -> None:
+    now = desk.clock.now()
+    desk.link.resume("chan-1", "act-1", now + 3600.0, now + 3601.0)
+    desk.client.come_up()
+    hangup = "Event: Hangup\r\nUniqueid: chan-1\r\nLinkedid: chan-1\r\nChannel: PJSIP/c-1"
+    desk.clock.advance(2.0)
+    response = "Event: OriginateResponse\r\nActionID: act-1\r\nResponse: Success\r\nReason: 4"
+    desk.client.on_event(event(f"{response}\r\nUniqueid: chan-1"))
+    desk.client.on_event(event(f"{hangup}\r\nCause: 16"))
+    (report,) = desk.reports
+    assert (report.answered_at, report.ended_at) == (now, now + 2.0)
+    assert report.started_at <= report.ended_at

@@ -367,6 +367,19 @@ async def test_calls_of_an_earlier_life_count_for_the_rate() -> None:
     assert len(floor.ledger.reservations) == 1
 
 
+async def test_calls_of_the_future_count_as_made_now() -> None:
+    floor = Floor(max_cps=2.0)
+    after = floor.clock.wall + 3600.0  # the clock was set back
+    floor.worker.seed_rates([RecentStart(1, 1, after), RecentStart(1, 1, after + 1)])
+    floor.feed(item(1))
+    await floor.turn()
+    assert floor.ledger.reservations == []
+    floor.clock.advance(1.1)
+    floor.worker.wake()
+    await floor.turn()
+    assert len(floor.ledger.reservations) == 1
+
+
 async def test_what_a_callback_raises_stops_the_worker(
     floor: Floor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

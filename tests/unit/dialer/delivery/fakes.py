@@ -17,11 +17,14 @@ PATIENCE = 10.0
 
 
 class FakeClock:
+    """`moved`: what somebody set the wall clock forward by."""
+
     def __init__(self, now: float = NOW) -> None:
         self.time = now
+        self.moved = 0.0
 
     def now(self) -> float:
-        return self.time
+        return self.time + self.moved
 
     def monotonic(self) -> float:
         return self.time

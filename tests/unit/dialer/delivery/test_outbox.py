@@ -399,3 +399,18 @@ async def test_receivers_are_read_before_anything_is_sent_and_after_every_change
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
+
+
+async def test_a_clock_that_is_set_back_keeps_no_endpoint_resting() -> None:
+    answers = iter([Answer(429, retry_after=10.0), OK])
+    sender = FakeSender(lambda d: next(answers))
+    async with running(sender, limits=Limits(callback_in_flight=1)) as stage:
+        await soon(stage.store.looked.get())
+        stage.clock.moved = -3600.0
+        stage.deliverer.offer(stage.store.commit(make_delivery(1, due_at=NOW - 7200)))
+        await stage.outcomes(1)
+        stage.clock.moved -= 3600.0
+        stage.deliverer.offer(stage.store.commit(make_delivery(2, due_at=NOW - 7200)))
+        stage.advance(11.0)
+        await stage.outcomes(1)
+    assert [outcome.delivered for outcome in stage.store.outcomes] == [False, True]
