@@ -4,6 +4,7 @@ While the dialer lives only: the last connection that is closed would tidy up af
 what the next life must be seen to do. After the last life anything goes.
 """
 
+import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -35,6 +36,16 @@ def count_unfinished(file: Path) -> dict[str, int]:
         "attempts": count_open(file),
         "deliveries": int(deliveries[0][0]),
     }
+
+
+def count_terminated(file: Path) -> int:
+    """Items that ended without a further attempt."""
+    return int(_read(file, "SELECT count(*) FROM items WHERE status = 'terminated'")[0][0])
+
+
+def read_times(file: Path) -> list[dict[str, Any]]:
+    """The records of all CDRs."""
+    return [json.loads(record) for (record,) in _read(file, "SELECT record FROM cdrs")]
 
 
 def read_rows(file: Path) -> Rows:

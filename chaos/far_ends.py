@@ -1,6 +1,7 @@
 """The other witnesses: the simulated Asterisk with its own log of calls, and both sinks, each in a
 process of its own."""
 
+import time
 from collections.abc import Callable
 
 from ami.simulator import Simulator, SimulatorConfig
@@ -12,9 +13,9 @@ MOST_CALLS = 2_000_000
 """Calls that the simulator's log keeps: more than any campaign makes."""
 
 
-async def serve_simulator(pipe: Pipe, scale: float) -> None:
+async def serve_simulator(pipe: Pipe, scale: float, clock: Callable[[], float] = time.time) -> None:
     """Says its port. Answers `rang` (numbers, oldest first) and `live` (calls)."""
-    simulator = Simulator(SimulatorConfig(scale=scale, log_size=MOST_CALLS))
+    simulator = Simulator(SimulatorConfig(scale=scale, log_size=MOST_CALLS, clock=clock))
     await simulator.start()
     await answer(
         pipe,

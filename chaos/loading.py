@@ -102,6 +102,23 @@ class Loader:
             await self._shorten_gap(http, account, stored["queue_id"])
         self.accepted += numbers
 
+    async def load_paused(
+        self, http: httpx.AsyncClient, account: Account, count: int, deadline: str
+    ) -> None:
+        """So many calls in a queue of their own that is paused at once; `deadline` as the API has
+        it."""
+        numbers = [f"{self._next()}00" for _ in range(count)]
+        items = [self._item(number, account) | {"deadline": deadline} for number in numbers]
+        body = {"queue_id": None, "batch_id": next(self._batch), "data": items[:1]}
+        answer = await self._post(http, account, body)
+        answer.raise_for_status()
+        queue = answer.json()["data"]["queue_id"]
+        path = f"queues/updatequeuemaster/{queue}"
+        await self._ask(http, account, "PUT", path, {"queue_status": "paused"})
+        body = {"queue_id": queue, "batch_id": next(self._batch), "data": items[1:]}
+        (await self._post(http, account, body)).raise_for_status()
+        self.accepted += numbers
+
     async def _post(
         self, http: httpx.AsyncClient, account: Account, body: dict[str, Any]
     ) -> httpx.Response:

@@ -179,6 +179,7 @@ async def set_scene(
     sinks: Serve = serve_sinks,
     extra: Mapping[str, str] | None = None,
     disk: Path | None = None,
+    simulator: Serve = serve_simulator,
 ) -> AsyncIterator[Scene]:
     """Witnesses and a nursery, until the block is left. `sinks` says (callbacks, SGAPI) and answers
     as `serve_sinks` does."""
@@ -186,9 +187,7 @@ async def set_scene(
         log = (disk or folder) / "dialer.log"
         nursery = await stack.enter_async_context(Nursery(options.entry, log))
         receivers = stack.enter_context(run_witness(sinks))
-        asterisk = far_end or Simulated(
-            stack.enter_context(run_witness(serve_simulator, options.scale))
-        )
+        asterisk = far_end or Simulated(stack.enter_context(run_witness(simulator, options.scale)))
         wire = stack.enter_context(
             run_witness(
                 *(serve_wire, str(folder / "wire.jsonl"), asterisk.host, asterisk.port),

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
+from chaos.faults.clock import MOVED
 from chaos.faults.course import Fault, Trial, run_fault
 from chaos.faults.disk import FULL, LIMITED, SIZE
 from chaos.faults.lock import LOCKED
@@ -15,7 +16,7 @@ from chaos.faults.stop import STOPPED
 from chaos.report import count_figures
 
 FAULTS: Final[dict[str, Fault]] = {
-    fault.name: fault for fault in (FULL, LIMITED, LOCKED, SICK_SINKS, STOPPED)
+    fault.name: fault for fault in (FULL, LIMITED, LOCKED, MOVED, SICK_SINKS, STOPPED)
 }
 
 
@@ -32,7 +33,8 @@ def run_named(
 
 def withstand(names: Sequence[str], folder: Path, *, brief: bool = False) -> bool:
     """Run these, or all where none is named, and tell of them; whether nothing is wrong."""
-    return all([_tell(name, folder / name, brief) for name in names or FAULTS])
+    stood = [_tell(name, folder / name, brief) for name in names or FAULTS]
+    return all(stood)
 
 
 def _tell(name: str, folder: Path, brief: bool) -> bool:

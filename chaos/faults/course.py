@@ -11,7 +11,7 @@ from typing import Final
 import httpx
 
 from chaos.checker import check
-from chaos.far_ends import serve_sinks
+from chaos.far_ends import serve_simulator, serve_sinks
 from chaos.lives import Life, clean_environment
 from chaos.scene import (
     LOOK,
@@ -98,6 +98,7 @@ class Fault:
     options: Options
     sinks: Serve = serve_sinks
     extra: Callable[[Path], Mapping[str, str]] = lambda _: {}
+    simulator: Callable[[Path], Serve] = lambda _: serve_simulator
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,7 @@ class Trial:
     problems: tuple[str, ...]
 
 
-LOAD: Final = Options(kills=0, channels=120, cps=25.0, scale=0.1, patience=180.0)
+LOAD: Final = Options(kills=0, channels=120, cps=25.0, scale=0.1, patience=90.0)
 """Calls of three seconds."""
 
 
@@ -123,8 +124,13 @@ async def run_fault(
     """Run it in `folder`, which is empty; `disk` is where the dialer keeps database and log, where
     that is another. Raises when the dialer ends though nobody asked it to."""
     started = time.monotonic()
-    extra = fault.extra(folder)
-    async with set_scene(folder, fault.options, None, tell, fault.sinks, extra, disk) as scene:
+    async with set_scene(
+        *(folder, fault.options, None, tell),
+        sinks=fault.sinks,
+        extra=fault.extra(folder),
+        disk=disk,
+        simulator=fault.simulator(folder),
+    ) as scene:
         accounts = await prepare(scene)
         stop = asyncio.Event()
         loading = asyncio.get_running_loop().create_task(scene.loader.run(stop))
