@@ -19,6 +19,7 @@ from dialer.api.openapi import complete, describe
 from dialer.api.ozonetel import REPORTS, issue_report_token
 from dialer.api.pbx_cdr import search_cdrs, search_cdrs_by_post
 from dialer.api.queues import flush_queues, list_items, list_queues, update_queue
+from dialer.api.signing import regenerate_signing, show_signing
 from dialer.api.v2_cdr import issue_v2_token, list_cdrs, show_cdr
 
 __all__ = ["ApiDeps", "create_api"]
@@ -44,6 +45,8 @@ ROUTES: Final = (
     Route("PUT", "/clients/regenerate-api-key", regenerate_key),
     Route("PUT", "/clients/revoke-api-key", revoke_key),
     Route("GET", "/clients/test-connection", show_connection),
+    Route("GET", "/clients/signing-secret", show_signing),
+    Route("PUT", "/clients/regenerate-signing-secret", regenerate_signing),
     Route("POST", "/queues/insertdataincallqueue/", insert_batch),
     Route("POST", "/queues/insertquickcall/", insert_quick_call),
     Route("GET", "/queues/getmasterqueues/", list_queues),

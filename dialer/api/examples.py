@@ -38,6 +38,17 @@ KEY_MADE: Final = CLIENT_MADE | {
     "updated_at": "2024-01-01T10:05:00Z",
 }
 KEY_REVOKED: Final = KEY_MADE | {"api_key": None}
+SIGNING: Final[dict[str, Any]] = {
+    "accountcode": "client_xyz",
+    "signing_secret": None,
+    "version": 1,
+    "previous_valid_until": None,
+}
+SECRET_MADE: Final = SIGNING | {
+    "signing_secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw3vPsFUBvXxA=",
+    "version": 2,
+    "previous_valid_until": "2024-01-02T10:05:00Z",
+}
 CONNECTION: Final[dict[str, Any]] = {
     "message": "Connection successful",
     "status": "success",

@@ -20,7 +20,7 @@ from dialer.store.contract import Client, IdempotentAnswer, KeptAnswer
 REPLAYED: Final = "Idempotent-Replayed"
 _HEADERS: Final = ("idempotency-key", "x-idempotency-key")  # the first counts
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
-_SECRETS: Final = ("api_key",)  # null in an answer that is given again
+_SECRETS: Final = frozenset({"api_key", "signing_secret"})  # null in an answer that is given again
 
 Content = dict[str, Any]
 Keep = Callable[[Content], KeptAnswer]
@@ -82,7 +82,7 @@ async def _answer_keyed(
         return _respond(kept.body.encode(), kept.status, True)
 
     def keep(content: Content) -> KeptAnswer:
-        shown = {**content, **{secret: None for secret in _SECRETS if secret in content}}
+        shown = content | dict.fromkeys(content.keys() & _SECRETS)
         answer = IdempotentAnswer(digest, 200, to_json(shown).decode(), deps.clock.now())
         return KeptAnswer(*name, answer)
 

@@ -18,6 +18,7 @@ from dialer.api.operations import ONCE, OPERATIONS, Operation, Parameter
 from dialer.api.problems import STATUSES, Problem, by_status
 from dialer.api.queues import QueueChange
 from dialer.api.schemas import Shape
+from dialer.api.signing import SecretChange
 from dialer.bodies import ACCOUNT, BATCH, QUICK_CALL
 from dialer.clients import NewClient
 from dialer.fields import WITH_APPLICATION
@@ -31,6 +32,7 @@ _BODIES: Final[dict[str, TypeAdapter[Any]]] = {
     "Account": ACCOUNT,
     "NewClient": TypeAdapter(NewClient),
     "QueueChange": TypeAdapter(QueueChange),
+    "SecretChange": TypeAdapter(SecretChange),
     "KeyHolder": TypeAdapter(cdr_schemas.KeyHolder),
     "ReportHolder": TypeAdapter(cdr_schemas.ReportHolder),
     "ReportRequest": TypeAdapter(cdr_schemas.ReportRequest),

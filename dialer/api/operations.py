@@ -134,6 +134,23 @@ OPERATIONS: Final[dict[str, Operation]] = {
         bodiless=True,
         parameters=(*ACCOUNT, *ONCE),
     ),
+    "show_signing": Operation(
+        "clients",
+        schemas.SigningAnswer,
+        examples.SIGNING,
+        (*KEYED, *FOR_A_CLIENT, *problems.BAD_QUERY),
+        parameters=ACCOUNT,
+    ),
+    "regenerate_signing": Operation(
+        "clients",
+        schemas.SigningAnswer,
+        examples.SECRET_MADE,
+        (*KEYED, *WITH_BODY, *FOR_A_CLIENT, *problems.BAD_GRACE),
+        body="SecretChange",
+        requests={"none": {}, "grace": {"grace_hours": 48}},
+        bodiless=True,
+        parameters=(*ACCOUNT, *ONCE),
+    ),
     "show_connection": Operation("clients", schemas.ConnectionAnswer, examples.CONNECTION, KEYED),
     "insert_batch": Operation(
         "calls",

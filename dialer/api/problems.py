@@ -139,6 +139,7 @@ BAD_CHANGE: Final = (
     Problem(409, "completed", "queue 123 is completed"),
     Problem(409, "quick_queue", "the queue of quick calls is never completed"),
 )
+BAD_GRACE: Final = (wrong("grace", "grace_hours", "must be at most 8760"),)
 NOT_READY: Final = (Problem(503, "not_ready", "Not ready", "worker"),)
 
 

@@ -61,6 +61,15 @@ class ClientAnswer(Shape):
     updated_at: Time
 
 
+class SigningAnswer(Shape):
+    """A client's signing secret, shown once, when it is made."""
+
+    accountcode: str
+    signing_secret: str | None = Field(description="null unless it was just made")
+    version: Annotated[int, Field(ge=1)]
+    previous_valid_until: Time | None = Field(description="until then the one before signs, too")
+
+
 class BatchData(Shape):
     queue_id: Id
     inserted_count: Count

@@ -445,7 +445,12 @@ class Store(Protocol):
     async def sgapi_task(self, client_id: int, uuid: str) -> SgapiTask | None: ...
     async def receivers(self) -> Receivers: ...
     async def rotate_signing(  # the new secret's version
-        self, client_id: int, grace_until: float | None, now: float, by: str
+        self,
+        client_id: int,
+        grace_until: float | None,
+        now: float,
+        by: str,
+        keep: "Callable[[Signing], KeptAnswer] | None" = None,
     ) -> Signing: ...
 
     # Reading back.

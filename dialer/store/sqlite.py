@@ -524,10 +524,15 @@ class SqliteStore:
         return receivers.read_receivers(signing, await self._read(_GONE_CALLBACKS))
 
     async def rotate_signing(
-        self, client_id: int, grace_until: float | None, now: float, by: str
+        self,
+        client_id: int,
+        grace_until: float | None,
+        now: float,
+        by: str,
+        keep: Callable[[c.Signing], c.KeptAnswer] | None = None,
     ) -> c.Signing:
-        return await self._run(
-            lambda conn: receivers.rotate_signing(conn, client_id, grace_until, now, by)
+        return await self._run_kept(
+            lambda conn: receivers.rotate_signing(conn, client_id, grace_until, now, by), keep
         )
 
     # Reading back.

@@ -62,7 +62,7 @@ OWN_FIELDS: Final = {
     *("api_key", "fromDate", "toDate", "callType", "api_hash", "page"),
     *("callback_shape", "cdr_mapping"),
     *("called_number", "start_time", "end_time", "duration", "disposition", "direction"),
-    *("agent_id", "recording_url", "custom_data"),
+    *("agent_id", "recording_url", "custom_data", "grace_hours"),
 }
 """Fields of bodies that point at nobody's things."""
 

@@ -28,6 +28,8 @@ async def test_each_route_stands_there_once_as_documented(api: Api) -> None:
         "/calling/api/clients/regenerate-api-key",
         "/calling/api/clients/revoke-api-key",
         "/calling/api/clients/test-connection",
+        "/calling/api/clients/signing-secret",
+        "/calling/api/clients/regenerate-signing-secret",
         "/calling/api/queues/flushqueue/",
         "/calling/api/queues/insertdataincallqueue/",
         "/calling/api/queues/insertquickcall/",
