@@ -46,15 +46,14 @@ class KeyForOnce:
         set_key(case, data)
 
 
-@schemathesis.hook
-def map_body(context: schemathesis.HookContext, body: object) -> object:
+@schemathesis.hook.apply_to(path_regex="^/cdrtosgapi")  # type: ignore[untyped-decorator]
+def before_call(context: schemathesis.HookContext, case: Case, kwargs: dict[str, Any]) -> None:
     """A call does not end before it starts, which JSON Schema has no words for."""
+    body = case.body
     if isinstance(body, dict) and {"start_time", "end_time"} <= body.keys():
-        times = [body["start_time"], body["end_time"]]
-        moments = [read_moment(text) for text in times]
-        if None not in moments and moments[1] < moments[0]:  # type: ignore[operator]
-            return {**body, "start_time": times[1], "end_time": times[0]}
-    return body
+        start, end = (read_moment(body[name]) for name in ("start_time", "end_time"))
+        if start is not None and end is not None and end < start:
+            case.body = {**body, "start_time": body["end_time"], "end_time": body["start_time"]}
 
 
 def read_moment(text: object) -> datetime | None:
