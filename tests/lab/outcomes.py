@@ -74,6 +74,8 @@ DIRECT = (
 )
 """Those that come by themselves."""
 
+QUICK = Outcome("quick call, leg B talks", "answered", "PJSIP/{}07@carrier", ("Dial", "{}00"))
+"""Asked for by itself; what it dials second is a number."""
 CANCELLED = Outcome("hung up by us", "cancel", "PJSIP/{}02@carrier", item={"call_timeout": 60})
 LOST = Outcome(
     "ended while nobody looked", "unknown", "PJSIP/{}02@carrier", item={"call_timeout": 2}
@@ -159,6 +161,21 @@ class Site:
                 )
             assert answer.status_code == 200, answer.text
 
+    async def post_quick(self) -> None:
+        for shape, key in self.keys.items():
+            body = {
+                "asterisk_server_code": "pbx1",
+                "number1": self.number(shape, QUICK),
+                "number2": QUICK.action[1].format(self.begin(shape, QUICK)),
+                "customer_name": "Jane Roe",
+                "endpoint": "carrier",
+                "action": {"Application": QUICK.action[0]},
+                "project": "spring",
+            }
+            async with self._http(key) as http:
+                answer = await http.post("/queues/insertquickcall/", json=body)
+            assert answer.status_code == 200, answer.text
+
     async def until_pushed(self, outcomes: Sequence[Outcome]) -> None:
         wanted = {self.number(shape, outcome) for shape in self.shapes for outcome in outcomes}
         async with asyncio.timeout(PATIENCE):
@@ -222,12 +239,12 @@ class Site:
             for outcome in ALL:
                 number = self.number(shape, outcome)
                 row_id, cdr = by_number.get(number, (None, None))
-                view = View(ZoneInfo(ZONE), row_id, quick=False)
+                view = View(ZoneInfo(ZONE), row_id, quick=outcome is QUICK)
                 told.append(Told(shape, outcome, self.pushed[number], cdr, view))
         return told
 
 
-ALL = (*DIRECT, CANCELLED, LOST, EXPIRED)
+ALL = (QUICK, *DIRECT, CANCELLED, LOST, EXPIRED)
 
 
 async def call_all(lab: Lab, folder: Path, shapes: Sequence[Shape]) -> list[Told]:
@@ -235,7 +252,8 @@ async def call_all(lab: Lab, folder: Path, shapes: Sequence[Shape]) -> list[Told
     os.environ[_SECRET_NAME] = SECRET
     async with _open(lab, folder, shapes) as site:
         await site.post([*DIRECT, EXPIRED])
-        await site.until_pushed([*DIRECT, EXPIRED])
+        await site.post_quick()
+        await site.until_pushed([QUICK, *DIRECT, EXPIRED])
         await site.cancel()
         await site.lose()
         return await site.collect()
