@@ -10,7 +10,7 @@ from dialer.dialects.ozonetel import Report, write_report_row
 from dialer.dialects.pbx import write_pbx
 from dialer.dialects.v2_default import write_default
 
-_CDR: Final = Cdr(
+SAMPLE: Final = Cdr(
     cdr_id="018cc4f5-1a2b-7c3d-8e4f-5a6b7c8d9e0f",
     call_id="call-uuid-1234",
     channel_id="018cc4f5-1a2b-7c3d-8e4f-5a6b7c8d9e10",
@@ -55,7 +55,7 @@ KEY_HOLDER: Final[dict[str, Any]] = {
     "api_key": "abc123def456ghi789jkl012mno345pqr678stu901vwx234yz"
 }
 TOKEN: Final[dict[str, Any]] = {"token": _GIVEN, "token_type": "Bearer", "expires_in": 3600}
-RECORD: Final = write_default(_CDR, _VIEW)
+RECORD: Final = write_default(SAMPLE, _VIEW)
 SCROLL_ID: Final = "eyJhIjoxLCJuIjoxLCJxIjp7fX0"
 CDRS: Final[dict[str, Any]] = {
     "data": [RECORD],
@@ -82,7 +82,7 @@ FILTERED_REPORT: Final = REPORT | {
 
 def show_report(report: Report) -> dict[str, Any]:
     """A report of one call."""
-    details = [write_report_row(_CDR, _VIEW, report)]
+    details = [write_report_row(SAMPLE, _VIEW, report)]
     shown: dict[str, Any] = {"details": details, "status": "success", "message": "success"}
     return shown | ({"totalCount": 1} if report is Report.PAGINATED else {})
 
@@ -102,5 +102,5 @@ FOUND: Final[dict[str, Any]] = {
     "has_error": False,
     "messages": [],
     "pagination": {"row_count": 1, "page_size": 100, "current_page": 1, "max_page": 1},
-    "results": [write_pbx(_CDR, _VIEW)],
+    "results": [write_pbx(SAMPLE, _VIEW)],
 }

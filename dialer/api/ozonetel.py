@@ -11,18 +11,19 @@ from zoneinfo import ZoneInfo
 
 from fastapi import Request, Response
 from fastapi.responses import StreamingResponse
-from pydantic_core import from_json, to_json
+from pydantic_core import from_json
 
 from dialer.api.answers import ApiError, answer
 from dialer.api.auth import find_key
 from dialer.api.deps import deps_of
 from dialer.api.limits import RequestCounts, note_limit
 from dialer.api.reading import read_bytes
+from dialer.api.records import JSON, Write, answer_records, write_records
 from dialer.api.tokens import EXPIRED, identify_holder, issue_token
 from dialer.cdr_queries.ozonetel import AskedReport, BadArgument, read_report
 from dialer.dialects import View
 from dialer.dialects.ozonetel import Report, write_report_row
-from dialer.histories import CdrRow
+from dialer.histories import CdrPage
 from dialer.store.contract import Client
 
 PREFIXES: Final = ("/ca_reports", "/ca_apis")
@@ -32,7 +33,6 @@ BAD_CREDENTIALS: Final = "userName or apiKey is Invalid"
 ENDED: Final = "Token Expired"
 TOO_MANY: Final = "Too many requests"
 DONE: Final = "success"
-_JSON: Final = "application/json"
 
 
 class ReportError(ApiError):
@@ -67,14 +67,13 @@ async def report_ucid(request: Request) -> Response:
 async def report_page(request: Request) -> Response:
     """A page of the calls of a day, and how many there are."""
     asked, zone = await _read(request, Report.PAGINATED)
-    details: list[dict[str, Any]] = []
-    total: int | None = 0
+    page = CdrPage((), 0, None)
     if asked.query is not None:
         store = deps_of(request).store
         page = await store.cdr_page(asked.query, asked.limit, offset=asked.offset)
-        details = [_show(row, zone, Report.PAGINATED) for row in page.rows]
-        total = page.total
-    return answer({"details": details, "status": DONE, "message": DONE, "totalCount": total})
+    told = {"status": DONE, "message": DONE, "totalCount": page.total}
+    write = _writer(zone, Report.PAGINATED)
+    return await answer_records(request, "details", page.rows, write, after=told)
 
 
 REPORTS: Final[dict[Report, Callable[[Request], Awaitable[Response]]]] = {
@@ -175,21 +174,21 @@ async def _stream(request: Request, asked: AskedReport, zone: ZoneInfo, report: 
     pieces = deps_of(request).store.cdr_stream(asked.query)
     first = await anext(pieces, None) or ()
 
-    async def write() -> AsyncIterator[bytes]:
-        yield b'{"details":[' + _write_rows(first, zone, report)
+    write = _writer(zone, report)
+
+    async def send() -> AsyncIterator[bytes]:
+        yield b'{"details":[' + await write_records(request, first, write)
         between = b"," if first else b""
         async for rows in pieces:
             if rows:
-                yield between + _write_rows(rows, zone, report)
+                yield between + await write_records(request, rows, write)
                 between = b","
         yield f'],"status":"{DONE}","message":"{DONE}"}}'.encode()
 
-    return StreamingResponse(write(), media_type=_JSON)
+    return StreamingResponse(send(), media_type=JSON)
 
 
-def _write_rows(rows: tuple[CdrRow, ...], zone: ZoneInfo, report: Report) -> bytes:
-    return to_json([_show(row, zone, report) for row in rows])[1:-1]
-
-
-def _show(row: CdrRow, zone: ZoneInfo, report: Report) -> dict[str, Any]:
-    return write_report_row(row.cdr, View(zone=zone, row_id=row.id, quick=row.quick), report)
+def _writer(zone: ZoneInfo, report: Report) -> Write:
+    return lambda row: write_report_row(
+        row.cdr, View(zone=zone, row_id=row.id, quick=row.quick), report
+    )

@@ -14,6 +14,7 @@ from dialer.api.answers import ApiError, answer
 from dialer.api.auth import find_key, find_tenant, identify
 from dialer.api.deps import deps_of
 from dialer.api.reading import read_bytes
+from dialer.api.records import Write, answer_records
 from dialer.cdr_queries.pbx import PAGE_SIZE, BadFilters, Reader, read_filters
 from dialer.dialects import View
 from dialer.dialects.pbx import write_pbx
@@ -52,7 +53,8 @@ async def search_cdrs(request: Request) -> Response:
     except BadFilters as error:
         raise FilterError(error.messages) from None
     found = await store.cdr_page(query, PAGE_SIZE, offset=(page - 1) * PAGE_SIZE)
-    return answer(_show_page(found, page, zone))
+    told = {"has_error": False, "messages": [], "pagination": _paginate(found, page)}
+    return await answer_records(request, "results", found.rows, _writer(zone), before=told)
 
 
 async def search_cdrs_by_post(request: Request) -> Response:
@@ -66,7 +68,8 @@ def write_error(error: ApiError) -> Response:
     headers = error.headers
     if error.status == 405:  # the router tells the methods of one of the two routes
         headers = {**headers, "Allow": "GET, POST"}
-    return answer(_envelope(messages=messages), error.status, headers)
+    content = {"has_error": True, "messages": messages, "pagination": [], "results": []}
+    return answer(content, error.status, headers)
 
 
 async def _read_params(request: Request) -> dict[str, Any]:
@@ -91,28 +94,15 @@ def _is_signed(params: dict[str, Any], key: str) -> bool:
         raise ApiError(400, UNREADABLE) from None
 
 
-def _show_page(found: CdrPage, page: int, zone: ZoneInfo) -> dict[str, Any]:
+def _paginate(found: CdrPage, page: int) -> dict[str, int]:
     total = found.total or 0
-    pagination = {
+    return {
         "row_count": total,
         "page_size": PAGE_SIZE,
         "current_page": page if total else 0,
         "max_page": -(-total // PAGE_SIZE),
     }
-    rows = (
-        write_pbx(row.cdr, View(zone=zone, row_id=row.id, quick=row.quick)) for row in found.rows
-    )
-    return _envelope(pagination=pagination, results=list(rows))
 
 
-def _envelope(
-    messages: tuple[str, ...] = (),
-    pagination: dict[str, Any] | None = None,
-    results: list[dict[str, Any]] | None = None,
-) -> dict[str, Any]:
-    return {
-        "has_error": bool(messages),
-        "messages": list(messages),
-        "pagination": pagination or [],
-        "results": results or [],
-    }
+def _writer(zone: ZoneInfo) -> Write:
+    return lambda row: write_pbx(row.cdr, View(zone=zone, row_id=row.id, quick=row.quick))

@@ -13,6 +13,7 @@ from dialer.api.answers import ApiError, answer
 from dialer.api.auth import find_key, find_tenant, identify
 from dialer.api.deps import deps_of
 from dialer.api.reading import read_body, refuse_unknown
+from dialer.api.records import Write, answer_records
 from dialer.api.tokens import identify_holder, issue_token
 from dialer.bodies import read_object
 from dialer.cdr_queries import v2
@@ -21,7 +22,7 @@ from dialer.dialects import CdrMapping, View
 from dialer.dialects.v2_default import write_default
 from dialer.dialects.v2_flex import write_flex
 from dialer.errors import FieldError, Refused
-from dialer.histories import CdrPage, CdrQuery, CdrRow
+from dialer.histories import CdrPage, CdrQuery
 from dialer.phrases import REQUIRED
 from dialer.store.contract import Client
 
@@ -51,7 +52,7 @@ async def list_cdrs(request: Request) -> Response:
     offset = 0 if asked.after is not None else asked.offset
     store = deps_of(request).store
     page = await store.cdr_page(query, asked.limit, after=asked.after, offset=offset)
-    return answer(_show_page(asked, page, client))
+    return await _answer_page(request, asked, page, client)
 
 
 async def show_cdr(request: Request, cdr_id: str) -> Response:
@@ -71,24 +72,20 @@ async def show_cdr(request: Request, cdr_id: str) -> Response:
     ):
         found = await store.cdr_page(query, 1, count=False)
         if found.rows:
-            return answer(_show(found.rows[0], asked, client))
+            return answer(_choose_writer(asked, client)(found.rows[0]))
     raise ApiError(404, NO_CDR)
 
 
-def _show_page(asked: Asked, page: CdrPage, client: Client) -> dict[str, Any]:
-    shown: dict[str, Any] = {
-        "data": [_show(row, asked, client) for row in page.rows],
-        "limit": asked.limit,
-        "offset": asked.offset,
-        "total": page.total,
-    }
+async def _answer_page(request: Request, asked: Asked, page: CdrPage, client: Client) -> Response:
+    told: dict[str, Any] = {"limit": asked.limit, "offset": asked.offset, "total": page.total}
+    rows = page.rows
     if asked.scrolling:
-        rows = page.rows
-        shown["scroll_id"] = v2.write_scroll(asked, rows[-1].id, len(rows)) if rows else None
-    return shown
+        told["scroll_id"] = v2.write_scroll(asked, rows[-1].id, len(rows)) if rows else None
+    return await answer_records(request, "data", rows, _choose_writer(asked, client), after=told)
 
 
-def _show(row: CdrRow, asked: Asked, client: Client) -> dict[str, Any]:
-    view = View(zone=ZoneInfo(client.timezone), row_id=row.id, quick=row.quick)
+def _choose_writer(asked: Asked, client: Client) -> Write:
     mapping = asked.mapping or client.cdr_mapping
-    return (write_flex if mapping is CdrMapping.FLEX else write_default)(row.cdr, view)
+    write = write_flex if mapping is CdrMapping.FLEX else write_default
+    zone = ZoneInfo(client.timezone)
+    return lambda row: write(row.cdr, View(zone=zone, row_id=row.id, quick=row.quick))

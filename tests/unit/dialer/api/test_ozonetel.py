@@ -1,12 +1,16 @@
 """Ozonetel's token and reports over HTTP, word for word."""
 
 import json
+from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any, Final
 
 import httpx
 import pytest
 
+from dialer.api.cdr_examples import SAMPLE
 from dialer.errors import StoreUnavailable
+from dialer.histories import CdrRow
 from tests.unit.dialer.api.calls import DAY, end_calls, end_quick_call
 from tests.unit.dialer.api.conftest import NOW, Api
 
@@ -95,6 +99,17 @@ async def test_all_calls_of_a_day(api: Api) -> None:
     assert details[0]["StartTime"] == "10:00:00"
     assert details[0]["Rating"] == 0
     assert details[0]["CallID"] == details[0]["UCID"] > 2**53
+
+
+async def test_a_long_report_comes_in_pieces(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [CdrRow(number, replace(SAMPLE, number=str(number)), False, "q") for number in range(7)]
+
+    async def stream(*_: object) -> AsyncIterator[tuple[CdrRow, ...]]:
+        for piece in (rows[:0], rows[:3], rows[:0], rows[3:4], rows[4:], rows[:0]):
+            yield tuple(piece)
+
+    monkeypatch.setattr(api.app.state.deps.store, "cdr_stream", stream)
+    assert await numbers(api) == [str(number) for number in range(7)]
 
 
 async def test_no_calls(api: Api) -> None:
