@@ -23,6 +23,10 @@ PROMPT: Final = 0.1
 SLOW: Final = 0.5
 """Seconds; a later answer halves the window."""
 
+MUTE: Final = 1.0
+"""Seconds without any answer while some are due, after which `LEAST` at most are under way: of what
+is written to an Asterisk that hangs nobody will ever know whether it rang."""
+
 
 @dataclass(slots=True)
 class Window:
@@ -31,13 +35,17 @@ class Window:
     limit: float = FIRST
     under_way: int = 0
     _narrowed_at: float = float("-inf")
+    _heard_at: float = float("-inf")  # the last answer, or since when one is due
 
-    @property
-    def has_room(self) -> bool:
-        return self.under_way < int(self.limit)
+    def has_room(self, now: float) -> bool:
+        """Whether one more may be under way."""
+        limit = LEAST if now - self._heard_at > MUTE else self.limit
+        return not self.under_way or self.under_way < int(limit)
 
-    def take(self) -> None:
+    def take(self, now: float) -> None:
         """A call was planned: its Originate will be written."""
+        if not self.under_way:
+            self._heard_at = now
         self.under_way += 1
 
     def give_back(self) -> None:
@@ -47,6 +55,7 @@ class Window:
     def answered(self, seconds: float, now: float) -> None:
         """Its Response came `seconds` after it was written."""
         self.under_way -= 1
+        self._heard_at = now
         if seconds <= PROMPT:
             self.limit = min(MOST, self.limit + 1.0 / self.limit)
         elif seconds > SLOW and now - seconds >= self._narrowed_at:

@@ -46,10 +46,9 @@ class _ServerState:
     working: dict[int, dict[int, Lane]] = field(default_factory=dict)  # client → queue → lane
     live_ids: list[str] = field(default_factory=list)  # lower case, sorted
 
-    @property
-    def has_room(self) -> bool:
+    def has_room(self, now: float) -> bool:
         limit = self.server.max_channels
-        return (limit is None or self.live < limit) and self.window.has_room
+        return (limit is None or self.live < limit) and self.window.has_room(now)
 
     @property
     def ready(self) -> bool:
@@ -223,7 +222,9 @@ class Planner:
         self.wake_wall = None
         placements: list[Placement] = []
         for state in self._servers.values():
-            while state.ready and state.has_room and state.working and self._trusts(state, now):
+            while (
+                state.ready and state.has_room(now) and state.working and self._trusts(state, now)
+            ):
                 placement = self._next(state, wall, now)
                 if placement is None:
                     break
@@ -308,7 +309,7 @@ class Planner:
             cdr_id=cdr_id,
         )
         self.hold(placement, now)
-        state.window.take()
+        state.window.take(now)
         state.breaker.placed(now)
         state.gate.take(now)
         client.gate.take(now)
@@ -352,7 +353,7 @@ class Planner:
         """Asterisk's Response came, whatever it says; whether a call waited for that. `refused`: no
         OriginateResponse will follow."""
         state = self._servers[placement.server.id]
-        was_full = not state.window.has_room
+        was_full = not state.window.has_room(now)
         probed = state.breaker.probing
         state.window.answered(seconds, now)
         state.breaker.answered()

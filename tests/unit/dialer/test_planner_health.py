@@ -12,11 +12,12 @@ from tests.unit.dialer.builders import make_client, make_item, make_queue, make_
 WALL = 1000.0
 
 
-def make_planner() -> Planner:
-    """Two servers that are up, one client with hundreds of items for each."""
+def make_planner(cps: float | None = None) -> Planner:
+    """Two servers that are up and take so many calls a second, one client with hundreds of items
+    for each."""
     ids = itertools.count(1)
     planner = Planner(lambda: f"id-{next(ids)}")
-    planner.set_servers([make_server(1), make_server(2)])
+    planner.set_servers([make_server(1, max_cps=cps), make_server(2, max_cps=cps)])
     planner.set_clients([make_client(1, allocated_channels=1000)], 0.0)
     for server_id in (1, 2):
         planner.set_up(server_id, True)
@@ -51,6 +52,15 @@ def test_a_full_window_holds_up_its_own_server_alone() -> None:
     assert (len(later[1]), len(later[2])) == (0, int(FIRST))
     assert planner.answered(placed[1][0], 0.3, 1.0)  # a call waited for it
     assert len(plan(planner, 1.0)[1]) == 1
+
+
+def test_a_server_that_falls_silent_gets_no_more_until_it_is_heard() -> None:
+    planner = make_planner(cps=10.0)
+    placed = [plan(planner, at)[1] for at in (0.0, 0.5, 1.0)]
+    assert [len(calls) for calls in placed] == [1, 1, 1]
+    assert plan(planner, 1.5)[1] == []
+    assert planner.answered(placed[0][0], 1.6, 1.6)  # a call waited for it
+    assert len(plan(planner, 1.6)[1]) == 1
 
 
 def test_a_slow_server_gets_fewer() -> None:
