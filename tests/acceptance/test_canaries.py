@@ -10,11 +10,13 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
+import httpx
 import pytest
 from sqlalchemy import Connection
 
 from ami.simulator import AmiUser, Simulator, SimulatorConfig
 from dialer import cli
+from dialer.php_query import hash_params
 from dialer.policy import DEFAULT_POLICY
 from dialer.settings import LogFormat
 from dialer.store.contract import Server
@@ -61,6 +63,7 @@ class Run:
     def __init__(self, plant: Plant, parrots: Parrots) -> None:
         self.plant, self.parrots = plant, parrots
         self.keys: list[str] = []
+        self.tokens: list[str] = []
         self.answers: list[str] = []
 
     @property
@@ -69,7 +72,7 @@ class Run:
 
     @property
     def canaries(self) -> Canaries:
-        return Canaries(tuple(self.keys))
+        return Canaries((*self.keys, *self.tokens))
 
     async def add_client(self, name: str, callback: str) -> str:
         async with self.plant.http(SUPERUSER) as http:
@@ -252,6 +255,36 @@ async def fail_inside(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     gc.collect()
 
 
+async def fail_reading(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """CDRs are asked for with every kind of credential, and the store says them all."""
+    key, number = run.keys[0], NUMBERS["surprise"]
+    origin = f"http://127.0.0.1:{run.plant.product.http_port}"
+    async with httpx.AsyncClient(base_url=origin, timeout=PATIENCE) as http:
+        token = (await http.post("/v2/auth/token", json={"api_key": key})).json()["token"]
+        hashed = hash_params({"page": "1"}, key)
+        run.tokens += [token, hashed]
+
+        async def fail(*_: object, **__: object) -> None:
+            raise RuntimeError(f"api_hash={hashed} Bearer {token} apiKey: {key} {token} {number}")
+
+        monkeypatch.setattr(SqliteStore, "cdr_page", fail)
+        for path, credential in (
+            (f"/v2/cdr?phone={number}", token),
+            (f"/api/cdr?page=1&api_hash={hashed}", key),
+            (f"/v2/cdr/{number}", key),
+        ):
+            headers = {"Authorization": f"Bearer {credential}", "apiKey": key}
+            answer = await http.get(path, headers=headers)
+            assert answer.status_code == 500
+            run.answers.append(answer.text)
+        for body in ({"userName": number}, {"userName": token}, {}):
+            answer = await http.request(
+                "GET", "/ca_reports/fetchCDRDetails", headers={"apiKey": key}, json=body
+            )
+            assert answer.status_code == 401
+            run.answers.append(answer.text)
+
+
 async def set_pragma(store: SqliteStore, pragma: str) -> None:
     def act(connection: Connection) -> None:
         connection.exec_driver_sql(f"PRAGMA {pragma}")
@@ -293,6 +326,7 @@ async def test_nothing_that_is_said_carries_a_secret_or_a_number(
     await forbid_addresses(run)
     await send_nonsense(run)
     await fail_inside(run, monkeypatch)
+    await fail_reading(run, monkeypatch)
     said = await ask_as_operator(run, capsys)
     said += await break_down(run, capsys)
     assert [event for event in SAID if event not in said] == []
