@@ -78,7 +78,7 @@ def make_settlement(item: Candidate, channel_id: str, cdr_id: str) -> Settlement
         NewDelivery("sgapi", 1, "sgapi", "http://b/c", "PUT", cdr_id, BODY, 1.75e9),
     )
     return Settlement(
-        channel_id, item.id, item.queue_id, cdr, True, None, False, deliveries, 1.75e9
+        channel_id, item.id, item.queue_id, cdr, True, None, False, deliveries, 1.75e9, 0
     )
 
 
@@ -86,7 +86,7 @@ async def live(store: SqliteStore, item: Candidate, numbers: Iterator[int]) -> N
     """One call: three awaits that are on disk when they resolve."""
     name = f"0192d3c4-aaaa-7000-8000-{next(numbers):012d}"
     reservation = Reservation(
-        item.id, 1, item.queue_id, 1, 1, name, f"action-{name}", f"cdr-{name}", 1.75e9
+        item.id, 1, item.queue_id, 1, 1, name, f"action-{name}", f"cdr-{name}", 1.75e9, 0
     )
     assert await store.reserve(reservation)
     stored = await store.settle(make_settlement(item, name, f"cdr-{name}"))

@@ -30,9 +30,11 @@ _LEG_B: Final = tuple(f"leg_b_{f.name}" for f in fields(LegB))
 # Spreadsheets take a cell that begins like this for a formula, and run it. Full-width signs are
 # as good as these in some of them.
 _SIGNS: Final = "=+\\-@＝＋－＠"
-_FORMULA: Final = re.compile(f"[{_SIGNS}\t\r\n]")
+_BEGIN: Final = f"(?:\\s*[{_SIGNS}]|[\t\r\n])"
 # One that splits cells at another separator than ours would begin a new one in the middle of this.
-_INNER: Final = re.compile(f"([;,|\t\r\n][\\s\"']*)(?=[{_SIGNS}])")
+_SPLIT: Final = f"([;,|\t\r\n][\\s\"']*)(?=[{_SIGNS}])"
+_FORMULA, _INNER = re.compile(_BEGIN), re.compile(_SPLIT)
+_RISK: Final = re.compile(f"^{_BEGIN}|{_SPLIT}")  # either: nearly no text has one
 _PHONE: Final = re.compile(r"\+[0-9]{1,20}")  # nothing that could be reckoned, and left as it is
 
 
@@ -88,7 +90,7 @@ def format_time(at: float, zone: ZoneInfo) -> str:
 def guard(text: str) -> str:
     """A text that no spreadsheet takes for a formula: with an apostrophe before it where it would
     be one, and before what would be one in the middle. A phone number like `+4930123456` stays."""
-    if _PHONE.fullmatch(text):
+    if _RISK.search(text) is None or _PHONE.fullmatch(text):
         return text
     text = _INNER.sub(r"\1'", text)
     return f"'{text}" if _FORMULA.match(text) else text
@@ -112,14 +114,14 @@ COLUMNS: Final = tuple(_columns())
 def _cells(record: dict[str, Any]) -> list[str]:
     leg_b = record.pop("leg_b") or {}
     flat = record | {f"leg_b_{name}": value for name, value in leg_b.items()}
-    return [_cell(flat.get(name)) for name in COLUMNS]
+    return list(map(_cell, map(flat.get, COLUMNS)))
 
 
 def _cell(value: object) -> str:
+    if isinstance(value, str):
+        return guard(value)
     if value is None:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, int | float):
-        return str(value)
-    return guard(value if isinstance(value, str) else to_json(value).decode())
+    return str(value) if isinstance(value, int | float) else guard(to_json(value).decode())

@@ -108,6 +108,7 @@ def test_both_formats_tell_the_same() -> None:
         ("\r=1", "'\r'=1"),
         ("\n=1", "'\n'=1"),
         ("＝1", "'＝1"),
+        (" =1", "' =1"),
         ('=HYPERLINK("http://x")', '\'=HYPERLINK("http://x")'),
         ("a;=1+1", "a;'=1+1"),
         ('a","=1+1', 'a","\'=1+1'),
