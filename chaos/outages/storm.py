@@ -5,6 +5,7 @@ import asyncio
 import random
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +14,9 @@ from chaos.outages.harm import Dialer, Outage, Stage, inflict
 from chaos.plan import AT_RANDOM, Fate, LifePlan
 from chaos.records import Kill
 from chaos.scene import READY, Options, start_life
+
+ROOMY: Final = replace(LOAD, channels=300)
+"""Calls that nobody saw end hold their slots for 5 s of quiet, which there may not be."""
 
 ASTERISK: Final = (
     Outage.STOP_GRACEFULLY,
@@ -51,7 +55,7 @@ async def run_storm(
     folder: Path,
     seconds: float,
     seed: int,
-    options: Options = LOAD,
+    options: Options = ROOMY,
     tell: Tell = lambda _: None,
 ) -> Ordeal:
     """As `run_outages`, for so many seconds."""
