@@ -46,7 +46,7 @@ class KeyForOnce:
         set_key(case, data)
 
 
-@schemathesis.hook.apply_to(path_regex="^/cdrtosgapi")  # type: ignore[untyped-decorator]
+@schemathesis.hook.apply_to(path_regex="^/cdrtosgapi")  # type: ignore[attr-defined,untyped-decorator]
 def before_call(context: schemathesis.HookContext, case: Case, kwargs: dict[str, Any]) -> None:
     """A call does not end before it starts, which JSON Schema has no words for."""
     body = case.body
