@@ -44,6 +44,9 @@ TIDY = 1.0
 """Seconds between two rounds of housekeeping that no event asks for."""
 
 
+MINUTE = 60.0
+"""Seconds after which the log says how calls ended."""
+
 LOOK_AGAIN = 30.0
 """Seconds between two looks whether a queue without waiting items is completed."""
 
@@ -88,6 +91,7 @@ class Engine:
         self._lost: set[int] = set()  # servers that another worker owns now
         self._breakers: dict[int, BreakerState] = {}  # as they were told of
         self._left: Left | None = None
+        self._told_minute = 0.0
         self._looked_at: dict[int, float] = {}
         self._tasks: asyncio.TaskGroup | None = None
         self.planner = Planner(parts.new_id)
@@ -317,6 +321,15 @@ class Engine:
             state = breaker.describe(self._parts.clock.monotonic())
             log.log(level, "breaker", extra={"server": link.server.code, "state": state})
 
+    def _tell_ends(self, now: float) -> None:
+        """Log how the calls of each minute ended, when it is over."""
+        if now // MINUTE == self._told_minute:
+            return
+        self._told_minute = now // MINUTE
+        told = self._reporter.ends.describe_minute(now)
+        if told is not None:
+            log.info("calls ended within a minute", extra=told)
+
     # Housekeeping.
 
     async def _keep_house(self) -> None:
@@ -326,10 +339,12 @@ class Engine:
             now = self._parts.clock.monotonic()
             self._tidy(now)
             self._tell_breakers()
+            self._tell_ends(self._parts.clock.now())
             state: dict[str, object] = {
                 "links": self.links,
                 "live": self.worker.live_calls,
                 "breakers": self.breakers,
+                "ends": self._reporter.ends.describe(self._parts.clock.now()),
             }
             if state != published or now - at >= HEARTBEAT:
                 published, at = state, now

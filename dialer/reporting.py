@@ -7,23 +7,26 @@ from dialer.delivery.callback import build_callback, build_closing
 from dialer.delivery.sgapi import SgapiTarget, build_sgapi
 from dialer.delivery.shapes import build_shaped, build_shaped_closing
 from dialer.dialects import Shape
+from dialer.recent_ends import RecentEnds
 from dialer.store.contract import Client, Delivery, EndedItem, NewDelivery
 
 
 class Reporter:
     """Makes outbox rows for the transaction that ends something, and passes on what was stored.
 
-    `offer` hands stored rows to the deliverer.
+    `offer` hands stored rows to the deliverer; `ends` counts, for operators, how calls ended.
     """
 
     def __init__(
         self, sgapi: SgapiTarget | None, offer: Callable[[Sequence[Delivery]], None]
     ) -> None:
         self._sgapi = sgapi
+        self.ends = RecentEnds()
         self.offer = offer
 
     def deliveries_of(self, cdr: Cdr, client: Client, now: float) -> tuple[NewDelivery, ...]:
-        """The callback and the SGAPI CDR of an attempt, as far as they are wanted."""
+        """The callback and the SGAPI CDR of an attempt that ended, as far as they are wanted."""
+        self.ends.note(cdr, now)
         build = build_callback if client.callback_shape is Shape.NATIVE else build_shaped
         rows = (build(cdr, client, now), build_sgapi(cdr, self._sgapi, now))
         return tuple(row for row in rows if row is not None)

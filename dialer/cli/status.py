@@ -12,6 +12,7 @@ from rich.table import Table
 
 from dialer.cli.clients import show_state
 from dialer.cli.workspace import make_console, show_limit, with_store
+from dialer.recent_ends import MINUTES
 from dialer.store.contract import Activity, Queue, RuntimeNote, Server, Snapshot, Store, Totals
 
 STALE: Final = 6.0
@@ -78,6 +79,7 @@ async def look(store: Store) -> Picture:
 def draw(picture: Picture) -> RenderableType:
     return Group(
         describe_worker(picture),
+        describe_ends(picture),
         describe_totals(picture),
         draw_servers(picture),
         draw_clients(picture),
@@ -108,6 +110,18 @@ def describe_worker(picture: Picture) -> str:
     if find_links(picture) is None:
         worker = MUTE if picture.claimed else "no worker running"
     return f"{worker}; {calls} live calls, {rate} attempts in the last minute"
+
+
+def describe_ends(picture: Picture) -> str:
+    """How the calls of the last minutes ended, and why those failed that did."""
+    note = picture.notes.get("ends")
+    if note is None or not note.value or find_links(picture) is None:
+        return f"ended in the last {MINUTES} minutes: not known"
+    ends, reasons = note.value["dispositions"], note.value["reasons"]
+    counts = ", ".join(f"{count} {disposition}" for disposition, count in ends.items())
+    lines = [f"ended in the last {MINUTES} minutes: {counts or 'none'}"]
+    lines += [f"  {count} {disposition}: {reason}" for disposition, reason, count in reasons]
+    return "\n".join(lines)
 
 
 def describe_totals(picture: Picture) -> str:

@@ -73,6 +73,7 @@ CORE = (
     "dialer/policy.py",
     "dialer/policy_lists.py",
     "dialer/quick_call.py",
+    "dialer/recent_ends.py",
     "dialer/reconcile.py",
     "dialer/redaction.py",
     "dialer/reporting.py",

@@ -1,6 +1,7 @@
 """The engine's links: one for each server, renewed when its address changes, gone when removed."""
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -15,6 +16,7 @@ from dialer.engine import LOST
 from dialer.settings import load_settings
 from dialer.store.contract import Server, StoredKey
 from tests import store_records
+from tests.unit.dialer.builders import make_item
 
 PAYLOAD = '{"action": {"Action": "Originate", "Channel": "PJSIP/100008@carrier"}}'
 
@@ -176,3 +178,22 @@ async def test_a_lost_link_shows_in_the_breaker_and_heals_with_it(site: Site) ->
     await site.simulator.start(port=site.simulator.port)
     await site.until({"pbx1": "up"})
     assert site.product.engine.breakers == {}
+
+
+async def test_how_the_calls_of_a_minute_ended_is_logged_once(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    engine, now = site.product.engine, time.time() + 600
+    attempt = store_records.reservation(make_item())
+    cdr = store_records.cdr(attempt, "failed", error_message="No route to destination")
+    caplog.set_level(logging.INFO, "dialer.engine")
+    engine._reporter.ends.note(cdr, now - 60)
+    for _ in range(2):
+        engine._tell_ends(now)
+    told = [record for record in caplog.records if record.msg == "calls ended within a minute"]
+    assert [(record.dispositions, record.reasons) for record in told] == [  # type: ignore[attr-defined]
+        ({"failed": 1}, [["failed", "No route to destination", 1]])
+    ]
+    async with asyncio.timeout(10):  # it is for `dialer status`, too
+        while "ends" not in await site.product.store.runtime():  # noqa: ASYNC110
+            await asyncio.sleep(0)

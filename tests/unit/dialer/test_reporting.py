@@ -70,3 +70,10 @@ def test_an_item_that_ended_without_an_attempt_is_one_callback_and_no_cdr() -> N
         "expired",
     )
     assert body["server_code"] == "pbx1"
+
+
+def test_how_calls_ended_is_counted_once_each() -> None:
+    reporter = Reporter(None, lambda _: None)
+    for _ in range(3):
+        reporter.deliveries_of(CDR, TOLD, 1.0)
+    assert reporter.ends.describe(1.0)["dispositions"] == {CDR.disposition: 3}

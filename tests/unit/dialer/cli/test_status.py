@@ -131,3 +131,17 @@ def test_a_breaker_that_is_not_closed_is_shown_with_its_reason() -> None:
     assert f"active; breaker {why}" in show(replace(PICTURE, notes=notes))
     gone = {"breakers": notes["breakers"]}  # nobody says of a link
     assert "breaker" not in show(replace(PICTURE, notes=gone))
+
+
+def test_how_the_last_calls_ended_is_shown_with_the_reasons() -> None:
+    ends = {
+        "dispositions": {"answered": 12, "failed": 7},
+        "reasons": [["failed", "No route to [destination]", 6], ["failed", "other reasons", 1]],
+    }
+    printed = show(replace(PICTURE, notes={**PICTURE.notes, "ends": RuntimeNote(ends, NOW - 1)}))
+    assert "ended in the last 5 minutes: 12 answered, 7 failed" in printed
+    assert "6 failed: No route to [destination]" in printed
+    none = RuntimeNote({"dispositions": {}, "reasons": []}, NOW - 1)
+    assert "last 5 minutes: none" in show(replace(PICTURE, notes={**PICTURE.notes, "ends": none}))
+    for notes in ({"ends": none}, PICTURE.notes):  # no worker, or one of an earlier version
+        assert "last 5 minutes: not known" in show(replace(PICTURE, notes=notes))
