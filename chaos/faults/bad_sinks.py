@@ -1,9 +1,11 @@
 """The sinks of a campaign behind gates that misbehave on demand: a receiver in trouble."""
 
 import asyncio
+import struct
 from collections.abc import Callable
 from enum import StrEnum
 from functools import partial
+from socket import SO_LINGER, SOL_SOCKET
 from typing import Final
 
 from chaos.far_ends import describe_sinks
@@ -81,6 +83,9 @@ class Gate:
             return
         while await reader.read(PIECE):
             if self.mood is Mood.RESETTING:
+                # Closing what lingers for no time sends RST (socket(7)).
+                connection = writer.get_extra_info("socket")
+                connection.setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
                 return
             if self.mood is Mood.FAILING:
                 writer.write(FAILURE)
