@@ -22,6 +22,7 @@ from dialer.store.cdr_rows import BLOCK
 from dialer.store.history_filters import conditions
 from dialer.store.rows import dump_json, load_cdr, to_micros
 from dialer.store.spans import (
+    LARGEST,
     Block,
     Span,
     cut_spans,
@@ -118,7 +119,8 @@ class Histories:
         """Of a question that names a CDR, or a call with its attempts, by an id."""
         question = Question(query, [], conditions(query, *await self._period(query)))
         wanted = select(_c.id).where(*question.conditions)
-        later = wanted.where(_c.id > (after or 0)).order_by(_c.id).offset(offset).limit(limit + 1)
+        later = wanted.where(_c.id > (after or 0)).order_by(_c.id).limit(limit + 1)
+        later = later.offset(min(offset, LARGEST))
         counted = select(func.count()).select_from(wanted.subquery())
         if query.id is None and query.cdr_id is None:
             found, ((total,),) = await self._search(query.client_id or 0, later, counted)

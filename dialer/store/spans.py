@@ -16,6 +16,9 @@ T = TypeVar("T")
 BY_ID: Final = ("id", "cdr_id", "call_id", "uniqueid", "sip_call_id")
 """What names a few CDRs, that are found by an index of its own."""
 
+LARGEST: Final = 2**63 - 1
+"""A number that a database holds."""
+
 _BY_BLOCK: Final = frozenset({"client_id", "started_from", "started_until", "from_id"})
 """What a block's bounds may answer."""
 
@@ -41,7 +44,10 @@ class Span(NamedTuple):
 
 
 def simplify(query: CdrQuery) -> CdrQuery | None:
-    """The same question without what says nothing; None where nothing can meet it."""
+    """The same question without what says nothing; None where nothing can meet it, as what no
+    database can hold: texts that are no Unicode, numbers of more than 63 bits."""
+    if not all(_can_be(getattr(query, f.name)) for f in fields(query)):
+        return None
     if query.directions is not None:
         if Direction.OUTBOUND not in query.directions:
             return None
@@ -53,6 +59,14 @@ def simplify(query: CdrQuery) -> CdrQuery | None:
     if query.hours is not None and query.hours.start == query.hours.end:
         query = replace(query, hours=None)
     return query
+
+
+def _can_be(value: object) -> bool:
+    if isinstance(value, frozenset):
+        return all(map(_can_be, value))
+    if isinstance(value, str):
+        return not any("\ud800" <= character <= "\udfff" for character in value)
+    return not isinstance(value, int) or abs(value) <= LARGEST
 
 
 def is_by_id(query: CdrQuery) -> bool:

@@ -115,6 +115,15 @@ async def test_every_filter_finds_what_it_names(stored: Stored) -> None:
         assert await find(stored.store, query) == [calls[i] for i in expected], wanted
 
 
+async def test_what_is_beyond_every_page_is_empty(stored: Stored) -> None:
+    await add_calls(stored, *CALLS)
+    for query in (CdrQuery(1), CdrQuery(1, call_id="c-0"), CdrQuery(1, cdr_id="none")):
+        page = await stored.store.cdr_page(query, 100, offset=10**30)
+        assert (page.rows, page.next_cursor) == ((), None)
+    for impossible in (CdrQuery(1, from_id=10**30), CdrQuery(1, call_id="\ud800")):
+        assert await find(stored.store, impossible) == []
+
+
 async def test_ids_find_their_call(stored: Stored) -> None:
     calls = await add_calls(stored, *CALLS)
     for cdr in calls:

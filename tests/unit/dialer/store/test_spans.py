@@ -1,6 +1,7 @@
 """Which runs of CDRs a question is about."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -90,6 +91,23 @@ def test_what_says_nothing_is_left_out() -> None:
     assert simplify(replace(ALL, apps=frozenset())) is None
     some = replace(ALL, apps=frozenset({App.DIAL}), hours=HourWindow(60, 0))
     assert simplify(some) == some
+
+
+@pytest.mark.parametrize(
+    "impossible",
+    [
+        {"from_id": 2**63}, {"id": 10**30}, {"duration": -(2**63)}, {"queue_id": 2**63},
+        {"project_number": 2**63}, {"number": "\ud800"}, {"number_part": "a\udfff"},
+        {"projects": frozenset({"one", "\udc00"})},
+    ],
+)  # fmt: skip
+def test_what_no_database_holds_is_found_nowhere(impossible: dict[str, Any]) -> None:
+    assert simplify(replace(ALL, **impossible)) is None
+
+
+def test_the_largest_are_asked_for() -> None:
+    large = replace(ALL, from_id=2**63 - 1, number="\U0010ffff\ue000")
+    assert simplify(large) == large
 
 
 def test_ids_name_few() -> None:
