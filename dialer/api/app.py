@@ -27,8 +27,8 @@ __all__ = ["ApiDeps", "create_api"]
 BASES: Final = ("/calling/api", "/calling/api/v1")
 DESCRIPTION: Final = (
     "Batches of calls in, CDRs back. Every error is "
-    '`{"message", "status": "error", "details"}`; every success is 200. What is served in the shape '
-    "of another API has that API's errors."
+    '`{"message", "status": "error", "details"}`; every success is 200. '
+    "What is served in the shape of another API has that API's errors."
 )
 
 
