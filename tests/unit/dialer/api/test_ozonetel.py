@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from itertools import product
 from typing import Any, Final
 
 import httpx
@@ -37,6 +38,37 @@ MISSING: Final = {"status": "false", "message": "Missing userName or apiKey"}
 WRONG: Final = {"status": "false", "message": "userName or apiKey is Invalid"}
 ENDED: Final = {"status": "false", "message": "Token Expired", "data": None}
 NO_JSON: Final = {"status": "false", "message": "Invalid Json Pass Valid Json"}
+
+WRONG_ARGUMENTS: Final[list[tuple[dict[str, Any], str]]] = [
+    ({"fromDate": ...}, "Missing fromDate and toDate"),
+    ({"toDate": ""}, "Missing fromDate and toDate"),
+    ({"fromDate": None, "toDate": None}, "Missing fromDate and toDate"),
+    (
+        {"fromDate": "2024-01-01"},
+        "Invalid fromDate format. Please pass the date in the format yyyy-MM-dd HH:mm:ss",
+    ),
+    (
+        {"toDate": "01-01-2024 00:00:00"},
+        "Invalid toDate format. Please pass the date in the format yyyy-MM-dd HH:mm:ss",
+    ),
+    ({"toDate": "2024-01-02 00:00:00"}, "fromDate and toDate must be of the same date"),
+    ({"toDate": "2023-12-31 23:59:59"}, "fromDate and toDate must be of the same date"),
+    ({"fromDate": "2024-01-01 23:59:59", "toDate": "2024-01-01 00:00:00"}, "toDate must not"),
+    ({"fromDate": "2024-01-02 00:00:00"}, "fromDate must not be in the future"),
+    (
+        {"fromDate": "2023-12-16 00:00:00", "toDate": "2023-12-16 10:00:00"},
+        "fromDate must not be more than 15 days back",
+    ),
+    ({"callType": "Fax"}, "Invalid callType"),
+    ({"status": "Busy"}, "Invalid status"),
+    ({"campaignName": 7}, "Invalid campaignName"),
+    ({"campaignName": ["spring"]}, "Invalid campaignName"),
+    ({"ucid": "x"}, "Invalid ucid"),
+    ({"ucid": -16}, "Invalid ucid"),
+    ({"ucid": 10**40}, "Invalid ucid"),
+    ({"ucid": "9" * 300}, "Invalid ucid"),
+    ({"agentID": "7"}, "Invalid parameter: agentID"),
+]
 
 
 @pytest.fixture(autouse=True)
@@ -176,45 +208,14 @@ async def test_filters(api: Api) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"fromDate": ...}, "Missing fromDate and toDate"),
-        ({"toDate": ""}, "Missing fromDate and toDate"),
-        ({"fromDate": None, "toDate": None}, "Missing fromDate and toDate"),
-        (
-            {"fromDate": "2024-01-01"},
-            "Invalid fromDate format. Please pass the date in the format yyyy-MM-dd HH:mm:ss",
-        ),
-        (
-            {"toDate": "01-01-2024 00:00:00"},
-            "Invalid toDate format. Please pass the date in the format yyyy-MM-dd HH:mm:ss",
-        ),
-        ({"toDate": "2024-01-02 00:00:00"}, "fromDate and toDate must be of the same date"),
-        ({"toDate": "2023-12-31 23:59:59"}, "fromDate and toDate must be of the same date"),
-        ({"fromDate": "2024-01-01 23:59:59", "toDate": "2024-01-01 00:00:00"}, "toDate must not"),
-        ({"fromDate": "2024-01-02 00:00:00"}, "fromDate must not be in the future"),
-        (
-            {"fromDate": "2023-12-16 00:00:00", "toDate": "2023-12-16 10:00:00"},
-            "fromDate must not be more than 15 days back",
-        ),
-        ({"callType": "Fax"}, "Invalid callType"),
-        ({"status": "Busy"}, "Invalid status"),
-        ({"campaignName": 7}, "Invalid campaignName"),
-        ({"campaignName": ["spring"]}, "Invalid campaignName"),
-        ({"ucid": "x"}, "Invalid ucid"),
-        ({"ucid": -16}, "Invalid ucid"),
-        ({"ucid": 10**40}, "Invalid ucid"),
-        ({"ucid": "9" * 300}, "Invalid ucid"),
-        ({"agentID": "7"}, "Invalid parameter: agentID"),
-    ],
-)
-async def test_wrong_arguments(api: Api, changes: dict[str, Any], message: str) -> None:
-    answer = await ask(api, **changes)
-    assert answer.status_code == 400, answer.text
-    assert list(answer.json()) == ["message", "status"]
-    assert answer.json()["status"] == "fail"
-    assert answer.json()["message"].startswith(message)
+async def test_wrong_arguments(api: Api) -> None:
+    token = await fetch_token(api)
+    for changes, message in WRONG_ARGUMENTS:
+        answer = await ask(api, key=token, **changes)
+        assert answer.status_code == 400, answer.text
+        assert list(answer.json()) == ["message", "status"]
+        assert answer.json()["status"] == "fail"
+        assert answer.json()["message"].startswith(message)
 
 
 async def test_the_edges_of_what_may_be_asked(api: Api) -> None:
@@ -288,11 +289,9 @@ async def test_a_token_ends_and_dies_with_its_key(api: Api) -> None:
     assert (answer.status_code, answer.json()) == (401, WRONG)
 
 
-@pytest.mark.parametrize("top", ["ca_apis", "ca_reports"])
-@pytest.mark.parametrize("name", ["caToken", "CAToken"])
-async def test_the_tokens_path_is_written_in_four_ways(api: Api, top: str, name: str) -> None:
+async def test_the_tokens_path_is_written_in_four_ways(api: Api) -> None:
     headers = {"apiKey": api.keys["alpha"]}
-    for slash in ("", "/"):
+    for top, name, slash in product(("ca_apis", "ca_reports"), ("caToken", "CAToken"), ("", "/")):
         path = f"/{top}/{name}/generateToken{slash}"
         answer = await api.http.post(path, headers=headers, json={"userName": "alpha"})
         assert answer.json()["token"].startswith("dt_")

@@ -30,6 +30,38 @@ EMPTY: Final = {
     "results": [],
 }
 
+WRONG_VALUES: Final[list[tuple[dict[str, Any], str]]] = [
+    ({"page": 0}, "Invalid page"),
+    ({"page": "x"}, "Invalid page"),
+    ({"page": [1]}, "Invalid page"),
+    ({"page": True}, "Invalid page"),
+    ({"limit": 5}, "Invalid parameter: limit"),
+    ({"filters": "x"}, "Invalid filters"),
+    ({"filters": ["x"]}, "Invalid filters"),
+    *(
+        ({"filters": {name: value}}, f"Invalid value of filter: {name}")
+        for name, value in (
+            ("date_between", "2024-01-01"),
+            ("date_between", ["2024-01-01"]),
+            ("date_between", ["x", None]),
+            ("date_between", ["2024-01-01", "2024-02-30"]),
+            ("hour_between", ["25", "1"]),
+            ("hour_between", ["1:60", "2"]),
+            ("hour_between", "10"),
+            ("direction", "UP"),
+            ("call_status", "ANSWER"),
+            ("call_status", [["BUSY"]]),
+            ("from_id", "-1"),
+            ("from_id", 1.5),
+            ("telephone", ["1", "2"]),
+            ("source", True),
+            ("uniqueid", "x" * 300),
+            ("has_transcription", "maybe"),
+            ("user_id", {"a": {"b": "c"}}),
+        )
+    ),
+]
+
 
 def sign(params: dict[str, Any], key: str) -> dict[str, Any]:
     return params | {"api_hash": hash_params(params, key)}
@@ -193,43 +225,10 @@ async def test_an_unknown_filter(api: Api) -> None:
     assert both.json()["messages"] == ["Invalid filter: a", "Invalid filter: b"]
 
 
-@pytest.mark.parametrize(
-    ("params", "message"),
-    [
-        ({"page": 0}, "Invalid page"),
-        ({"page": "x"}, "Invalid page"),
-        ({"page": [1]}, "Invalid page"),
-        ({"page": True}, "Invalid page"),
-        ({"limit": 5}, "Invalid parameter: limit"),
-        ({"filters": "x"}, "Invalid filters"),
-        ({"filters": ["x"]}, "Invalid filters"),
-        *(
-            ({"filters": {name: value}}, f"Invalid value of filter: {name}")
-            for name, value in (
-                ("date_between", "2024-01-01"),
-                ("date_between", ["2024-01-01"]),
-                ("date_between", ["x", None]),
-                ("date_between", ["2024-01-01", "2024-02-30"]),
-                ("hour_between", ["25", "1"]),
-                ("hour_between", ["1:60", "2"]),
-                ("hour_between", "10"),
-                ("direction", "UP"),
-                ("call_status", "ANSWER"),
-                ("call_status", [["BUSY"]]),
-                ("from_id", "-1"),
-                ("from_id", 1.5),
-                ("telephone", ["1", "2"]),
-                ("source", True),
-                ("uniqueid", "x" * 300),
-                ("has_transcription", "maybe"),
-                ("user_id", {"a": {"b": "c"}}),
-            )
-        ),
-    ],
-)
-async def test_wrong_values(api: Api, params: dict[str, Any], message: str) -> None:
-    answer = await post(api, params)
-    assert (answer.status_code, answer.json()) == (200, failed(message))
+async def test_wrong_values(api: Api) -> None:
+    for params, message in WRONG_VALUES:
+        answer = await post(api, params)
+        assert (answer.status_code, answer.json()) == (200, failed(message))
 
 
 async def test_keys_and_hashes(api: Api) -> None:
@@ -247,10 +246,10 @@ async def test_keys_and_hashes(api: Api) -> None:
     assert (await api.send("GET", CDR, "wrong")).json() == failed("Invalid API key")
 
 
-@pytest.mark.parametrize("body", [b"{", b'{"a":NaN}', b"\xff", b"a=%ff", b'{"a":"\\ud800"}'])
-async def test_what_cannot_be_read(api: Api, body: bytes) -> None:
-    answer = await api.send("POST", CDR, content=body)
-    assert (answer.status_code, answer.json()) == (400, failed("Invalid parameters"))
+async def test_what_cannot_be_read(api: Api) -> None:
+    for body in (b"{", b'{"a":NaN}', b"\xff", b"a=%ff", b'{"a":"\\ud800"}'):
+        answer = await api.send("POST", CDR, content=body)
+        assert (answer.status_code, answer.json()) == (400, failed("Invalid parameters"))
 
 
 async def test_others_see_nothing(api: Api) -> None:

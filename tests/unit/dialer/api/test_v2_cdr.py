@@ -3,8 +3,6 @@
 import json
 from typing import Any, Final
 
-import pytest
-
 from dialer.access_tokens import LIFETIME
 from tests.unit.dialer.api.calls import end_calls, end_quick_call
 from tests.unit.dialer.api.conftest import BOOTSTRAP, NOW, Api
@@ -21,6 +19,29 @@ FLEX_KEYS: Final = (
     *("cdrId", "sip_call_id", "recordFile", "extensionId", "to", "hangupAt", "answeredAt"),
     *("ringAt", "dialAt", "status", "duration", "direction", "billsec", "customerId"),
 )
+
+WRONG: Final[list[tuple[dict[str, str], str]]] = [
+    ({"limit": "0"}, "limit: must be 1 to 1000"),
+    ({"limit": "1001"}, "limit: must be 1 to 1000"),
+    ({"limit": "²"}, "limit: must be 1 to 1000"),
+    ({"page": "0"}, "page: must be "),
+    ({"offset": "-1"}, "offset: must be "),
+    ({"offset": "9" * 30}, "offset: must be "),
+    ({"start_date": "yesterday"}, "start_date: must be YYYY-MM-DD"),
+    ({"end_date": "2024-02-30"}, "end_date: must be YYYY-MM-DD"),
+    ({"duration": "x"}, "duration: must be "),
+    ({"direction": "4"}, "direction: must be one of inbound, local, outbound"),
+    ({"application": "fax"}, "application: must be one of dial, autodialer, autocall"),
+    ({"mapping": "round"}, "mapping: must be one of default, flex"),
+    ({"phone": "9" * 300}, "phone: is too long"),
+    ({"status": "ANSWERED"}, "status: unknown parameter"),
+    ({"scroll_id": "x"}, "scroll_id: is none that was given out"),
+    ({"scroll_id": "é"}, "scroll_id: is none that was given out"),
+    ({"scroll_id": "W10"}, "scroll_id: is none that was given out"),
+    ({"scroll_id": "eyJhIjotMSwibiI6MCwicSI6e319"}, "scroll_id: is none that was given out"),
+    ({"scroll_id": "A" * 9000}, "scroll_id: is too long"),
+    ({"scroll_id": "eyJhIjoxLCJuIjoxLCJxIjp7fX0", "page": "1"}, "scroll_id: goes with"),
+]
 
 
 async def get(api: Api, path: str = CDR, key: str | None = "alpha", **params: Any) -> Any:
@@ -165,33 +186,9 @@ async def test_a_scroll_of_a_superuser_stays_with_its_client(api: Api) -> None:
     assert len((await get(api, key="root", scroll_id=listed["scroll_id"]))["data"]) == 1
 
 
-@pytest.mark.parametrize(
-    ("params", "told"),
-    [
-        ({"limit": "0"}, "limit: must be 1 to 1000"),
-        ({"limit": "1001"}, "limit: must be 1 to 1000"),
-        ({"limit": "²"}, "limit: must be 1 to 1000"),
-        ({"page": "0"}, "page: must be "),
-        ({"offset": "-1"}, "offset: must be "),
-        ({"offset": "9" * 30}, "offset: must be "),
-        ({"start_date": "yesterday"}, "start_date: must be YYYY-MM-DD"),
-        ({"end_date": "2024-02-30"}, "end_date: must be YYYY-MM-DD"),
-        ({"duration": "x"}, "duration: must be "),
-        ({"direction": "4"}, "direction: must be one of inbound, local, outbound"),
-        ({"application": "fax"}, "application: must be one of dial, autodialer, autocall"),
-        ({"mapping": "round"}, "mapping: must be one of default, flex"),
-        ({"phone": "9" * 300}, "phone: is too long"),
-        ({"status": "ANSWERED"}, "status: unknown parameter"),
-        ({"scroll_id": "x"}, "scroll_id: is none that was given out"),
-        ({"scroll_id": "é"}, "scroll_id: is none that was given out"),
-        ({"scroll_id": "W10"}, "scroll_id: is none that was given out"),
-        ({"scroll_id": "eyJhIjotMSwibiI6MCwicSI6e319"}, "scroll_id: is none that was given out"),
-        ({"scroll_id": "A" * 9000}, "scroll_id: is too long"),
-        ({"scroll_id": "eyJhIjoxLCJuIjoxLCJxIjp7fX0", "page": "1"}, "scroll_id: goes with"),
-    ],
-)
-async def test_wrong_parameters_are_named(api: Api, params: dict[str, str], told: str) -> None:
-    assert told in await refuse(api, 400, **params)
+async def test_wrong_parameters_are_named(api: Api) -> None:
+    for params, told in WRONG:
+        assert told in await refuse(api, 400, **params)
 
 
 async def test_a_token_stands_for_its_key_for_an_hour(api: Api) -> None:
@@ -231,25 +228,23 @@ async def test_requests_count_against_the_clients_limit(api: Api) -> None:
     assert answer.headers["x-ratelimit-remaining"] == "0"
 
 
-@pytest.mark.parametrize(
-    ("body", "status"),
-    [
+async def test_no_token_without_a_key(api: Api) -> None:
+    bodies: list[tuple[object, int]] = [
         ({}, 400),
         ({"api_key": None}, 400),
         ({"api_key": 5}, 400),
         ({"api_key": "wrong"}, 401),
         ({"api_key": BOOTSTRAP}, 401),
         ([], 400),
-    ],
-)
-async def test_no_token_without_a_key(api: Api, body: object, status: int) -> None:
-    answer = await api.http.post(TOKEN, json=body)
-    assert (answer.status_code, answer.json()["status"]) == (status, "error")
+    ]
+    for body, status in bodies:
+        answer = await api.http.post(TOKEN, json=body)
+        assert (answer.status_code, answer.json()["status"]) == (status, "error")
 
 
-@pytest.mark.parametrize("key", ["", "wrong", "dt_", "dt_" + "A" * 64])
-async def test_what_is_no_credential(api: Api, key: str) -> None:
-    assert (await api.send("GET", CDR, key)).status_code == 401
+async def test_what_is_no_credential(api: Api) -> None:
+    for key in ("", "wrong", "dt_", "dt_" + "A" * 64):
+        assert (await api.send("GET", CDR, key)).status_code == 401
 
 
 async def test_keys_stand_where_those_of_our_own_api_do(api: Api) -> None:
