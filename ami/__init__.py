@@ -7,7 +7,7 @@ and for recorded traffic `ami.trace`.
 from ami.actions import Action, Hangup, Originate, assign, serialize
 from ami.calls import CallTracker
 from ami.causes import Disposition, Evidence, cause_of_sip, cause_text, decide_disposition
-from ami.client import Address, AmiClient, LinkChange, ServerStatus, Timing
+from ami.client import Address, AmiClient, LinkChange, LinkTap, ServerStatus, Timing
 from ami.errors import (
     ActionInvalid,
     ActionRejected,
@@ -84,6 +84,7 @@ __all__ = [
     "LinkDown",
     "LinkLost",
     "LinkState",
+    "LinkTap",
     "LiveChannel",
     "LoginRefused",
     "Message",

@@ -10,7 +10,7 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from ami.actions import (
     CoreSettings,
@@ -31,7 +31,7 @@ from ami.errors import (
     LoginRefused,
 )
 from ami.link import AFTER_REFUSAL, RECONNECT, Backoff, LinkSignal, LinkState, backoff, move
-from ami.transport import Endpoint, Session
+from ami.transport import Endpoint, Session, Tap
 from ami.wire import Message
 
 log = logging.getLogger(__name__)
@@ -88,6 +88,12 @@ class LinkChange:
     startup: str | None = None
 
 
+class LinkTap(Tap, Protocol):
+    """A `Tap` of every connection of a link, told of the link's moves as well."""
+
+    def moved(self, state: LinkState, reason: str) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class ServerStatus:
     """CoreStatus. `startup` as in LinkChange; `channels`: CoreCurrentCalls, which counts
@@ -117,11 +123,13 @@ class AmiClient:
         timing: Timing = DEFAULT_TIMING,
         rng: random.Random | None = None,
         on_room: Callable[[], None] | None = None,
+        tap: LinkTap | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.address = address
         self._on_room = on_room
+        self._tap = tap
         self._on_event = on_event
         self._on_link = on_link
         self._wanted = wanted | _OWN_EVENTS
@@ -192,6 +200,7 @@ class AmiClient:
             action_timeout=timing.action_timeout,
             stall_timeout=timing.stall_timeout,
             on_room=self._on_room,
+            tap=self._tap,
         )
         self._session = session
         self._advance(LinkSignal.CONNECTED, "connected")
@@ -287,6 +296,8 @@ class AmiClient:
         address = self.address
         where = {"host": address.host, "port": address.port}
         log.info("link moved", extra={**where, "state": state.value, "why": reason})
+        if self._tap is not None:
+            self._tap.moved(state, reason)
         startup = self._startup if state is LinkState.UP else None
         self._on_link(LinkChange(state, self._clock(), reason, startup))
 

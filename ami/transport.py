@@ -19,7 +19,7 @@ import struct
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final, NoReturn
+from typing import Any, ClassVar, Final, NoReturn, Protocol
 
 from panoramisk import Manager
 from panoramisk.ami_protocol import AMIProtocol
@@ -53,6 +53,16 @@ class Endpoint:
     host: str
     port: int
     tls: ssl.SSLContext | None = None
+
+
+class Tap(Protocol):
+    """Is told what passes over a connection, in its order and inside the reading and writing of
+    the socket: returns at once and never raises. `sent` gets whole actions, secrets included, as
+    they are handed to the socket."""
+
+    def received(self, data: bytes) -> None: ...
+
+    def sent(self, data: bytes) -> None: ...
 
 
 class _Reply:
@@ -126,8 +136,10 @@ class _Protocol(AMIProtocol):  # type: ignore[misc]  # panoramisk is untyped
         on_event: Callable[[Message], None],
         stall_timeout: float,
         on_room: Callable[[], None] | None = None,
+        tap: Tap | None = None,
     ) -> None:
         super().__init__()
+        self.tap = tap
         self.decoder = decoder
         self.on_event = on_event
         self.on_room = on_room
@@ -180,6 +192,8 @@ class _Protocol(AMIProtocol):  # type: ignore[misc]  # panoramisk is untyped
     def _hand_over(self, action_id: str, data: bytes) -> None:
         assert self.transport is not None
         self.handed = action_id
+        if self.tap is not None:
+            self.tap.sent(data)
         self.transport.write(data)
 
     def _expire(self, action_id: str) -> None:
@@ -195,6 +209,8 @@ class _Protocol(AMIProtocol):  # type: ignore[misc]  # panoramisk is untyped
         waiter.fail(ActionTimeout(f"no answer to {action_id}"))
 
     def data_received(self, data: bytes) -> None:
+        if self.tap is not None:
+            self.tap.received(data)
         try:
             for message in self.decoder.feed(data):
                 self.handle_message(message)
@@ -327,13 +343,15 @@ class Session:
         action_timeout: float = 10.0,
         stall_timeout: float = 5.0,
         on_room: Callable[[], None] | None = None,
+        tap: Tap | None = None,
     ) -> "Session":
         """Connects. `on_event` is called in the order received, inside the reading of the socket,
         for every event of `wanted` except the items of a list. `stall_timeout`: seconds in which
         the peer may take nothing of what it is sent. `on_room`: called when actions are taken
-        again after some were not. Raises LinkDown."""
+        again after some were not. `tap` sees all bytes. Raises LinkDown."""
         listed = frozenset({"CoreShowChannel", "CoreShowChannelsComplete"})
-        protocol = _Protocol(Decoder(wanted=wanted | listed), on_event, stall_timeout, on_room)
+        decoder = Decoder(wanted=wanted | listed)
+        protocol = _Protocol(decoder, on_event, stall_timeout, on_room, tap)
         manager = _Manager(
             host=endpoint.host,
             port=endpoint.port,

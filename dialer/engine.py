@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ami import LinkState
+from ami import LinkState, LinkTap
 from dialer.breaker import BreakerState, Trouble
 from dialer.clock import Clock
 from dialer.coordination.contract import Signals
@@ -75,6 +75,8 @@ class EngineParts:
     offer: Callable[[Sequence[Delivery]], None]
     wake_delivery: Callable[[], None]
     max_call_duration: int
+    tap_of: Callable[[str], LinkTap | None] = lambda _: None
+    """What records the link to the server with this code; None: nothing does."""
 
 
 class Engine:
@@ -219,6 +221,7 @@ class Engine:
                 ),
                 self._parts.clock,
                 self._parts.max_call_duration,
+                tap=self._parts.tap_of(server.code),
             ),
         )
 

@@ -20,6 +20,7 @@ from ami import (
     Disposition,
     LinkChange,
     LinkState,
+    LinkTap,
     LiveChannel,
     Message,
     Originate,
@@ -79,6 +80,7 @@ class ServerLink:
         clock: Clock,
         max_call_duration: float,
         make_client: Callable[..., AmiClient] = AmiClient,
+        tap: LinkTap | None = None,
     ) -> None:
         self.server = server
         self.address = address
@@ -106,6 +108,7 @@ class ServerLink:
             on_link=self._on_link,
             on_room=lambda: self._listener.on_change(self, False),
             wanted=WANTED,
+            tap=tap,
         )
 
     @property

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
-from ami.client import Address, AmiClient, LinkChange, Timing
+from ami.client import Address, AmiClient, LinkChange, LinkTap, Timing
 from ami.link import LinkState
 from ami.wire import Message
 from tests.unit.ami.scripted_server import PATIENCE, Peer, ScriptedServer
@@ -51,7 +51,7 @@ class Rig:
 
 
 @asynccontextmanager
-async def rig(timing: Timing = QUIET) -> AsyncIterator[Rig]:
+async def rig(timing: Timing = QUIET, tap: LinkTap | None = None) -> AsyncIterator[Rig]:
     events: asyncio.Queue[Message] = asyncio.Queue()
     changes: asyncio.Queue[LinkChange] = asyncio.Queue()
     pauses: list[float] = []
@@ -71,6 +71,7 @@ async def rig(timing: Timing = QUIET) -> AsyncIterator[Rig]:
             rng=random.Random(1),
             clock=lambda: float(next(ticks)),
             sleep=note_pause,
+            tap=tap,
         )
         running = asyncio.create_task(client.run())
         made = Rig(server, client, running, events, changes, pauses)

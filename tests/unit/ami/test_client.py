@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ami.actions import Originate
+from ami.actions import Originate, serialize
 from ami.client import Address, AmiClient, LinkChange, Timing
 from ami.errors import (
     ActionInvalid,
@@ -537,3 +537,42 @@ async def test_a_secret_is_said_nowhere(caplog: pytest.LogCaptureFixture) -> Non
     said = repr([vars(record) for record in caplog.records])
     assert "Authentication failed" in said
     assert "s3cret" not in said
+
+
+class Overheard:
+    """A tap: what passed, in order."""
+
+    def __init__(self) -> None:
+        self.received_data = b""
+        self.sent_data = b""
+        self.states: list[LinkState] = []
+
+    def received(self, data: bytes) -> None:
+        self.received_data += data
+
+    def sent(self, data: bytes) -> None:
+        self.sent_data += data
+
+    def moved(self, state: LinkState, reason: str) -> None:
+        self.states.append(state)
+
+
+async def test_a_tap_sees_all_bytes_of_every_connection_and_the_moves() -> None:
+    tap = Overheard()
+    async with rig(tap=tap) as made:
+        first = await made.up()
+        first.send("Event: Unwanted\n\nEvent: Newstate\nUniqueid: 1\n\n")
+        await made.event()  # FullyBooted
+        await made.event()
+        made.client.originate(CALL)
+        await first.take("Originate")
+        first.cut()
+        await made.state(LinkState.DOWN)
+        await made.up()
+    assert tap.received_data.startswith(b"Asterisk Call Manager/11.0.0\r\nResponse: Success\r\n")
+    assert b"Event: Unwanted\r\n\r\nEvent: Newstate\r\nUniqueid: 1\r\n\r\n" in tap.received_data
+    assert tap.received_data.count(b"Asterisk Call Manager") == 2
+    assert tap.sent_data.startswith(b"Action: Login\r\n")
+    assert tap.sent_data.count(serialize(CALL)) == 1
+    up = [LinkState.CONNECTING, LinkState.LOGGING_IN, LinkState.BOOTING, LinkState.UP]
+    assert tap.states[:9] == [*up, LinkState.DOWN, *up]
