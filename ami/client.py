@@ -333,10 +333,16 @@ class AmiClient:
             raise LinkDown(f"the link is {self._state.value}")
         session = self._require_session()
         answer = session.send(originate)
-        answer.add_done_callback(
-            lambda done: self._heed(session, None if done.cancelled() else done.exception())
-        )
+        answer.add_done_callback(lambda done: self._see_answer(session, done))
         return answer
+
+    def _see_answer(self, session: Session, done: "asyncio.Future[Message]") -> None:
+        if done.cancelled():
+            return
+        rejection = done.exception()
+        if rejection is None:
+            self._failures = 0  # a link that served: where it falls, the next one is near
+        self._heed(session, rejection)
 
     async def hangup(self, channel_id: str, cause: int | None = None) -> bool:
         """Hangs up the channel whose Uniqueid is `channel_id`; False: there is none. Raises

@@ -167,6 +167,20 @@ async def test_a_link_that_falls_at_once_does_not_reset_the_waits() -> None:
     assert [wait > cap for wait, cap in zip(made.pauses, (0.5, 1, 2), strict=False)] == [True] * 3
 
 
+async def test_a_link_that_took_a_call_resets_the_waits() -> None:
+    """It fell soon after, before its first ping."""
+    waits = Backoff(first=1.0, cap=8.0)
+    async with rig(Timing(ping_interval=PATIENCE, reconnect=waits)) as made:
+        for _ in range(3):
+            peer = await made.up()
+            answer = made.client.originate(CALL)
+            peer.answer(await peer.take("Originate"))
+            await answer
+            peer.cut()
+        await made.server.accept()
+    assert [0.5 <= wait <= 1.0 for wait in made.pauses[:3]] == [True] * 3
+
+
 async def test_a_wrong_secret_is_tried_again_slowly_where_panoramisk_hurries() -> None:
     refusals = Backoff(first=100.0, cap=400.0)
     async with rig(Timing(after_refusal=refusals)) as made:
