@@ -4,7 +4,7 @@ signature. Pure; nothing is stored.
 A token names the key's lookup part: a key that is revoked or replaced is not found any more, and
 its tokens are worth nothing. The key that signs is derived from the signing key, which is outside
 the database, and the installation's secret, which is in it, as signing secrets are
-(docs/decisions/0010-signing-secrets.md).
+(docs/decisions/0018-access-tokens.md).
 """
 
 import binascii
