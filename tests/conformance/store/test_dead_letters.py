@@ -11,6 +11,8 @@ from dialer.store.contract import (
     Delivery,
     DeliveryFilter,
     DeliveryOutcome,
+    IdempotentAnswer,
+    KeptAnswer,
     NewDelivery,
     Receivers,
     Signing,
@@ -186,3 +188,15 @@ async def test_signing_secrets_have_versions(stored: Stored) -> None:
     (latest, first) = await store.audit(2)
     assert (first.actor, first.action, first.subject) == (ANN, "client.signing-secret", "acme")
     assert latest.details["version"] == [2, 3]
+
+
+async def test_the_answer_to_a_rotation_is_kept_with_it(stored: Stored) -> None:
+    store, client = stored.store, stored.client
+
+    def keep(signing: Signing) -> KeptAnswer:
+        return KeptAnswer(client.id, "key", IdempotentAnswer("d", 200, f"{signing.version}", NOW))
+
+    await store.rotate_signing(client.id, None, NOW, ANN, keep)
+    answer = await store.idempotent_answer(client.id, "key")
+    assert answer is not None
+    assert answer.body == "2"
