@@ -56,6 +56,7 @@ class ClockKeeper:
         if await self._store.recent_starts(now + STEP):
             log.warning("the machine's clock was set back since the last start")
             await self._store.follow_clock(now, 0.0)
+            self._again = AGAIN
 
     async def run(self) -> None:
         """Look until cancelled."""

@@ -18,7 +18,9 @@ from dialer.store.waits import last_end
 LOOKED_AT: Final = 700
 
 _i, _d = t.items.c, t.deliveries.c
-_waiting_items: Final = (_i.status == word(ItemStatus.PENDING)) & _i.due_at.is_not(None)
+# Those on their way keep their due times, and wait by them again where an attempt is withdrawn.
+_UNENDED: Final = (word(ItemStatus.PENDING), word(ItemStatus.QUEUED))
+_waiting_items: Final = _i.status.in_(_UNENDED) & _i.due_at.is_not(None)
 _tried: Final = func.coalesce(_d.updated_at, _d.created_at)
 
 

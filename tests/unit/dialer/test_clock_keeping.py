@@ -88,6 +88,8 @@ async def test_starts_of_the_future_say_that_the_clock_was_set_back(
     desk.ledger.starts = [desk.machine.wall + ahead]
     await desk.keeper.start()
     assert desk.ledger.told == [(desk.machine.wall, 0.0)] * told
+    await desk.keeper.look()  # for what was taken back meanwhile
+    assert len(desk.ledger.told) == 2 * told
 
 
 async def test_it_looks_once_a_second_until_it_is_cancelled() -> None:

@@ -8,7 +8,7 @@ from sqlite3 import connect
 import pytest
 
 from dialer.store import clock_rows
-from dialer.store.contract import DeliveryOutcome, StoredKey
+from dialer.store.contract import DeliveryOutcome, StoredKey, Withdrawal
 from dialer.store.sqlite import SqliteStore
 from tests import store_records as make
 
@@ -100,6 +100,19 @@ async def test_what_was_due_before_a_step_forward_stays_due(store: SqliteStore, 
     began = await leave(store, table)
     await store.follow_clock(began + GAP + 10 + HOUR, HOUR)
     assert read_due(store, table) == [began + GAP]
+
+
+async def test_a_retry_that_was_on_its_way_waits_no_longer_when_it_is_taken_back(
+    store: SqliteStore,
+) -> None:
+    began = await leave_retries(store, 1)
+    (candidate,) = await store.due_retries(1, 1, began + GAP, 1)
+    attempt = make.reservation(candidate, now=began + GAP)
+    assert await store.reserve(attempt)
+    now = began + GAP - HOUR
+    await store.follow_clock(now, -HOUR)
+    await store.withdraw(Withdrawal(attempt.channel_id, now, attempt.fence))
+    assert read_due(store, "items") == [now + GAP]
 
 
 async def test_all_pages_are_looked_at(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
