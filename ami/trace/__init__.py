@@ -6,14 +6,18 @@
 from ami.trace.encoding import read_note, write_note
 from ami.trace.moments import read_moment
 from ami.trace.reader import Trace, open_trace
+from ami.trace.recorder import GAP, LINK, TraceRecorder
 from ami.trace.records import Direction, Record, TraceError
 from ami.trace.writer import TraceWriter, compress
 
 __all__ = [
+    "GAP",
+    "LINK",
     "Direction",
     "Record",
     "Trace",
     "TraceError",
+    "TraceRecorder",
     "TraceWriter",
     "compress",
     "open_trace",

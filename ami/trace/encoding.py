@@ -7,9 +7,9 @@
     Asterisk Call Manager/9.0
 
 A file begins with the first line; where it was appended to, that line stands again. A record is its
-mark (`<` received, `>` sent, `*` a note), when (epoch seconds, six digits), how many bytes follow,
-a line feed, these bytes as they were on the wire, a line feed. A file that was cut or damaged is
-read up to there and from the next record on.
+mark (`<` received, `>` sent, `*` a note), when (epoch seconds, six digits, all 0: not known), how
+many bytes follow, a line feed, these bytes as they were on the wire, a line feed. A file that was
+cut or damaged is read up to there and from the next record on.
 """
 
 import json
@@ -32,16 +32,14 @@ _MARKS: Final = {direction.value.encode(): direction for direction in Direction}
 
 
 def encode_record(record: Record) -> bytes:
-    """The record as it stands in a file. ValueError without a time, or above `MAX_RECORD`."""
-    if record.at is None:
-        raise ValueError("a record of a trace file has a time")
+    """The record as it stands in a file. ValueError above `MAX_RECORD`."""
     if len(record.data) > MAX_RECORD:
         raise ValueError(f"a record of more than {MAX_RECORD} bytes")
-    head = f"{record.direction.value} {max(record.at, 0.0):.6f} {len(record.data)}\n"
+    head = f"{record.direction.value} {max(record.at or 0.0, 0.0):.6f} {len(record.data)}\n"
     return b"".join((head.encode(), record.data, b"\n"))
 
 
-def write_note(at: float, note: dict[str, Any]) -> Record:
+def write_note(at: float | None, note: dict[str, Any]) -> Record:
     """A note about the recording itself."""
     text = json.dumps(note, ensure_ascii=False, separators=(",", ":"))
     return Record(at, Direction.NOTE, text.encode("utf-8", "replace"))
@@ -100,7 +98,8 @@ def _decode_at(buffer: bytes, start: int, *, final: bool) -> tuple[int | None, R
         return _skip(buffer, start, final=True) if final else (None, None, "")
     if buffer[end] != _LINE_FEED:
         return _skip(buffer, start, final=final)
-    return end + 1, Record(float(head[2]), _MARKS[head[1]], buffer[begin:end]), ""
+    record = Record(float(head[2]) or None, _MARKS[head[1]], buffer[begin:end])
+    return end + 1, record, ""
 
 
 def _skip(buffer: bytes, start: int, *, final: bool) -> tuple[int | None, Record | None, str]:

@@ -1,86 +1,115 @@
 """Writes a trace file, so that what was written survives the end of the process at any moment."""
 
+import errno
+import fcntl
 import gzip
 import itertools
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 from ami.trace.encoding import MAGIC, encode_record, write_note
-from ami.trace.records import Direction, Record
+from ami.trace.records import Direction, Record, TraceError
 from ami.trace.redaction import mask_secrets
 
 FOLLOWING: Final = "continued"  # the note that a file goes on in another one
+_CLOSED: Final = -1
 
 
 class TraceWriter:
     """Appends the records of one AMI session to a file; a new one where it grows too large.
 
-    A record is one `write` to the file, so that killing the process loses none that was given, and
-    leaves at most its last one cut. Full files are renamed `NAME.<UTC>` (`pbx1.trace` →
-    `pbx1.20261121T060814Z-000.trace`), in their order by name too; `full` is called with each.
-    Raises OSError where the disk does not take it: what was given is then lost, the file is whole.
+    What is given at once is one `write` to the file, so that killing the process loses nothing that
+    was given before, and leaves at most the last record cut. A file of `max_bytes` is renamed
+    `NAME.<UTC>` (`pbx1.trace` → `pbx1.20261121T060814Z-000.trace`), in their order by name too;
+    `full` is called with each. Nobody else may write the file meanwhile. Raises OSError where the
+    disk does not take it: then nothing of what was given is in the file, it is whole, and the next
+    call tries again.
     """
 
     def __init__(
         self,
         path: Path,
         about: dict[str, Any],
-        now: float,
+        now: float | None,
         *,
         max_bytes: int | None = None,
         full: Callable[[Path], None] = lambda _: None,
     ) -> None:
-        """`about`: what a reader should know (server, who recorded); no secrets."""
+        """`about`: what a reader should know (server, who recorded); no secrets. Also raises
+        TraceError where the file is there and is no trace, or another process writes it."""
         self.path = path
         self._about = about
         self._max = max_bytes
         self._full = full
-        self._file, self._size = self._open(now)
+        self._file = _CLOSED
+        self._size = 0
+        self._open(now)
 
-    def write(self, at: float, direction: Direction, data: bytes) -> None:
+    def write(self, at: float | None, direction: Direction, data: bytes) -> None:
         """Append bytes that were received, or one whole action that was sent. Of it, secrets are
         masked."""
-        if direction is Direction.SENT:
-            data = mask_secrets(data)
-        self._append(encode_record(Record(at, direction, data)))
-        if self._max is not None and self._size >= self._max:
-            self._rotate(at)
+        self.extend((Record(at, direction, data),))
 
-    def note(self, at: float, note: dict[str, Any]) -> None:
+    def note(self, at: float | None, note: dict[str, Any]) -> None:
         """Append a note about the recording itself."""
-        self._append(encode_record(write_note(at, note)))
+        self.extend((write_note(at, note),))
+
+    def extend(self, records: Sequence[Record]) -> None:
+        """Append all of these or none."""
+        if not records:
+            return
+        if self._file == _CLOSED:
+            self._open(records[0].at)
+        elif self._max is not None and self._size >= self._max:
+            self._rotate(records[0].at)
+        self._append(self._file, b"".join(map(_encode, records)))
 
     def close(self) -> None:
-        """No more records."""
-        os.close(self._file)
+        """No more records for now."""
+        file, self._file = self._file, _CLOSED
+        if file != _CLOSED:
+            os.close(file)
 
-    def _append(self, data: bytes) -> None:
-        written = os.write(self._file, data)
+    def _append(self, file: int, data: bytes) -> None:
+        written = os.write(file, data)
         if written < len(data):
-            os.ftruncate(self._file, self._size)
-            raise OSError(28, "No space left on device", str(self.path))
+            os.ftruncate(file, self._size)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
         self._size += written
 
-    def _open(self, now: float) -> tuple[int, int]:
-        self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        self._size = os.fstat(self._file).st_size
-        # After a cut record a line feed lets the reader find its way again.
-        self._append(
-            (b"\n" if self._size else b"") + MAGIC + encode_record(write_note(now, self._about))
-        )
-        return self._file, self._size
+    def _open(self, now: float | None) -> None:
+        file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        try:
+            self._reserve(file)
+            self._size = os.fstat(file).st_size
+            # After a cut record a line feed lets the reader find its way again.
+            begin = b"\n" if self._size else b""
+            self._append(file, begin + MAGIC + encode_record(write_note(now, self._about)))
+        except BaseException:
+            os.close(file)
+            raise
+        self._file = file
 
-    def _rotate(self, at: float) -> None:
-        self.note(at, {FOLLOWING: True})
-        os.close(self._file)
-        aside = self._name_aside(at)
+    def _reserve(self, file: int) -> None:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise TraceError(f"{self.path} is being written by another process") from None
+        if os.pread(file, len(MAGIC), 0) not in (MAGIC, b""):
+            raise TraceError(f"{self.path} is there and is no trace: it is left as it is")
+
+    def _rotate(self, at: float | None) -> None:
+        self._append(self._file, encode_record(write_note(at, {FOLLOWING: True})))
+        self.close()
+        aside = self._name_aside(at or 0.0)
         self.path.rename(aside)
-        self._open(at)
         self._full(aside)
+        self._open(at)
 
     def _name_aside(self, at: float) -> Path:
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(at))
@@ -91,14 +120,24 @@ class TraceWriter:
         return aside
 
 
+def _encode(record: Record) -> bytes:
+    if record.direction is Direction.SENT:
+        record = replace(record, data=mask_secrets(record.data))
+    return encode_record(record)
+
+
 def compress(path: Path) -> Path:
     """Put `NAME.gz` in the place of a full file; it is there whole or not at all. Takes a while:
-    to be called off the event loop. Returns the new file."""
+    to be called off the event loop. Returns the new file. Raises OSError, and leaves `path`."""
     packed = path.with_name(path.name + ".gz")
     part = packed.with_name(packed.name + ".part")
-    with path.open("rb") as source, gzip.open(part, "wb", compresslevel=6) as target:
-        shutil.copyfileobj(source, target, 1024 * 1024)
-    part.chmod(0o600)
+    try:
+        with path.open("rb") as source, gzip.open(part, "wb", compresslevel=6) as target:
+            part.chmod(0o600)
+            shutil.copyfileobj(source, target, 1024 * 1024)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
     part.rename(packed)
     path.unlink()
     return packed

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ami.trace import Direction, TraceWriter, compress, open_trace, read_note
+from ami.trace import Direction, TraceError, TraceWriter, compress, open_trace, read_note
 from ami.trace.writer import FOLLOWING
 
 NOW = 1763705623.5
@@ -80,3 +80,69 @@ def test_a_full_disk_leaves_whole_records(tmp_path: Path, monkeypatch: pytest.Mo
     trace = open_trace(path)
     assert [record.data for record in trace][1:] == [EVENT, EVENT]
     assert trace.problems == []
+
+
+def test_a_full_disk_at_a_rotation_is_got_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "pbx1.trace"
+    writer = TraceWriter(path, {"server": "pbx1"}, NOW, max_bytes=80)
+    writer.write(NOW, Direction.RECEIVED, EVENT)
+
+    def refuse(file: int, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.write", refuse)
+        for _ in range(2):
+            with pytest.raises(OSError, match="No space"):
+                writer.write(NOW, Direction.RECEIVED, EVENT.replace(b"1", b"lost"))
+    from os import write
+
+    writes: list[bytes] = []
+
+    def refuse_the_new_file(file: int, data: bytes) -> int:
+        writes.append(data)
+        return refuse(file, data) if len(writes) == 2 else write(file, data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.write", refuse_the_new_file)
+        with pytest.raises(OSError, match="No space"):
+            writer.write(NOW, Direction.RECEIVED, EVENT.replace(b"1", b"lost"))
+    writer.write(NOW, Direction.RECEIVED, EVENT)
+    writer.close()
+    events = []
+    for file in sorted(tmp_path.iterdir()):
+        trace = open_trace(file)
+        first, *rest = trace
+        assert read_note(first) == {"server": "pbx1"}
+        events += [record.data for record in rest if record.direction is Direction.RECEIVED]
+        assert trace.problems == []
+    assert events == [EVENT, EVENT]
+
+
+def test_other_files_and_files_of_another_writer_are_left_alone(tmp_path: Path) -> None:
+    other = tmp_path / "notes.txt"
+    other.write_text("of somebody")
+    with pytest.raises(TraceError, match="is no trace"):
+        TraceWriter(other, {}, NOW)
+    assert other.read_text() == "of somebody"
+    path = tmp_path / "pbx1.trace"
+    writer = TraceWriter(path, {}, NOW)
+    with pytest.raises(TraceError, match="another process"):
+        TraceWriter(path, {}, NOW)
+    writer.close()
+    TraceWriter(path, {}, NOW).close()
+
+
+def test_what_cannot_be_compressed_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "pbx1.trace"
+    path.write_bytes(b"x" * 1000)
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("shutil.copyfileobj", fail)
+    with pytest.raises(OSError, match="No space"):
+        compress(path)
+    assert list(tmp_path.iterdir()) == [path]

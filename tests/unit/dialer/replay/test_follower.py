@@ -1,4 +1,5 @@
 import itertools
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -168,10 +169,34 @@ def test_a_restart_ends_what_was_open() -> None:
     assert len(follow(CREATED, booted.replace("Uptime: 5", "Uptime: 5000"))) == 1
 
 
+@pytest.mark.parametrize("note", [{"link": "down"}, {"gap": {"bytes": 5}}])
+def test_what_is_missing_ends_a_session(note: dict[str, Any]) -> None:
+    follower = Follower()
+    calls = [*follower.feed(record(CREATED)), *follower.feed(record(UP))]
+    calls += follower.feed(Record(None, Direction.RECEIVED, b"Event: Hangup\r\nUniqueid: "))
+    calls += follower.feed(write_note(1005.0, note))
+    calls += [*follower.feed(record(HUNG_UP)), *follower.finish()]
+    report = only(calls).report
+    assert report is not None
+    assert not report.unreported
+
+
+def test_that_a_link_is_up_leaves_no_gap() -> None:
+    follower = Follower()
+    calls = [*follower.feed(record(CREATED))]
+    data = encode(UP)
+    calls += follower.feed(Record(None, Direction.RECEIVED, data[:30]))
+    calls += follower.feed(write_note(1005.0, {"link": "up", "why": "fully booted"}))
+    calls += follower.feed(Record(None, Direction.RECEIVED, data[30:]))
+    calls += [*follower.feed(record(HUNG_UP)), *follower.finish()]
+    report = only(calls).report
+    assert report is not None
+    assert report.answered_at == 1003.0
+
+
 def test_another_session_leaves_gaps() -> None:
     follower = Follower()
     calls = [*follower.feed(record(CREATED)), *follower.feed(record(UP))]
-    calls += follower.feed(write_note(1005.0, {"link": "up"}))
     calls += follower.feed(Record(None, Direction.RECEIVED, b"Asterisk Call Manager/9.0\r\n"))
     calls += [*follower.feed(record(HUNG_UP)), *follower.finish()]
     report = only(calls).report
