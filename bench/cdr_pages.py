@@ -18,6 +18,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import closing
+from itertools import count
 from pathlib import Path
 from statistics import median
 
@@ -129,6 +130,30 @@ async def time_one(store: SqliteStore, name: str, query: CdrQuery) -> None:
     print(f"{name:24} {median(times):.1f} ms, worst {max(times):.1f}", flush=True)
 
 
+async def time_beside(store: SqliteStore, limit: int) -> None:
+    """What others wait while a client asks for one thing after another that is in no index."""
+
+    async def search(place: int) -> None:
+        for number in count(place):
+            await store.cdr_page(CdrQuery(1, number_part=f"{number}77"), limit)
+
+    keys, pages = [], []
+    searching = [asyncio.create_task(search(place * 10_000)) for place in range(4)]
+    for _ in range(10 * REPEATS):
+        begun = time.perf_counter()
+        await store.client_by_key("other")
+        keys.append((time.perf_counter() - begun) * 1e3)
+        begun = time.perf_counter()
+        await store.cdr_page(CdrQuery(2), limit, offset=1000)
+        pages.append((time.perf_counter() - begun) * 1e3)
+    for task in searching:
+        task.cancel()
+    await asyncio.gather(*searching, return_exceptions=True)
+    for name, times in (("key", keys), ("page", pages)):
+        p99 = sorted(times)[len(times) * 99 // 100]
+        print(f"another's {name:14} {median(times):.1f} ms, p99 {p99:.1f}, beside four searches")
+
+
 async def time_stream(store: SqliteStore, query: CdrQuery) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     begun, cpu, count = time.perf_counter(), time.process_time(), 0
@@ -181,6 +206,7 @@ async def bench(options: argparse.Namespace, path: Path) -> None:
     await time_one(store, "one by cdr_id", CdrQuery(1, cdr_id=row.cdr.cdr_id))
     await time_one(store, "one by call_id", CdrQuery(1, call_id=row.cdr.cdr_id))
     await time_one(store, "one by sip_call_id", CdrQuery(1, sip_call_id=row.cdr.sip_call_id))
+    await time_beside(store, options.limit)
     await time_stream(store, own)
     await store.close()
 

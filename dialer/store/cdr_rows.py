@@ -17,8 +17,9 @@ from dialer.histories import App, name_app, name_source
 from dialer.store.bulk import Row, insert_rows, run_with_rows
 from dialer.store.rows import dump_cdr, dump_json, to_micros
 
-BLOCK: Final = 2048
-"""CDRs of a block; a transaction's are not parted, so it may be some hundred more."""
+BLOCK: Final = 4096
+"""CDRs of a block; a transaction's are not parted, so it may be some hundred more. Older blocks may
+be of another size: nothing depends on it."""
 
 # Ids that others chose lie anywhere in an index, and each write of one would be another page to
 # write: so they are sorted within a shelf of rows, and looked for on every shelf.

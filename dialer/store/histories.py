@@ -39,14 +39,14 @@ Read = Callable[[Select[Any]], Awaitable[Rows]]
 PIECE: Final = 500
 """CDRs that are read at once for a stream."""
 
-AT_ONCE: Final = 64
+AT_ONCE: Final = 32
 """Spans that one query goes through: some 30 ms."""
 
 FEW: Final = 8
 """Spans that may be gone through among the short reads."""
 
 MOST_KEPT: Final = 24
-"""Questions whose counts are kept: of five million CDRs, 300 KB each."""
+"""Questions whose counts are kept: of five million CDRs, 150 KB each."""
 
 _c, _q, _b, _p = t.cdrs.c, t.queues.c, t.cdr_blocks.c, t.projects.c
 

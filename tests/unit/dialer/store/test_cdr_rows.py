@@ -61,7 +61,7 @@ def test_a_row_holds_what_histories_are_searched_by() -> None:
 
 def test_blocks_part_each_clients_cdrs(alone: sqlite3.Cursor) -> None:
     chance, number, written = Random(5), 0, 0
-    while written < 3 * BLOCK:
+    while written < 2 * BLOCK + 1000:
         group = []
         for _ in range(chance.choice((1, 3, 500))):
             number += 1
