@@ -9,7 +9,7 @@ STAMP := $(VENV)/.installed
 help:
 	@echo "make demo      fresh machine to a finished batch"
 	@echo "make test      fresh machine to a finished test run (everything that can run here)"
-	@echo "make chaos     at least 1000 kill -9s, and a check that nothing was lost or repeated (35 min)"
+	@echo "make chaos     at least 1000 kill -9s, other faults, a check that nothing was lost or repeated (1 h)"
 	@echo "make check     format, lint, types, laws, pure tests with coverage"
 	@echo "make lab-up    a real Asterisk lab on 127.0.0.1 (root, debootstrap)"
 	@echo "make lab-down  end it"
