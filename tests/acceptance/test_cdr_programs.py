@@ -4,7 +4,10 @@ import asyncio
 import json
 import shutil
 import time
+from datetime import datetime
 from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -12,6 +15,11 @@ from tests.acceptance.cdr_reading import Readers, choose_noon, follow, run_progr
 from tests.acceptance.plant import Plant
 
 CALLS = 130
+TOKEN = """curl -X POST http://HOST:8080/ca_apis/caToken/generateToken \\
+  -H 'apiKey: KEY' -d '{"userName": "client_user"}'"""
+REPORT = """curl -X GET http://HOST:8080/ca_reports/fetchCDRDetails \\
+  -H 'Authorization: Bearer TOKEN' \\
+  -d '{"fromDate": "DAY 00:00:00", "toDate": "DAY 23:59:59", "userName": "client_user"}'"""
 LIST = "curl -L -X GET 'http://{{API_HOST}}/v2/cdr?' -H 'Authorization: Bearer {{TOKEN}}'"
 ONE = (
     "curl -L -X GET 'http://{{API_HOST}}/v2/cdr/01b7d166-b564-42ec-80a1-4ad343225934'"
@@ -63,3 +71,26 @@ async def test_the_documents_commands_as_written(tmp_path: Path) -> None:
         one = await run(ONE.replace("01b7d166-b564-42ec-80a1-4ad343225934", known))
         assert one["id"] == known
         assert (await run(ONE))["message"] == "CDR not found"
+
+
+async def test_a_report_by_curl(tmp_path: Path) -> None:
+    if shutil.which("curl") is None:
+        pytest.skip("needs curl")
+    async with Plant(tmp_path) as plant:
+        zone = choose_noon()
+        key = await plant.add_client("acme", username="client_user")
+        await plant.product.store.change_client("acme", {"timezone": zone}, time.time())
+        await plant.post(key, ["980000"])
+        await plant.until(lambda: len(plant.callbacks.bodies) == 1)
+        values = {"http://HOST:8080": origin_of(plant), "KEY": key}
+
+        async def run(command: str) -> dict[str, Any]:
+            for name, value in values.items():
+                command = command.replace(name, value)
+            answer: dict[str, Any] = json.loads(await run_program("sh", "-c", command))
+            return answer
+
+        values["TOKEN"] = (await run(TOKEN))["token"]
+        values["DAY"] = str(datetime.now(ZoneInfo(zone)).date())
+        report = await run(REPORT)
+        assert [row["DialedNumber"] for row in report["details"]] == ["980000"]
