@@ -41,7 +41,8 @@ def parse_message(block: bytes) -> Message:
 
 @dataclass(slots=True)
 class RawAmi:
-    """One logged-in (or not) session. `received` and `sent` hold every byte since `forget()`."""
+    """One logged-in (or not) session. `received` and `sent` hold every byte since `forget()`;
+    `recorder` is told of all bytes as they come (True) and as they are written (False)."""
 
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
@@ -49,13 +50,16 @@ class RawAmi:
     received: bytearray = field(default_factory=bytearray)
     sent: bytearray = field(default_factory=bytearray)
     closed: bool = False
+    recorder: Callable[[bool, bytes], None] | None = None
     _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
     _pump: asyncio.Task[None] | None = None
 
     @classmethod
-    async def connect(cls, host: str, port: int) -> Self:
+    async def connect(
+        cls, host: str, port: int, recorder: Callable[[bool, bytes], None] | None = None
+    ) -> Self:
         """Raises OSError where nobody listens."""
-        session = cls(*await asyncio.open_connection(host, port))
+        session = cls(*await asyncio.open_connection(host, port), recorder=recorder)
         session._pump = asyncio.create_task(session._read())
         return session
 
@@ -77,6 +81,8 @@ class RawAmi:
         tail = b""
         while chunk := await self.reader.read(65536):
             self.received += chunk
+            if self.recorder is not None:
+                self.recorder(True, chunk)
             *blocks, tail = (tail + chunk).split(b"\r\n\r\n")
             async with self._changed:
                 self.messages += [parse_message(block) for block in blocks]
@@ -90,6 +96,8 @@ class RawAmi:
         pairs = headers.items() if isinstance(headers, Mapping) else headers
         data = serialize_action(name, pairs)
         self.sent += data
+        if self.recorder is not None:
+            self.recorder(False, data)
         self.writer.write(data)
 
     async def until(self, met: Callable[[Self], bool], patience: float = PATIENCE) -> None:
