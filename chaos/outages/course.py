@@ -123,7 +123,7 @@ async def run_ordeal(
             loading.cancel()
         outcome = await asyncio.to_thread(collect, scene, accounts, probe, status, started)
         reasons = await asyncio.to_thread(read_reasons, scene.database)
-    outcome = replace(outcome, evidence=count_breaks(outcome.evidence))
+    outcome = replace(outcome, evidence=count_breaks(outcome.evidence, dialer.stops))
     problems = [*outcome.failed_batches, *check(outcome.evidence), *check_reasons(reasons)]
     problems += [
         f"{s.what}: {s.again:.1f} s until the next call"
@@ -133,15 +133,21 @@ async def run_ordeal(
     return Ordeal(outcome, tuple(suffered), reasons, tuple(problems))
 
 
-def count_breaks(evidence: Evidence) -> Evidence:
-    """With every end of a connection as a cut link, but those that a dialer's own end made."""
+def count_breaks(evidence: Evidence, stops: Sequence[tuple[float, float]] = ()) -> Evidence:
+    """With every end of a connection as a cut link, but those that a dialer's own end made. What
+    ended while the dialer was stopped ended for it when it was stopped."""
     ends = [kill.at for kill in evidence.kills]
     breaks = [
         loss.at
         for loss in evidence.wire.losses
         if all(abs(loss.at - end) > ONE_BREAK for end in ends)
     ]
-    return replace(evidence, cuts=(*evidence.cuts, *breaks))
+    cuts = tuple(_as_noticed(at, stops) for at in (*evidence.cuts, *breaks))
+    return replace(evidence, cuts=cuts)
+
+
+def _as_noticed(at: float, stops: Sequence[tuple[float, float]]) -> float:
+    return next((begun for begun, over in stops if begun <= at <= over + ONE_BREAK), at)
 
 
 async def suffer(outage: Outage, stage: Stage, tell: Tell) -> Suffered:

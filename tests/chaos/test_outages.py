@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from chaos.checker import unanswered_at_kills
 from chaos.outages.__main__ import describe_outages
 from chaos.outages.asterisk import Ports, find_root, write_configuration
 from chaos.outages.course import Suffered, count_breaks, deal
@@ -40,6 +41,15 @@ def test_an_end_of_a_connection_is_a_break_unless_the_dialer_ended_with_it() -> 
     )
     seen = replace(RIGHT, cuts=(50.0,), wire=replace(RIGHT.wire, losses=losses))
     assert count_breaks(seen).cuts == (50.0, kill.at + 5.0, kill.at + 9.0)
+
+
+def test_a_link_that_ends_while_the_dialer_is_stopped_took_with_it_what_was_told_since() -> None:
+    losses = (Loss(120.0, 2, "asterisk"), Loss(130.0, 3, "dialer"))
+    seen = replace(RIGHT, kills=(), cuts=(118.0,), wire=replace(RIGHT.wire, losses=losses))
+    stopped = count_breaks(seen, [(111.4, 121.0)])
+    assert stopped.cuts == (111.4, 111.4, 130.0)
+    assert "call-b2" in unanswered_at_kills(stopped)  # it was told to be up at 111.5
+    assert "call-b2" not in unanswered_at_kills(count_breaks(seen))
 
 
 def test_an_unknown_or_estimated_end_without_words_is_wrong() -> None:
