@@ -41,6 +41,7 @@ class Headers(Protocol):
 
 # How Asterisk writes "none" (`<null>` until 11.22 and 13.8, `<unknown>` since).
 _NOTHING: Final = frozenset({"", "<null>", "<unknown>", "(null)", "<none>", "none"})
+_LONGEST_NOTHING: Final = max(map(len, _NOTHING))
 _STATES: Final = {"5": ChannelState.RINGING, "6": ChannelState.UP}
 _PROGRESS: Final = {
     "RINGING": DialProgress.RINGING,
@@ -84,7 +85,7 @@ def live_channels(messages: Iterable[Headers]) -> tuple[LiveChannel, ...]:
 
 def _text(message: Headers, header: str) -> str | None:
     value = message.get(header)
-    return None if value.lower() in _NOTHING else value
+    return None if len(value) <= _LONGEST_NOTHING and value.lower() in _NOTHING else value
 
 
 def _number(value: str, default: float) -> float:
