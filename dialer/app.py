@@ -30,6 +30,7 @@ from dialer.settings import Settings
 from dialer.signing_key import load_signing_key
 from dialer.store import open_store
 from dialer.telemetry import conceal
+from dialer.traces import TraceFolder
 
 log = logging.getLogger(__name__)
 
@@ -69,23 +70,8 @@ class Product:
         self.store = open_store(settings.database_url)
         self.signals = LocalSignals()
         self._receivers = ReceiverBook(self.store, lambda: load_signing_key(settings))
-        self._deliverer = Deliverer(
-            self.store,
-            self._clock,
-            Sender(
-                self._clock,
-                SenderSettings(
-                    allow_private=settings.callback_allow_private,
-                    sgapi_address=target.address if target else None,
-                    sgapi_token=settings.sgapi_token.get_secret_value()
-                    if settings.sgapi_token
-                    else None,
-                ),
-                self._receivers.secrets_of,
-            ),
-            self._receivers,
-            random.SystemRandom(),
-        )
+        self._deliverer = self._make_deliverer()
+        self._traces = TraceFolder(settings.record_dir, self._clock.now, settings.record_max_mb)
         self.engine = Engine(
             EngineParts(
                 store=self.store,
@@ -96,6 +82,7 @@ class Product:
                 offer=self._deliverer.offer,
                 wake_delivery=self._deliverer.wake,
                 max_call_duration=settings.max_call_duration,
+                tap_of=self._traces.tap_of,
             )
         )
         self._api = create_api(
@@ -188,7 +175,19 @@ class Product:
                 with suppress(StoreUnavailable):  # what is on disk is taken over all the same
                     await self.store.put_runtime(GONE, self._clock.now())
         finally:
+            self._traces.close()
             await self.store.close()
+
+    def _make_deliverer(self) -> Deliverer:
+        token = self.settings.sgapi_token
+        settings = SenderSettings(
+            allow_private=self.settings.callback_allow_private,
+            sgapi_address=self._sgapi.address if self._sgapi else None,
+            sgapi_token=token.get_secret_value() if token else None,
+        )
+        sender = Sender(self._clock, settings, self._receivers.secrets_of)
+        rng = random.SystemRandom()
+        return Deliverer(self.store, self._clock, sender, self._receivers, rng)
 
     def _make_keeper(self) -> ClockKeeper | None:
         """None where time is in somebody else's hands."""

@@ -74,6 +74,11 @@ class Settings(BaseSettings):
     reports_per_minute: Annotated[int, Field(ge=0, le=100_000)] = 2
     """Reports of CDRs (/ca_reports) that a client gets within a minute, all three together; 0: no
     limit."""
+    record_dir: Path | None = None
+    """Folder into which the worker records its AMI sessions, a trace for each server; none: it does
+    not."""
+    record_max_mb: Annotated[int, Field(ge=1, le=1_000_000)] = 256
+    """MiB after which a trace of the worker's goes on in a new file."""
 
     @property
     def secrets(self) -> tuple[str, ...]:

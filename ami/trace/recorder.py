@@ -14,7 +14,7 @@ from ami.trace.writer import TraceWriter
 GAP: Final = "gap"  # the note that bytes are missing here: since when, how many, why
 LINK: Final = "link"  # the note that the link came up or went down, and why
 
-# What may wait for a disk that hangs: half a minute of the busiest link that was measured.
+# What may wait for a disk that hangs: seconds of the busiest link that was measured.
 BACKLOG: Final = 64 * 1024 * 1024
 _BATCH: Final = 256 * 1024
 _OVERHEAD: Final = 200  # bytes that an empty record takes in memory
@@ -91,16 +91,21 @@ class TraceRecorder:
             self._overrun = self._overrun or _Gap(record.at, "the disk is too slow")
             self._overrun.size += len(record.data)
             return
-        if self._overrun is not None:
-            self._queue.put(self._overrun.note(record.at))
-            self._missed += self._overrun.size
-            self._overrun = None
+        self._note_overrun(record.at)
         self._given += size
         self._queue.put(record)
+
+    def _note_overrun(self, at: float | None) -> None:
+        if self._overrun is not None:
+            self._queue.put(self._overrun.note(at))
+            self._missed += self._overrun.size
+            self._overrun = None
 
     def close(self, timeout: float | None = None) -> bool:
         """Write what waits, for `timeout` seconds at most, and end. False: the disk still hangs,
         and what waits for it is lost with the process."""
+        if not self.over:
+            self._note_overrun(self._clock())
         self.over = True
         self._queue.put(None)
         self._thread.join(timeout)

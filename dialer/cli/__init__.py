@@ -18,6 +18,7 @@ GROUPS: Final = {
     "queues": "Queues: list, set.",
     "deliveries": "Callbacks and CDRs on their way out: list, show, retry.",
     "cdrs": "Call detail records: export.",
+    "trace": "Recorded AMI traffic: show, stats, slice, anonymize.",
     "db": "The database: upgrade.",
 }
 """Commands with commands of their own; each is `app` in its module."""
@@ -30,12 +31,14 @@ MODULES: Final = {
     "resume": "steering",
     "status": "status",
     "audit": "audit",
+    "record": "record",
     "replay": "replay",
     "servers": "servers",
     "clients": "clients",
     "queues": "queues",
     "deliveries": "deliveries",
     "cdrs": "cdrs",
+    "trace": "trace",
     "db": "database",
 }
 """Every command and its module here; a plain command is the function of its name. A new command

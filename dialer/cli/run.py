@@ -4,6 +4,8 @@ import asyncio
 import logging
 import os
 import signal
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -16,7 +18,12 @@ from dialer.telemetry import configure_logging
 log = logging.getLogger(__name__)
 
 
-def run() -> None:
+def run(
+    record: Annotated[
+        Path | None,
+        typer.Option(help="Folder for traces of the AMI sessions (DIALER_RECORD_DIR)."),
+    ] = None,
+) -> None:
     """Run API, worker and delivery together until SIGTERM or Ctrl-C.
 
     A first signal starts no new calls and waits for the live ones (DIALER_DRAIN_TIMEOUT seconds);
@@ -24,7 +31,7 @@ def run() -> None:
 
     Example: DIALER_SUPERUSER_API_KEY=… dialer run
     """
-    settings = load_settings()
+    settings = load_settings(**({} if record is None else {"record_dir": record}))
     if not settings.database_url.startswith("sqlite"):
         raise SettingsError("DIALER_DATABASE_URL: this version runs on SQLite only")
     configure_logging(settings.log_format)

@@ -150,7 +150,9 @@ def test_a_hanging_disk_holds_nobody_up_and_a_bounded_rest(path: Path, disk: Dis
         desk.recorder.received(EVENT % number)
     assert not desk.recorder.close(0.0)
     disk.free.set()
-    assert [record.data for record in desk.records()] == [EVENT % n for n in (1, 2, 3)]
+    *kept, note = desk.records()
+    assert [record.data for record in kept] == [EVENT % n for n in (1, 2, 3)]
+    assert read_note(note)["gap"]["bytes"] == 5 * len(EVENT % 4) == desk.recorder.lost_bytes
 
 
 def test_what_a_slow_disk_made_miss_is_noted(path: Path, disk: Disk) -> None:
