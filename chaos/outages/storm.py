@@ -99,16 +99,14 @@ async def _cut_links(stage: Stage, until: float, rng: random.Random) -> None:
 
 
 async def _harm_dialer(dialer: Dialer, until: float, rng: random.Random) -> None:
-    """Life after life; the last one begins after `until`."""
+    """Life after life; the last one begins after `until`, and nobody harms it."""
     while time.monotonic() < until:
         await _end(dialer, rng, until - time.monotonic())
         await asyncio.sleep(rng.uniform(0.0, 2.0))
-        plan = _plan_life(rng)
-        if time.monotonic() < until:
-            dialer.life = await start_life(dialer.scene, plan)
-            await _await_ready(dialer)
-        else:
-            await dialer.start()
+        dialer.life = await start_life(dialer.scene, _plan_life(rng))
+        await _await_ready(dialer)
+    await _end(dialer, rng, 0.0)
+    await dialer.start()
 
 
 def _plan_life(rng: random.Random) -> LifePlan:
