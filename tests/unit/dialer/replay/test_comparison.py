@@ -33,6 +33,8 @@ def test_what_was_written_is_expected_again(cdr: dict[str, Any], form: str) -> N
         ("ended_at", "1970-01-01T00:16:50.500Z", None),
         ("ended_at", 1010.500001, None),
         ("cdr_id", "another", None),
+        ("caller_id", "Lab <5551000>", None),
+        ("caller_id", "x", r'~ c1: caller_id: expected "x", got "\"Lab\" <5551000>"'),
     ],
 )
 def test_differences_name_call_and_field(
