@@ -7,6 +7,7 @@
 from ami.simulator.config import FILTERED, AmiUser, SimulatorConfig
 from ami.simulator.farend import CarrierCall
 from ami.simulator.plan import Behaviour, Signal, find_behaviour
+from ami.simulator.playback import Course, Courses, Step
 from ami.simulator.server import Counters, Simulator
 
 __all__ = [
@@ -15,8 +16,11 @@ __all__ = [
     "Behaviour",
     "CarrierCall",
     "Counters",
+    "Course",
+    "Courses",
     "Signal",
     "Simulator",
     "SimulatorConfig",
+    "Step",
     "find_behaviour",
 ]

@@ -7,7 +7,7 @@ from typing import Final
 from ami.simulator.config import AmiUser
 from ami.simulator.exchange import Exchange
 from ami.simulator.pages import write_action_id, write_listed, write_response
-from ami.simulator.requests import Headers, first_value, read_originate, refuse_originate
+from ami.simulator.requests import Headers, first_value, read_originate
 
 # The write classes of which a user needs one, and Asterisk's own line in ListCommands; None: all
 # may. Actions that only a privilege that nobody should have allows are listed to be refused.
@@ -80,7 +80,7 @@ class Answers:
         return write_response("Success", action_id, "Ping: Pong", stamp)
 
     def _originate(self, action_id: str, headers: Headers) -> str:
-        refusal = refuse_originate(headers, self._exchange.config.recording_contexts)
+        refusal = self._exchange.refuse(headers)
         if refusal is not None:
             return _error(action_id, refusal)
         if first_value(headers, "Async").lower() not in ("true", "yes", "on", "1", "y", "t"):

@@ -5,6 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
+from ami.simulator.faults import Fault
+from ami.simulator.plan import Behaviour
+
 # The events that the lab's manager.conf lets through for the dialer's user.
 FILTERED: Final = frozenset(
     {
@@ -44,7 +47,9 @@ class SimulatorConfig:
     is the bytes that a slow reader may leave unread before it is cut off, as Asterisk does after
     its writetimeout; `seed` decides the orders that Asterisk leaves to chance; `clock` gives the
     Timestamp headers. `recording_profiles` are those of the recording dialplan, `recordings` is its
-    folder: files are named, none is written. `call_ids`: whether its endpoints tell Call-IDs."""
+    folder: files are named, none is written. `call_ids`: whether its endpoints tell Call-IDs.
+    `endpoints` with `*` among them are all that there may be. `far_end` says what becomes of a call
+    to a number (True: as a second leg), None: the number table; `faults` is what goes wrong."""
 
     users: tuple[AmiUser, ...] = (AmiUser(), AmiUser("unfiltered", events=None))
     endpoints: frozenset[str] = frozenset({"carrier", "endpoint1", "endpoint2", "provider1", "any"})
@@ -62,4 +67,6 @@ class SimulatorConfig:
     log_size: int = 100_000
     max_backlog: int = 32 * 1024 * 1024
     seed: int = 0
+    far_end: Callable[[str, bool], Behaviour] | None = None
+    faults: tuple[Fault, ...] = ()
     clock: Callable[[], float] = time.time

@@ -4,6 +4,7 @@ import random
 import uuid
 from collections import deque
 from collections.abc import Callable, Mapping
+from typing import Protocol
 
 from ami.simulator.channels import UNKNOWN, Channel, Registry
 from ami.simulator.config import SimulatorConfig
@@ -13,14 +14,29 @@ from ami.simulator.local import LocalDialogue
 from ami.simulator.pages import write_call_id, write_event, write_hangup
 from ami.simulator.plan import CONGESTION, SILENCE, Behaviour, find_behaviour
 from ami.simulator.recording import Recorded, run_dialplan
-from ami.simulator.requests import Originate, Target, read_target
+from ami.simulator.requests import Headers, Originate, Target, read_target, refuse_originate
+from ami.simulator.secondleg import SecondLeg
 from ami.simulator.timers import Timer, Timers
+
+
+class Call(Protocol):
+    """A call that was originated."""
+
+    def hang_up(self, channel: Channel, cause: int | None) -> None: ...
+    def stop(self) -> None: ...
+    def forget(self) -> None: ...
 
 
 class Exchange:
     """Runs calls and tells `hear(name, bytes)` each event. `clock` is epoch seconds."""
 
-    def __init__(self, config: SimulatorConfig, hear: Callable[[str, bytes], None]) -> None:
+    def __init__(
+        self,
+        config: SimulatorConfig,
+        hear: Callable[[str, bytes], None],
+        began: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`began` is called after each Originate that was taken."""
         self.config = config
         self.channels = Registry()
         self.lines: deque[CarrierCall] = deque(maxlen=config.log_size)
@@ -30,8 +46,9 @@ class Exchange:
         self.most_calls = 0
         self.started_at = config.clock()
         self._hear = hear
+        self._began = began
         self._timers = Timers()
-        self._dialogues: dict[str, Dialogue] = {}
+        self._dialogues: dict[str, Call] = {}
         # Chance decides only orders that Asterisk leaves open; repeatable, and no secret.
         self._random = random.Random(config.seed)  # noqa: S311
         self._call_ids = random.Random(config.seed)  # noqa: S311
@@ -54,23 +71,41 @@ class Exchange:
         """The operator's recording dialplan, with a call's variables."""
         return run_dialplan(variables, self.config.recordings, self.config.recording_profiles)
 
+    def refuse(self, headers: Headers) -> str | None:
+        """Why an Originate is answered with an Error, None where it is not."""
+        return refuse_originate(headers, self.config.recording_contexts)
+
     def originate(self, request: Originate) -> None:
         """Start the call, or tell by its OriginateResponse alone that there is none."""
         self.originates += 1
+        self._place(request)
+        self._began()
+
+    def _place(self, request: Originate) -> None:
         uniqueid = request.channel_id
-        if uniqueid and self.channels.refuses(uniqueid):
-            self.ids_refused += 1
-            write_response(self, request, request.channel, 0, uniqueid)
+        if self._refuse_id(request):
             return
         target = read_target(request.channel)
         if target is None or not self._makes_channel(target):
             write_response(self, request, request.channel, 0, uniqueid or UNKNOWN)
             return
         dialogue = self._new_dialogue(request, target)
-        own = dialogue.own.uniqueid
-        self._dialogues[own] = dialogue
-        self.most_calls = max(self.most_calls, len(self._dialogues))
+        self._hold(dialogue.own.uniqueid, dialogue)
         dialogue.begin()
+
+    def _hold(self, channel_id: str, call: Call) -> None:
+        """The call lives from now on."""
+        self._dialogues[channel_id] = call
+        self.most_calls = max(self.most_calls, len(self._dialogues))
+
+    def _refuse_id(self, request: Originate) -> bool:
+        """Whether the id of the call is in use: then its OriginateResponse was all."""
+        uniqueid = request.channel_id
+        refused = bool(uniqueid) and self.channels.refuses(uniqueid)
+        if refused:
+            self.ids_refused += 1
+            write_response(self, request, request.channel, 0, uniqueid)
+        return refused
 
     def hang_up(self, name_or_id: str, cause: int | None) -> bool:
         """AMI's Hangup; False where there is no such channel."""
@@ -134,7 +169,8 @@ class Exchange:
         """Whether dialing `target` makes a channel."""
         if target is None or target.tech != "PJSIP":
             return False
-        return target.endpoint in self.config.endpoints | self.config.dead_endpoints
+        known = self.config.endpoints
+        return "*" in known or target.endpoint in known | self.config.dead_endpoints
 
     def reach(self, listener: Listener, channel: Channel, target: Target) -> FarEnd:
         """The far end of `channel`, by the number table, or 503 above the carrier's capacity."""
@@ -147,7 +183,8 @@ class Exchange:
         )
         if target.endpoint not in self.config.dead_endpoints:
             self.lines.append(line)
-        return FarEnd(self, listener, channel, self._choose_behaviour(target), line)
+        behaviour = self._choose_behaviour(target, isinstance(listener, SecondLeg))
+        return FarEnd(self, listener, channel, behaviour, line)
 
     def hang(self, channel: Channel, cause: int, sip_code: int | None = None) -> None:
         """The channel's Hangup, once."""
@@ -191,11 +228,13 @@ class Exchange:
         self._numbered += 1
         return f"{int(now)}.{self._numbered}"
 
-    def _choose_behaviour(self, target: Target) -> Behaviour:
+    def _choose_behaviour(self, target: Target, second: bool) -> Behaviour:
         if target.endpoint in self.config.dead_endpoints:
             return SILENCE
         if self._is_full():
             return CONGESTION
+        if self.config.far_end is not None:
+            return self.config.far_end(target.number, second)
         return find_behaviour(target.number)
 
     def _is_full(self) -> bool:

@@ -9,7 +9,9 @@ from ami.simulator.answers import Answers
 from ami.simulator.config import AmiUser, SimulatorConfig
 from ami.simulator.exchange import Exchange
 from ami.simulator.farend import CarrierCall
+from ami.simulator.faults import Ending, Mishaps
 from ami.simulator.pages import write_shutdown
+from ami.simulator.playback import Courses, PlayedExchange
 from ami.simulator.requests import Headers
 from ami.simulator.session import Session
 
@@ -40,7 +42,13 @@ class Simulator:
     One event loop, no thread: everything is to be called on the loop that `start` ran on.
     """
 
-    def __init__(self, config: SimulatorConfig | None = None) -> None:
+    def __init__(
+        self,
+        config: SimulatorConfig | None = None,
+        courses: Courses | None = None,
+        speed: float = 1.0,
+    ) -> None:
+        """With `courses` its calls are those, at `speed`, and no far end does anything else."""
         self.config = config or SimulatorConfig()
         self.port = 0
         self.stopping = False
@@ -52,7 +60,13 @@ class Simulator:
         self._listeners: tuple[Session, ...] = ()
         self._dirty: list[Session] = []
         self._events = 0
-        self._exchange = Exchange(self.config, self._spread)
+        self._mishaps = Mishaps(self.config.faults, self.config.seed, self)
+        hear, began = self._mishaps.hear, self._mishaps.call_began
+        self._exchange = (
+            Exchange(self.config, hear, began)
+            if courses is None
+            else PlayedExchange(courses, speed, self.config, hear, began)
+        )
         self._answers = Answers(self._exchange)
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
@@ -62,13 +76,22 @@ class Simulator:
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(lambda: Session(self), host, port)
         self.port = self._server.sockets[0].getsockname()[1]
+        self._mishaps.start()
 
     async def stop(self) -> None:
         """Close everything; calls are forgotten."""
+        self._mishaps.stop()
+        await self._halt()
+
+    async def _halt(self) -> None:
         await self._stop_listening()
         self._exchange.forget()
         self.drop_links()
         await self._empty.wait()
+
+    @property
+    def listening(self) -> bool:
+        return self._server is not None
 
     @property
     def calls(self) -> Sequence[CarrierCall]:
@@ -119,7 +142,25 @@ class Simulator:
 
     async def restart(self) -> None:
         """Killed and started again on the same port: calls vanish without an event."""
-        await self.stop()
+        await self._halt()
+        await self.start(self._host, self.port)
+
+    async def interrupt(self, what: Ending, down: float) -> None:
+        """End links, or all; for `down` seconds nobody can connect, then it is there again."""
+        match what:
+            case Ending.CUT if not down:
+                self.drop_links()
+                return
+            case Ending.CUT:
+                await self._stop_listening()
+                self.drop_links()
+                await self._empty.wait()
+            case Ending.RESTART:
+                await self._halt()
+            case Ending.SHUTDOWN:
+                await self.shutdown(restart=True)
+                self._exchange.forget()
+        await asyncio.sleep(down)
         await self.start(self._host, self.port)
 
     # -- what its sessions need
@@ -127,6 +168,10 @@ class Simulator:
     @property
     def login_delay(self) -> float:
         return self.config.login_delay
+
+    @property
+    def answer_delay(self) -> float:
+        return self._mishaps.answer_delay
 
     @property
     def max_backlog(self) -> int:
@@ -170,7 +215,10 @@ class Simulator:
         for session in dirty:
             session.flush()
 
-    def _spread(self, name: str, data: bytes) -> None:
+    def now(self) -> float:
+        return self._exchange.now()
+
+    def spread(self, name: str, data: bytes) -> None:
         self._events += 1
         for session in self._listeners:
             session.hear(name, data)

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+from collections import deque
 from collections.abc import Callable
 from typing import Final, Protocol
 
@@ -25,6 +26,8 @@ class Host(Protocol):
     def stopping(self) -> bool: ...
     @property
     def login_delay(self) -> float: ...
+    @property
+    def answer_delay(self) -> float: ...
     @property
     def max_backlog(self) -> int: ...
     @property
@@ -53,6 +56,7 @@ class Session(asyncio.Protocol):
         self._paused = False
         self._challenge = ""
         self._out: list[bytes] = []
+        self._owed: deque[bytes] = deque()  # answers that come late, in their order
         self._closing = False
 
     # -- the connection
@@ -168,7 +172,16 @@ class Session(asyncio.Protocol):
             self.wants_events = mask not in ("off", "0", "false", "no", "n", "f", "")
             self._reply("Success", headers, f"Events: {'On' if self.wants_events else 'Off'}")
         else:
-            self.queue(self._host.answer(self.user, action, headers).encode())
+            self._answer(self._host.answer(self.user, action, headers).encode())
+
+    def _answer(self, answer: bytes) -> None:
+        """At once, or late and after those that are late already."""
+        delay = self._host.answer_delay
+        if not delay and not self._owed:
+            self.queue(answer)
+            return
+        self._owed.append(answer)
+        self._host.later(delay, lambda: self.queue(self._owed.popleft()))
 
     def _make_challenge(self, headers: Headers) -> None:
         if first_value(headers, "AuthType").upper() != "MD5":

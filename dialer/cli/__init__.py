@@ -33,6 +33,7 @@ MODULES: Final = {
     "audit": "audit",
     "record": "record",
     "replay": "replay",
+    "simulate": "simulate",
     "servers": "servers",
     "clients": "clients",
     "queues": "queues",

@@ -24,10 +24,12 @@ PATIENCE = 20.0
 
 @dataclass(slots=True)
 class Plant:
-    """Start it as an async context manager. `scale` shortens what the simulated far end does."""
+    """Start it as an async context manager. `scale` shortens what the simulated far end does;
+    `asterisk` is another simulated one than that of the number table."""
 
     folder: Path
     scale: float = 0.05
+    asterisk: Simulator | None = None
     server: dict[str, Any] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
     simulator: Simulator = field(init=False)
@@ -41,7 +43,7 @@ class Plant:
         monkeypatch = pytest.MonkeyPatch()
         monkeypatch.setenv(SECRET_ENV, "dialer-lab")
         self._stack.callback(monkeypatch.undo)
-        self.simulator = Simulator(SimulatorConfig(scale=self.scale))
+        self.simulator = self.asterisk or Simulator(SimulatorConfig(scale=self.scale))
         await self.simulator.start()
         self._stack.push_async_callback(self.simulator.stop)
         for sink in (self.callbacks, self.sgapi):

@@ -10,6 +10,8 @@ import pytest
 HERE = Path(__file__).parent
 
 WITH_IO = (
+    "ami/simulator/test_faults.py",
+    "ami/simulator/test_playback.py",
     "ami/simulator/test_server.py",
     "ami/simulator/test_session.py",
     "ami/simulator/test_main.py",
