@@ -134,6 +134,7 @@ async def _end(scene: Scene, life: Life, plan: LifePlan) -> float | None:
     if plan.stopped:
         scene.nursery.send(life, signal.SIGSTOP)
         await asyncio.sleep(plan.stopped)
+        scene.stops.append((known_until, time.time()))
         if plan.fate is Fate.STOPPED:
             scene.nursery.send(life, signal.SIGCONT)
             await asyncio.sleep(plan.seconds)

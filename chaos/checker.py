@@ -145,6 +145,8 @@ def check_end(evidence: Evidence) -> list[str]:
     """Lives found work again in time, and the last one ended as asked."""
     slow = [f"{seconds:.2f} s" for seconds in recoveries(evidence) if seconds > RECOVERY]
     problems = _say(f"times over {RECOVERY:g} s from login to a new Originate", slow)
+    silent = [f"{seconds:.2f} s" for seconds in silences(evidence) if seconds > RECOVERY]
+    problems += _say("connections without an Originate", silent)
     if evidence.exit_status:
         problems.append(f"the last life ended with {evidence.exit_status}")
     return problems
@@ -183,16 +185,48 @@ def unanswered_at_kills(evidence: Evidence) -> set[str]:
 
 
 def recoveries(evidence: Evidence) -> list[float]:
-    """Seconds from each login to the first Originate on its connection, ascending. A connection
-    without one has none."""
-    first: dict[int, float] = {}
-    for originate in evidence.wire.originates:
-        first.setdefault(originate.connection, originate.at)
+    """Seconds from each login to the first Originate on its connection, ascending. Where it was
+    disturbed meanwhile, the longest time that it had in peace. A connection without an Originate
+    has none: see `silences`."""
+    first = _first_originates(evidence)
     return sorted(
-        first[login.connection] - login.at
+        _longest_peace(login.at, first[login.connection], evidence.disturbed)
         for login in evidence.wire.logins
         if login.connection in first
     )
+
+
+def silences(evidence: Evidence) -> list[float]:
+    """Of each connection without an Originate the longest time in peace, from its login to its end
+    or the dialer's, in seconds, ascending. One that never ended has none: the probe tells of it."""
+    first = _first_originates(evidence)
+    found: list[float] = []
+    for login in evidence.wire.logins:
+        if login.connection in first:
+            continue
+        ends = [kill.at for kill in evidence.kills] + list(evidence.cuts)
+        ends += [loss.at for loss in evidence.wire.losses if loss.connection == login.connection]
+        over = min((at for at in ends if at >= login.at), default=None)
+        if over is not None:
+            found.append(_longest_peace(login.at, over, evidence.disturbed))
+    return sorted(found)
+
+
+def _first_originates(evidence: Evidence) -> dict[int, float]:
+    first: dict[int, float] = {}
+    for originate in evidence.wire.originates:
+        first.setdefault(originate.connection, originate.at)
+    return first
+
+
+def _longest_peace(begin: float, end: float, disturbed: Iterable[tuple[float, float]]) -> float:
+    """Of the time from `begin` to `end` the longest piece in which nothing was disturbed."""
+    longest, free_from = 0.0, begin
+    for since, until in sorted(disturbed):
+        if until >= begin and since <= end:
+            longest = max(longest, since - free_from)
+            free_from = max(free_from, until)
+    return max(longest, end - free_from)
 
 
 def _say(what: str, wrong: Iterable[str]) -> list[str]:

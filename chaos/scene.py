@@ -115,7 +115,8 @@ class Outcome:
 class Scene:
     """What stands around the lives: it survives all of them. `extra`: settings beside its own;
     `disk`: where the dialer's database and log are, where that is not `folder`;
-    `eager`: the client loads however much waits."""
+    `eager`: the client loads however much waits; `stops`: from when to when a life was stopped
+    (SIGSTOP)."""
 
     folder: Path
     options: Options
@@ -131,6 +132,7 @@ class Scene:
     kills: list[Kill] = field(default_factory=list)
     cuts: list[float] = field(default_factory=list)
     starts: list[float] = field(default_factory=list)
+    stops: list[tuple[float, float]] = field(default_factory=list)
     lives: int = 0
     counted: int = 0
 
@@ -327,6 +329,7 @@ def collect(
         live_at_end=scene.in_flight(),
         cap=sum(account.channels for account in accounts),
         exit_status=status,
+        disturbed=tuple(scene.stops),
     )
     return Outcome(
         evidence=evidence,

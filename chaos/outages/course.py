@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from chaos.checker import RECOVERY, check
+from chaos.checker import check
 from chaos.outages.asterisk import run_exchange
 from chaos.outages.harm import Dialer, Outage, Stage, inflict
 from chaos.outages.reasons import Reason, check_reasons, read_reasons
@@ -123,9 +123,9 @@ async def run_ordeal(
             loading.cancel()
         outcome = await asyncio.to_thread(collect, scene, accounts, probe, status, started)
         reasons = await asyncio.to_thread(read_reasons, scene.database)
-    evidence = count_breaks(outcome.evidence, dialer.stops)
-    begun = [begin for begin, _ in dialer.stops] + [s.at for s in suffered]
-    outcome = replace(outcome, evidence=leave_out_disturbed(evidence, begun))
+    evidence = count_breaks(outcome.evidence, scene.stops)
+    disturbed = (*evidence.disturbed, *((s.at, s.at + s.seconds) for s in suffered))
+    outcome = replace(outcome, evidence=replace(evidence, disturbed=disturbed))
     problems = [*outcome.failed_batches, *check(outcome.evidence), *check_reasons(reasons)]
     problems += [
         f"{s.what}: {s.again:.1f} s until the next call"
@@ -146,17 +146,6 @@ def count_breaks(evidence: Evidence, stops: Sequence[tuple[float, float]] = ()) 
     ]
     cuts = tuple(_as_noticed(at, stops) for at in (*evidence.cuts, *breaks))
     return replace(evidence, cuts=cuts)
-
-
-def leave_out_disturbed(evidence: Evidence, begun: Sequence[float]) -> Evidence:
-    """Without the logins after which a fault began (at one of the times `begun`) before the dialer
-    had to dial: they time nothing."""
-    logins = tuple(
-        login
-        for login in evidence.wire.logins
-        if not any(login.at <= at <= login.at + RECOVERY for at in begun)
-    )
-    return replace(evidence, wire=replace(evidence.wire, logins=logins))
 
 
 def _as_noticed(at: float, stops: Sequence[tuple[float, float]]) -> float:

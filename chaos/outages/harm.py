@@ -4,7 +4,7 @@ import asyncio
 import signal
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
@@ -43,11 +43,10 @@ class Outage(StrEnum):
 
 @dataclass(slots=True)
 class Dialer:
-    """The life that is lived now. `stops`: from when to when one was stopped (SIGSTOP)."""
+    """The life that is lived now."""
 
     scene: Scene
     life: Life
-    stops: list[tuple[float, float]] = field(default_factory=list)
 
     async def end(self, number: signal.Signals = signal.SIGKILL) -> None:
         """End it by force, or by asking it. Raises when its status says otherwise."""

@@ -136,7 +136,7 @@ async def _end(dialer: Dialer, rng: random.Random, longest: float) -> None:
         if rng.random() < 1 / 3:
             scene.nursery.send(life, signal.SIGSTOP)
             await asyncio.sleep(rng.uniform(0.5, 8.0))
-            dialer.stops.append((known_until, time.time()))
+            scene.stops.append((known_until, time.time()))
             if rng.random() < 0.5:
                 scene.nursery.send(life, signal.SIGCONT)
                 await asyncio.sleep(rng.uniform(0.5, 3.0))

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from chaos.checker import check, recoveries, unanswered_at_kills
+from chaos.checker import check, recoveries, silences, unanswered_at_kills
 from chaos.records import (
     Attempt,
     CdrRow,
@@ -13,6 +13,7 @@ from chaos.records import (
     Item,
     Kill,
     Login,
+    Loss,
     Originate,
     Probe,
     Rows,
@@ -142,6 +143,9 @@ WRONG: dict[str, Callable[[], Evidence]] = {
     "1 times over 2 s from login to a new Originate: 2.50 s": lambda: wire(
         RIGHT, logins=(Login(99.9, 1), Login(108.5, 2))
     ),
+    "1 connections without an Originate: 2.10 s": lambda: wire(
+        RIGHT, losses=(Loss(RIGHT.wire.logins[2].at + 2.1, 3, "dialer"),)
+    ),
     "the last life ended with 1": lambda: replace(RIGHT, exit_status=1),
 }
 
@@ -183,6 +187,30 @@ def test_a_cut_link_is_as_a_kill() -> None:
     cut = replace(RIGHT, kills=(), cuts=(111.4,))
     assert unanswered_at_kills(cut) == {"call-b2", "call-c"}
     assert count_figures(cut, 1.0).cuts == 1
+
+
+def test_of_a_time_that_was_disturbed_each_peaceful_part_counts() -> None:
+    late = wire(RIGHT, logins=(Login(99.9, 1), Login(105.5, 2)))
+    assert recoveries(late) == pytest.approx([0.1, 5.5])
+    frozen = replace(late, disturbed=((106.0, 109.6), (90.0, 95.0), (112.0, 113.0)))
+    assert recoveries(frozen) == pytest.approx([0.1, 1.4])
+    assert check(frozen) == []
+    soon_well = replace(late, disturbed=((106.0, 108.0), (106.5, 107.0)))
+    assert recoveries(soon_well) == pytest.approx([0.1, 3.0])
+    slow_before = replace(late, disturbed=((108.0, 110.9),))
+    assert "1 times over 2 s from login to a new Originate: 2.50 s" in check(slow_before)
+
+
+def test_a_connection_without_an_originate_is_silent_until_it_ends() -> None:
+    assert silences(RIGHT) == []
+    lost = wire(RIGHT, losses=(Loss(119.0, 2, "asterisk"), Loss(126.0, 3, "asterisk")))
+    assert silences(lost) == pytest.approx([6.0])
+    assert silences(replace(lost, cuts=(119.9, 124.0))) == pytest.approx([4.0])
+    killed = replace(lost, kills=(*RIGHT.kills, Kill(121.5, "at random", 12, 121.5)))
+    assert silences(killed) == pytest.approx([1.5])
+    assert check(killed) == []
+    stopped = replace(lost, disturbed=((121.0, 125.0),))
+    assert silences(stopped) == pytest.approx([1.0])
 
 
 def test_figures_count_what_the_checker_finds() -> None:

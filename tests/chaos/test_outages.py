@@ -8,7 +8,7 @@ import pytest
 from chaos.checker import unanswered_at_kills
 from chaos.outages.__main__ import describe_outages
 from chaos.outages.asterisk import Ports, find_root, write_configuration
-from chaos.outages.course import Suffered, count_breaks, deal, leave_out_disturbed
+from chaos.outages.course import Suffered, count_breaks, deal
 from chaos.outages.harm import Outage
 from chaos.outages.reasons import Reason, check_reasons, describe_reasons
 from chaos.outages.recovery import find_lives
@@ -50,12 +50,6 @@ def test_a_link_that_ends_while_the_dialer_is_stopped_took_with_it_what_was_told
     assert stopped.cuts == (111.4, 111.4, 130.0)
     assert "call-b2" in unanswered_at_kills(stopped)  # it was told to be up at 111.5
     assert "call-b2" not in unanswered_at_kills(count_breaks(seen))
-
-
-def test_a_login_after_which_a_fault_began_at_once_times_nothing() -> None:
-    first, second, third = RIGHT.wire.logins
-    left = leave_out_disturbed(RIGHT, [first.at - 0.1, second.at + 0.2, third.at + 2.1])
-    assert left.wire.logins == (first, third)
 
 
 def test_an_unknown_or_estimated_end_without_words_is_wrong() -> None:
