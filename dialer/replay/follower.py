@@ -9,7 +9,7 @@ that of a refused id names another's channel.
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
 from ami import (
     WANTED,
@@ -32,7 +32,7 @@ from ami import (
     parse_message,
     translate,
 )
-from ami.trace import GAP, LINK, Direction, Record, read_note
+from ami.trace import Direction, Record, breaks_stream, read_note
 from dialer.replay.origin import Origin, read_originate, recall_originate
 
 RESTARTED: Final = "Asterisk was restarted"
@@ -117,7 +117,7 @@ class Follower:
                 yield from self._take(message, record.at)
         elif record.direction is Direction.SENT:
             yield from self._take_sent(record.data)
-        elif _tells_gap(read_note(record)):
+        elif breaks_stream(read_note(record)):
             self._begin_session()
 
     def finish(self) -> Iterator[TracedCall]:
@@ -401,12 +401,6 @@ class Follower:
                 self._partial.popitem(last=False)
         if origin is not None:
             seen.origin, seen.originated = origin, True
-
-
-def _tells_gap(note: dict[str, Any]) -> bool:
-    """Whether what comes next does not follow what came before. That a link is up says nothing:
-    it is told when the login is through, with bytes of the session before it."""
-    return note.get(LINK) == "down" or GAP in note
 
 
 def _dial_string(channel: str, message: Message) -> str:
