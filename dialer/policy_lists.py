@@ -57,10 +57,25 @@ def change_policy(policy: Policy, text: str) -> Policy:
 def show_list(policy: Policy, name: str) -> str:
     """A list of the policy as it is typed; `*` for all."""
     allowed: frozenset[str] | None = getattr(policy, name)
-    if allowed is None:
-        return ALL
+    return ALL if allowed is None else _join(name, allowed)
+
+
+def show_change(before: Policy, after: Policy, name: str) -> str:
+    """How a list differs, as it would be typed: `prefixes+=97 -=98`; whole where all are allowed
+    before or after: `prefixes: * → 98`. '' where nothing differs."""
+    old: frozenset[str] | None = getattr(before, name)
+    new: frozenset[str] | None = getattr(after, name)
+    if old == new:
+        return ""
+    if old is None or new is None:
+        return f"{name}: {show_list(before, name)} → {show_list(after, name)}"
+    parts = (("+=", new - old), ("-=", old - new))
+    return name + " ".join(f"{sign}{_join(name, some)}" for sign, some in parts if some)
+
+
+def _join(name: str, values: frozenset[str]) -> str:
     separator = "" if name == "dial_options" else ","
-    return separator.join(sorted(allowed, key=lambda value: (value.casefold(), value)))
+    return separator.join(sorted(values, key=lambda value: (value.casefold(), value)))
 
 
 def _read_whole(name: str, typed: str) -> frozenset[str] | None:

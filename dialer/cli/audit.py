@@ -4,12 +4,13 @@ import json
 from dataclasses import asdict
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
-from rich.table import Column, Table
 
-from dialer.cli.workspace import make_console, with_store
+from dialer.cli.workspace import with_store
+from dialer.policy import read_policy
+from dialer.policy_lists import LISTS, show_change
 from dialer.store.contract import AuditEntry
 
 
@@ -33,25 +34,35 @@ def audit(
         for entry in entries:
             typer.echo(json.dumps(asdict(entry) | {"at": show_time(entry.at)}))
         return
-    time_column = Column("time (UTC)", no_wrap=True, min_width=24)
-    table = Table(time_column, "who", "what", "of", "details")
     for entry in entries:
-        time = show_time(entry.at)
-        table.add_row(time, entry.actor, entry.action, entry.subject, show_details(entry))
-    make_console().print(table)
+        typer.echo("  ".join((show_time(entry.at), entry.actor, entry.action, entry.subject)))
+        for detail in show_details(entry):
+            typer.echo(f"    {detail}")
 
 
 def show_time(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
-def show_details(entry: AuditEntry) -> str:
-    """A change as before → after; of what was added, every value that is one."""
+def show_details(entry: AuditEntry) -> list[str]:
+    """A line for each value: a change as before → after, a policy's lists as they are typed; of
+    what was added, every value that is one."""
     changes = entry.action.endswith((".change", ".remove", ".signing-secret"))
-    parts = []
+    lines: list[str] = []
     for name, value in entry.details.items():
-        if changes and isinstance(value, list) and len(value) == 2:
-            parts.append(f"{name}: {json.dumps(value[0])} → {json.dumps(value[1])}")
+        changed = changes and isinstance(value, list) and len(value) == 2
+        if name == "policy":
+            lines += _show_policy(*(value if changed else ({}, value)))
+        elif changed:
+            lines.append(f"{name}: {json.dumps(value[0])} → {json.dumps(value[1])}")
         elif value not in (None, [], {}):
-            parts.append(f"{name}: {json.dumps(value)}")
-    return ", ".join(parts)
+            lines.append(f"{name}: {json.dumps(value)}")
+    return lines
+
+
+def _show_policy(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    """Only the lists that differ, each as what came and what went; given as `dump_policy` has
+    them. One that this version does not know is as good as none."""
+    one, other = read_policy(before), read_policy(after)
+    shown = (show_change(one, other, name) for name in LISTS)
+    return [f"policy {change}" for change in shown if change]

@@ -35,7 +35,7 @@ def test_the_table_says_what_was_and_what_is(changed: Terminal) -> None:
         "operator ann",
         "client.change",
         "allocated_channels: 7 → 9",
-        '"prefixes": ["98"]',
+        "policy prefixes: * → 98\n",
     ):
         assert words in printed
 
@@ -58,5 +58,27 @@ def test_nothing_changed_yet(dialer: Terminal) -> None:
 
 def test_details_of_what_was_added_are_its_values() -> None:
     entry = AuditEntry(1, 0.0, "superuser a", "server.add", "pbx1", {"host": "h", "tls": None})
-    assert show_details(entry) == 'host: "h"'
+    assert show_details(entry) == ['host: "h"']
     assert show_time(1_700_000_000.5) == "2023-11-14T22:13:20.500Z"
+
+
+def test_a_policy_is_shown_by_what_came_and_what_went(changed: Terminal) -> None:
+    wanted = ("applications-=Echo", "dial_options+=gU", "gosub_contexts=whisper", "prefixes=97,98")
+    options = [part for change in wanted for part in ("--policy", change)]
+    changed("clients", "set", "acme", *options)
+    changed("clients", "set", "acme", "--policy", "prefixes+=99", "--policy", "prefixes-=97")
+    entries = changed("audit", "--limit", "2").out.splitlines()
+    assert entries[0].endswith("operator ann  client.change  acme")
+    assert entries[1] == "    policy prefixes+=99 -=97"
+    assert entries[3:] == [
+        "    policy applications-=Echo",
+        "    policy gosub_contexts+=whisper",
+        "    policy dial_options+=gU",
+        "    policy prefixes+=97",
+    ]
+
+
+def test_a_client_is_added_with_the_policy_that_it_has() -> None:
+    lists = {"endpoints": ["a", "b"], "functions": ["QUEUE_PRIO"], "of a later version": ["x"]}
+    entry = AuditEntry(1, 0.0, "operator a", "client.add", "acme", {"policy": lists})
+    assert show_details(entry) == ["policy endpoints: * → a,b", "policy functions+=QUEUE_PRIO"]
