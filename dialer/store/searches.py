@@ -31,7 +31,9 @@ async def one_state(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
             try:
                 yield connection
             finally:
-                await connection.exec_driver_sql("COMMIT")
+                # Who is cancelled in a query leaves a connection that can only be thrown away.
+                if not connection.invalidated:
+                    await connection.exec_driver_sql("COMMIT")
     except SQLAlchemyError as error:
         raise as_failure(error) from error
 

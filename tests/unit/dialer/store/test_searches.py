@@ -11,7 +11,7 @@ from dialer.errors import StoreUnavailable
 from dialer.store import tables as t
 from dialer.store.contract import StoredKey
 from dialer.store.engines import reading_engine, sqlite_url
-from dialer.store.searches import Searches
+from dialer.store.searches import Searches, one_state
 from dialer.store.sqlite import SqliteStore
 from tests import store_records as make
 
@@ -48,6 +48,35 @@ async def test_a_search_that_is_given_up_takes_no_turn(searches: Searches) -> No
     with pytest.raises(asyncio.CancelledError):
         await given_up
     assert await asyncio.wait_for(searches.fetch(1, select(t.items.c.id)), 5) == [[]]
+
+
+LONG_QUERY = (
+    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200000) "
+    "SELECT count(*) FROM n"
+)
+
+
+@pytest.mark.parametrize("query", [LONG_QUERY, None])
+async def test_what_is_given_up_in_a_query_or_behind_it_is_cancelled_and_nothing_else(
+    tmp_path: Path, query: str | None
+) -> None:
+    engine = reading_engine(sqlite_url(make.make_store_file(tmp_path / "dialer.db")), 1)
+    reached = asyncio.Event()
+
+    async def look() -> None:
+        async with one_state(engine) as connection:
+            reached.set()  # without a query: COMMIT is next
+            if query is not None:
+                await connection.exec_driver_sql(query)
+
+    looking = asyncio.create_task(look())
+    await asyncio.wait_for(reached.wait(), 5)
+    looking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await looking
+    async with asyncio.timeout(5), one_state(engine) as connection:
+        assert (await connection.exec_driver_sql("SELECT count(*) FROM items")).scalar() == 0
+    await engine.dispose()
 
 
 async def test_what_cannot_be_read_is_unavailable(tmp_path: Path) -> None:
