@@ -16,6 +16,7 @@ from chaos.on_lab import OnLab
 from chaos.outages.__main__ import run_all
 from chaos.report import Figures, count_figures, describe
 from chaos.scene import FarEnd, Options, Outcome
+from chaos.signals import heed_signals
 from chaos.soak import SECONDS, stay_flat
 from tests.lab.running_lab import find_lab
 
@@ -65,7 +66,7 @@ def main() -> int:
         in_flight=read.in_flight,
     )
     on_lab = replace(options, kills=read.lab_kills, channels=100, cps=15.0, talk="6")
-    with tempfile.TemporaryDirectory(prefix="chaos-") as passing:
+    with heed_signals(), tempfile.TemporaryDirectory(prefix="chaos-") as passing:
         folder = read.folder or Path(passing)
         folder.mkdir(parents=True, exist_ok=True)
         wrong = run_one("simulator", folder / "simulator", options) if options.kills else 0

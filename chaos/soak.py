@@ -25,6 +25,7 @@ from chaos.scene import (
     set_scene,
     start_ready,
 )
+from chaos.signals import heed_signals
 
 SECONDS: Final = 600.0
 CPS: Final = 30.0
@@ -149,7 +150,7 @@ def main() -> int:
     parser.add_argument("--cps", type=float, default=CPS, help="calls a second")
     parser.add_argument("--folder", type=Path, help="keep database and log there")
     read = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="soak-") as passing:
+    with heed_signals(), tempfile.TemporaryDirectory(prefix="soak-") as passing:
         return int(not stay_flat(read.folder or Path(passing), read.seconds, read.cps))
 
 

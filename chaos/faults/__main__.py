@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 from chaos.faults.catalogue import FAULTS, withstand
+from chaos.signals import heed_signals
 
 
 def read_options(arguments: list[str]) -> argparse.Namespace:
@@ -26,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
     if unknown:
         print(f"there is no fault {', '.join(sorted(unknown))}; there are {', '.join(FAULTS)}")
         return 2
-    with tempfile.TemporaryDirectory(prefix="chaos-") as passing:
+    with heed_signals(), tempfile.TemporaryDirectory(prefix="chaos-") as passing:
         return int(not withstand(read.name, read.folder or Path(passing), brief=read.brief))
 
 

@@ -32,6 +32,9 @@ def run_on(folder: Path, size: int, work: Callable[..., R], *arguments: object) 
         kind, result = ours.recv()
     except EOFError:
         kind, result = "failed", "the process ended without a word"
+    except KeyboardInterrupt:
+        process.terminate()  # else it would be waited for
+        raise
     process.join()
     if kind == "none":
         raise NoNamespace(result)

@@ -17,6 +17,7 @@ from chaos.outages.reasons import describe_reasons
 from chaos.outages.recovery import measure_recovery
 from chaos.outages.storm import run_storm
 from chaos.report import count_figures, describe
+from chaos.signals import heed_signals
 
 
 def read_options(arguments: list[str]) -> argparse.Namespace:
@@ -38,7 +39,7 @@ def read_options(arguments: list[str]) -> argparse.Namespace:
 def main(arguments: list[str] | None = None) -> int:
     read = read_options(sys.argv[1:] if arguments is None else arguments)
     seed = random.SystemRandom().randrange(1_000_000) if read.seed is None else read.seed
-    with tempfile.TemporaryDirectory(prefix="chaos-") as passing:
+    with heed_signals(), tempfile.TemporaryDirectory(prefix="chaos-") as passing:
         folder = read.folder or Path(passing)
         folder.mkdir(parents=True, exist_ok=True)
         return min(1, run_all(folder, seed, read.rounds, read.storm, read.in_flight))
