@@ -301,6 +301,28 @@ HEADER = st.from_regex(r"[A-Za-z][A-Za-z-]{0,9}", fullmatch=True)
 VALUE = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\n"), max_size=20)
 
 
+NAMES = st.sampled_from(["Uniqueid", "UNIQUEID", "DestUniqueid", "Event", "event", "Zoë", "", " x"])
+LINES = st.lists(
+    st.builds(
+        "".join, st.tuples(NAMES, st.sampled_from([":", ": ", ":  ", "", ": a:", "\n:"]), NAMES)
+    ),
+    min_size=1,
+    max_size=6,
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(lines=LINES, end=st.sampled_from(["\r\n", "\n"]), wanted=NAMES)
+def test_a_header_is_the_first_spelled_so_else_the_first_in_any_case(
+    lines: list[str], end: str, wanted: str
+) -> None:
+    message = Message(Kind.EVENT, "x", end.join(lines).encode())
+    same = [value for name, value in message.headers if name == wanted]
+    alike = [value for name, value in message.headers if name.lower() == wanted.lower()]
+    assert message.get(wanted, "none") == [*same, *alike, "none"][0]
+    assert message.all(wanted) == tuple(alike)
+
+
 @settings(max_examples=100, deadline=None)
 @given(pairs=st.lists(st.tuples(HEADER, VALUE), max_size=8), end=st.sampled_from(["\r\n", "\n"]))
 def test_what_is_written_is_read(pairs: list[tuple[str, str]], end: str) -> None:
