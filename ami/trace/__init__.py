@@ -11,7 +11,7 @@ from ami.trace.reader import Trace, open_trace
 from ami.trace.recorder import GAP, LINK, TraceRecorder
 from ami.trace.records import Direction, Record, TraceError
 from ami.trace.selection import Beginnings, Selection, moment_of
-from ami.trace.writer import TraceWriter, compress
+from ami.trace.writer import TraceWriter, compress, write_trace
 
 __all__ = [
     "GAP",
@@ -34,4 +34,5 @@ __all__ = [
     "read_note",
     "split_records",
     "write_note",
+    "write_trace",
 ]

@@ -125,13 +125,15 @@ class Beginnings:
 
     def take(self, piece: Piece) -> None:
         """Note whether a call begins with this piece, in the window."""
-        begins = self._find_beginning(piece)
+        begins, at = self._find_beginning(piece), moment_of(piece)
         if begins is None or begins in self._begun:
             return
+        if at is None and not self.holds(at):
+            return  # what comes next of it may say when
         self._begun[begins] = None
         if len(self._begun) > _REMEMBERED:
             del self._begun[next(iter(self._begun))]
-        if self.holds(moment_of(piece)):
+        if self.holds(at):
             self.ids.add(begins)
 
     def _find_beginning(self, piece: Piece) -> str | None:

@@ -7,7 +7,7 @@ import itertools
 import os
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -118,6 +118,26 @@ class TraceWriter:
             if not any(map(Path.exists, (aside, aside.with_name(aside.name + ".gz")))):
                 break
         return aside
+
+
+def write_trace(path: Path, records: Iterable[Record]) -> int:
+    """Write a new trace of these records; it is there whole or not at all. How many they were.
+    Raises FileExistsError, other OSErrors, and what `records` raises."""
+    if path.exists():
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+    part = path.with_name(path.name + ".part")
+    count = 0
+    try:
+        with part.open("wb") as file:
+            part.chmod(0o600)
+            file.write(MAGIC)
+            for count, record in enumerate(records, 1):  # noqa: B007 (it is the result)
+                file.write(_encode(record))
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    part.rename(path)
+    return count
 
 
 def _encode(record: Record) -> bytes:

@@ -1,10 +1,20 @@
 import errno
 import gzip
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from ami.trace import Direction, TraceError, TraceWriter, compress, open_trace, read_note
+from ami.trace import (
+    Direction,
+    Record,
+    TraceError,
+    TraceWriter,
+    compress,
+    open_trace,
+    read_note,
+    write_trace,
+)
 from ami.trace.writer import FOLLOWING
 
 NOW = 1763705623.5
@@ -145,4 +155,24 @@ def test_what_cannot_be_compressed_stays(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr("shutil.copyfileobj", fail)
     with pytest.raises(OSError, match="No space"):
         compress(path)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_new_trace_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "new.trace"
+    records = [Record(None, Direction.RECEIVED, EVENT), Record(1.5, Direction.SENT, LOGIN)]
+
+    def break_off() -> Iterator[Record]:
+        yield records[0]
+        raise TraceError("damaged")
+
+    with pytest.raises(TraceError, match="damaged"):
+        write_trace(path, break_off())
+    assert list(tmp_path.iterdir()) == []
+    assert write_trace(path, records) == 2
+    received, sent = open_trace(path)
+    assert (received, sent.at) == (records[0], 1.5)
+    assert b"hush" not in sent.data
+    with pytest.raises(FileExistsError):
+        write_trace(path, records)
     assert list(tmp_path.iterdir()) == [path]
