@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from ami.trace import Anonymizer
 from dialer.replay.cdrs import compare_fields, write_cdr
 from dialer.replay.comparison import compare_cdrs
 from dialer.replay.follower import Follower
@@ -90,3 +91,24 @@ async def test_what_was_recorded_replays_to_what_was_delivered(lab: Lab, tmp_pat
     own = replay(worker / "traces" / "pbx1.trace", delivered)
     assert compare_cdrs(delivered, own) == []
     assert compare_cdrs(delivered, replay(beside.path, delivered)) == []
+    check_anonymous(beside.path, delivered)
+
+
+def check_anonymous(path: Path, delivered: dict[str, dict[str, Any]]) -> None:
+    """Without the originals a trace tells the same of the calls."""
+    anonymizer = Anonymizer(b"a key of a test")
+    replace = anonymizer.replace_text
+    (session,) = open_sessions([path])
+    records = list(anonymizer.rewrite(session))
+    said = b"".join(record.data for record in records)
+    originals = {cdr["number"] for cdr in delivered.values()} | delivered.keys()
+    originals |= {"traced", "carrier", "5551000", "127.0.0.1"}
+    assert [text for text in originals if text.encode() in said] == []
+    follower = Follower()
+    calls = [call for record in records for call in follower.feed(record)]
+    calls += follower.finish()
+    made = {call.channel_id: write_cdr(call) for call in calls if call.report}
+    for channel_id, cdr in delivered.items():
+        new = made[replace(channel_id)]
+        for name, value in cdr.items():
+            assert new[name] == value or new[name] == replace(str(value)) or name == "caller_id"
