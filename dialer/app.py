@@ -150,6 +150,8 @@ class Product:
             keeper = self._make_keeper()
             if keeper is not None:
                 await keeper.start()
+            if self._sgapi is None:  # before any call can end
+                await self.store.forward_unsent(None, self._clock.now(), 0)
             async with asyncio.TaskGroup() as tasks:
                 api_stop = asyncio.Event()
                 serving = tasks.create_task(self._serve(api_stop))
@@ -196,7 +198,7 @@ class Product:
         return ClockKeeper(self._clock, self.store, self.engine.follow_clock)
 
     async def _forward_left(self) -> None:
-        """Send what other systems put while there was no SGAPI_URL."""
+        """Send what was put, or ended, while there was no SGAPI_URL."""
         if self._sgapi is not None:
             wake = self._deliverer.wake
             await forward_left(self.store, self._sgapi, self._clock, wake, asyncio.sleep)

@@ -1,15 +1,23 @@
-"""CDRs of other telephony systems on their way to SGAPI: the same line, tries and following as the
-CDRs of our own calls (docs/gateway.md)."""
+"""CDRs that wait for SGAPI: those of other telephony systems, which take the same line, tries and
+following as the CDRs of our own calls, and all that came while there was none (docs/gateway.md)."""
 
 import logging
 from collections.abc import Awaitable, Callable
 from json import JSONEncoder
 from typing import Final, Protocol
 
+from dialer.cdr import Cdr
 from dialer.clock import Clock
-from dialer.delivery.sgapi import ENDPOINT, KIND, SgapiTarget, choose_word, locate_entity
+from dialer.delivery.sgapi import (
+    ENDPOINT,
+    KIND,
+    SgapiTarget,
+    build_sgapi,
+    choose_word,
+    locate_entity,
+)
 from dialer.errors import StoreUnavailable
-from dialer.store.contract import ForeignCdr, Forward, NewDelivery
+from dialer.store.contract import ForeignCdr, Forward, Forwards, NewDelivery
 
 log = logging.getLogger(__name__)
 
@@ -45,28 +53,39 @@ def forward_to(target: SgapiTarget, now: float) -> Forward:
     return lambda cdr, uuid: build_forward(cdr, uuid, target, now)
 
 
-class ForeignStore(Protocol):
+def forward_all_to(target: SgapiTarget, now: float) -> Forwards:
+    """Makes the deliveries of all that waits for `target`."""
+
+    def build_own(cdr: Cdr) -> NewDelivery:
+        made = build_sgapi(cdr, target, now)
+        assert made is not None
+        return made
+
+    return Forwards(forward_to(target, now), build_own)
+
+
+class UnsentStore(Protocol):
     """What is needed of `dialer.store.contract.Store`."""
 
-    async def forward_foreign_cdrs(self, forward: Forward, now: float, limit: int) -> int: ...
+    async def forward_unsent(self, forwards: Forwards | None, now: float, limit: int) -> int: ...
 
 
 async def forward_left(
-    store: ForeignStore,
+    store: UnsentStore,
     target: SgapiTarget,
     clock: Clock,
     wake: Callable[[], None],
     pause: Callable[[float], Awaitable[None]],
 ) -> None:
-    """Send what came while there was no SGAPI. `wake` tells the deliverer."""
-    count = AT_ONCE
-    while count == AT_ONCE:
+    """Send what came, or ended, while there was no SGAPI. `wake` tells the deliverer."""
+    left = True
+    while left:
         now = clock.now()
         try:
-            count = await store.forward_foreign_cdrs(forward_to(target, now), now, AT_ONCE)
+            left = await store.forward_unsent(forward_all_to(target, now), now, AT_ONCE) > 0
         except StoreUnavailable as error:
             log.error("CDRs that wait for SGAPI cannot be read", extra={"error": str(error)})
             await pause(STORE_PAUSE)
         else:
-            if count:
+            if left:
                 wake()

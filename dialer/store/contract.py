@@ -51,6 +51,7 @@ __all__ = [
     "EndedItem",
     "ForeignCdr",
     "Forward",
+    "Forwards",
     "IdempotentAnswer",
     "Item",
     "KeptAnswer",
@@ -282,6 +283,14 @@ CloseItem = Callable[[EndedItem], tuple[NewDelivery, ...]]
 Forward = Callable[[ForeignCdr, str], NewDelivery]
 
 
+@dataclass(frozen=True, slots=True)
+class Forwards:
+    """Makes the deliveries of what waits for SGAPI: of foreign CDRs, and of our own."""
+
+    foreign: Forward
+    own: Callable[[Cdr], NewDelivery]
+
+
 class Store(Protocol):
     """The contract. Adapters: `dialer.store.sqlite`.
 
@@ -439,8 +448,10 @@ class Store(Protocol):
         keep: "Callable[[], KeptAnswer] | None" = None,
         by: str | None = None,
     ) -> tuple[Delivery, ...]: ...
-    # Make deliveries for those that came while there was no SGAPI; how many.
-    async def forward_foreign_cdrs(self, forward: Forward, now: float, limit: int) -> int: ...
+    # Make deliveries for the CDRs, foreign and ours, that have none because there was no SGAPI; how
+    # many were looked at, 0: that was all. Without `forwards` there is no SGAPI: what ends from now
+    # on (and has ended since this was said first) is left for then.
+    async def forward_unsent(self, forwards: Forwards | None, now: float, limit: int) -> int: ...
     # What became of a CDR at SGAPI, one of ours (`uuid` is its cdr_id) or a foreign one.
     async def sgapi_task(self, client_id: int, uuid: str) -> SgapiTask | None: ...
     async def receivers(self) -> Receivers: ...

@@ -5,21 +5,43 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, exists, insert, select, update
+from sqlalchemy import Connection, Select, delete, exists, func, insert, select, update
+from sqlalchemy.dialects.sqlite import insert as upsert
 
+from dialer.cdr import Cdr
 from dialer.errors import DuplicateCdr
 from dialer.states import DeliveryState
 from dialer.store import tables as t
 from dialer.store.audit_rows import note_for
 from dialer.store.bulk import driver_cursor
-from dialer.store.contract import Delivery, ForeignCdr, Forward, SgapiTask, Task
+from dialer.store.contract import (
+    Delivery,
+    ForeignCdr,
+    Forward,
+    Forwards,
+    NewDelivery,
+    SgapiTask,
+    Task,
+)
 from dialer.store.deltas import Deltas
 from dialer.store.outbox import insert_deliveries
 from dialer.store.reading import read_all
-from dialer.store.rows import Raw, dump_json, to_micros, to_seconds, to_seconds_or_none, word
+from dialer.store.rows import (
+    Raw,
+    dump_json,
+    load_cdr,
+    to_micros,
+    to_seconds,
+    to_seconds_or_none,
+    word,
+)
 
 _f, _d, _a, _c = t.foreign_cdrs.c, t.deliveries.c, t.attempts.c, t.cdrs.c
+_m = t.meta.c
 _SGAPI: Final = word("sgapi")
+_UNSENT_FROM: Final = "unsent_cdrs_from"
+"""Of `meta`: the row of the first CDR of ours that may have no delivery, in digits."""
+
 _DELIVERED: Final = (
     _d.state, _d.tries, _d.status, _d.error, _d.updated_at, _d.ended_at, _d.task,
 )  # fmt: skip
@@ -62,8 +84,55 @@ def _deliver(connection: Connection, cdr: ForeignCdr, forward: Forward, now: flo
     return delivery
 
 
-def forward_some(connection: Connection, forward: Forward, now: float, limit: int) -> int:
-    """Make deliveries for what has none yet, the oldest first; how many."""
+def forward_unsent(
+    connection: Connection, forwards: Forwards | None, now: float, limit: int
+) -> int:
+    """See the contract."""
+    if forwards is None:
+        _note_unsent(connection)
+        return 0
+    count = _forward_foreign(connection, forwards.foreign, now, limit)
+    return count or _forward_own(connection, forwards.own, now, limit)
+
+
+def _note_unsent(connection: Connection) -> None:
+    """From which row on CDRs of ours may have no delivery; what was noted earlier stands."""
+    following = connection.scalar(select(func.coalesce(func.max(_c.id), 0) + 1))
+    noted = upsert(t.meta).values(name=_UNSENT_FROM, value=str(following).encode())
+    connection.execute(noted.on_conflict_do_nothing())
+
+
+def _forward_own(
+    connection: Connection, make: Callable[[Cdr], NewDelivery], now: float, limit: int
+) -> int:
+    """Make deliveries for CDRs of ours that have none, from the noted row on, the oldest first; how
+    many were looked at. Behind the last one the note goes: now each CDR comes with its delivery."""
+    noted = connection.scalar(select(_m.value).where(_m.name == _UNSENT_FROM))
+    if noted is None:
+        return 0
+    found = connection.execute(own_unsent(int(noted), limit)).all()
+    rows = [(make(load_cdr(record)), now) for _, record, has_delivery in found if not has_delivery]
+    cursor, deltas = driver_cursor(connection), Deltas()
+    insert_deliveries(cursor, rows, deltas)
+    deltas.apply(cursor)
+    if len(found) < limit:
+        connection.execute(delete(t.meta).where(_m.name == _UNSENT_FROM))
+    else:
+        value = str(found[-1].id + 1).encode()
+        connection.execute(update(t.meta).where(_m.name == _UNSENT_FROM).values(value=value))
+    return len(found)
+
+
+def own_unsent(first_id: int, limit: int) -> Select[Any]:
+    """The id and record of each CDR of ours from `first_id` on, and whether it has a delivery."""
+    has_delivery = exists().where(_d.event_id == _c.cdr_id, _d.kind == _SGAPI)
+    return (
+        select(_c.id, _c.record, has_delivery).where(_c.id >= first_id).order_by(_c.id).limit(limit)
+    )
+
+
+def _forward_foreign(connection: Connection, forward: Forward, now: float, limit: int) -> int:
+    """Make deliveries for foreign CDRs that have none yet, the oldest first; how many."""
     found = read_all(connection, unsent(limit))
     for id_, client_id, uuid, cdr_id, entity, content, at in found:
         cdr = ForeignCdr(client_id, uuid, cdr_id, entity, json.loads(content), to_seconds(at))

@@ -509,8 +509,8 @@ class SqliteStore:
         kept = None if keep is None else (lambda _: keep())
         return await self._run_kept(lambda conn: foreign.add(conn, cdr, forward, by), kept)
 
-    async def forward_foreign_cdrs(self, forward: c.Forward, now: float, limit: int) -> int:
-        return await self._run(lambda conn: foreign.forward_some(conn, forward, now, limit))
+    async def forward_unsent(self, forwards: c.Forwards | None, now: float, limit: int) -> int:
+        return await self._run(lambda conn: foreign.forward_unsent(conn, forwards, now, limit))
 
     async def sgapi_task(self, client_id: int, uuid: str) -> c.SgapiTask | None:
         for raw in await self._fetch(foreign.foreign_task(client_id, uuid)):

@@ -9,6 +9,7 @@ from dialer.states import DeliveryState
 from dialer.store.contract import (
     DeliveryOutcome,
     ForeignCdr,
+    Forwards,
     IdempotentAnswer,
     KeptAnswer,
     NewDelivery,
@@ -42,6 +43,12 @@ def forward(cdr: ForeignCdr, uuid: str) -> NewDelivery:
         uuid, kind="sgapi", method="PUT", endpoint="sgapi", client_id=cdr.client_id,
         body=f"{cdr.entity} {cdr.content['custom_data']}",
     )  # fmt: skip
+
+
+FORWARDS = Forwards(
+    forward,
+    own=lambda cdr: make.delivery(cdr.cdr_id, kind="sgapi", method="PUT", endpoint="sgapi"),
+)
 
 
 def untold(**changes: object) -> SgapiTask:
@@ -106,7 +113,7 @@ async def test_what_came_without_an_sgapi_is_forwarded_later(stored: Stored) -> 
     assert await store.due_endpoints(NOW) == ()
     assert await store.sgapi_task(1, uuids[0]) == untold(uuid=uuids[0], cdr_id=f"ours-1-{uuids[0]}")
     later = NOW + 60
-    counts = [await store.forward_foreign_cdrs(forward, later, 2) for _ in range(3)]
+    counts = [await store.forward_unsent(FORWARDS, later, 2) for _ in range(3)]
     assert counts == [2, 1, 0]
     found = await store.due_deliveries("sgapi", later, 0, 10)
     assert [delivery.event_id for delivery in found] == uuids
@@ -115,6 +122,59 @@ async def test_what_came_without_an_sgapi_is_forwarded_later(stored: Stored) -> 
     told = await store.sgapi_task(1, uuids[2])
     assert told is not None
     assert told.state is DeliveryState.PENDING
+
+
+async def end_calls(stored: Stored, count: int, *deliveries: NewDelivery) -> list[str]:
+    """The cdr_ids of calls of ours that were dialed and ended."""
+    ended = []
+    for _ in range(count):
+        attempt = await stored.dial_one()
+        await stored.store.settle(make.settlement(attempt, deliveries=deliveries))
+        ended.append(attempt.cdr_id)
+    return ended
+
+
+async def test_calls_that_ended_without_an_sgapi_are_forwarded_later(stored: Stored) -> None:
+    store = stored.store
+    await end_calls(stored, 1)  # before anybody said that there is no SGAPI
+    assert await store.forward_unsent(None, NOW, 0) == 0
+    ended = await end_calls(stored, 3)
+    assert await store.forward_unsent(None, NOW, 0) == 0  # the next start has none either
+    ended += await end_calls(stored, 2)
+    assert await store.due_endpoints(NOW) == ()
+    counts = [await store.forward_unsent(FORWARDS, NOW, 2) for _ in range(5)]
+    assert counts == [2, 2, 1, 0, 0]
+    found = await store.due_deliveries("sgapi", NOW, 0, 10)
+    assert [delivery.event_id for delivery in found] == ended
+    assert (await store.totals()).deliveries == {"sgapi/pending": 5}
+
+
+async def test_a_call_is_forwarded_once_whatever_ended_a_start(stored: Stored) -> None:
+    """SGAPI was there, then not, then again, and the start that forwards is not the last one."""
+    store = stored.store
+    sent = make.delivery("sent", kind="sgapi", method="PUT", endpoint="sgapi")
+    await end_calls(stored, 1, sent)
+    await store.forward_unsent(None, NOW, 0)
+    ended = await end_calls(stored, 3)
+    assert await store.forward_unsent(FORWARDS, NOW, 1) == 1
+    await store.forward_unsent(None, NOW, 0)  # ends here, and starts without
+    ended += await end_calls(stored, 1)
+    while await store.forward_unsent(FORWARDS, NOW, 2):
+        pass
+    found = await store.due_deliveries("sgapi", NOW, 0, 10)
+    assert [delivery.event_id for delivery in found] == ["sent", *ended]
+
+
+async def test_a_call_that_came_with_its_delivery_gets_no_second(stored: Stored) -> None:
+    store = stored.store
+    await store.forward_unsent(None, NOW, 0)
+    (unsent,) = await end_calls(stored, 1)
+    attempt = await stored.dial_one()
+    own = make.delivery(attempt.cdr_id, kind="sgapi", method="PUT", endpoint="sgapi")
+    await store.settle(make.settlement(attempt, deliveries=(own,)))  # SGAPI is there again
+    assert await store.forward_unsent(FORWARDS, NOW, 9) == 2
+    found = await store.due_deliveries("sgapi", NOW, 0, 10)
+    assert sorted(delivery.event_id for delivery in found) == sorted([unsent, attempt.cdr_id])
 
 
 async def test_what_its_tries_came_to_is_told(stored: Stored) -> None:

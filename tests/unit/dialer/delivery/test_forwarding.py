@@ -4,10 +4,18 @@ import asyncio
 import json
 from dataclasses import dataclass, field
 
-from dialer.delivery.forwarding import AT_ONCE, STORE_PAUSE, build_forward, forward_left, forward_to
-from dialer.delivery.sgapi import SgapiTarget, locate
+from dialer.delivery.forwarding import (
+    AT_ONCE,
+    STORE_PAUSE,
+    build_forward,
+    forward_all_to,
+    forward_left,
+    forward_to,
+)
+from dialer.delivery.sgapi import SgapiTarget, build_sgapi, locate
 from dialer.errors import StoreUnavailable
-from dialer.store.contract import ForeignCdr, Forward
+from dialer.store.contract import ForeignCdr, Forwards
+from tests.unit.dialer.delivery import samples
 from tests.unit.dialer.delivery.fakes import FakeClock
 
 NOW = 1_705_314_960.0
@@ -68,13 +76,14 @@ class WaitingStore:
     failures: int = 0
     made: list[str] = field(default_factory=list)
 
-    async def forward_foreign_cdrs(self, forward: Forward, now: float, limit: int) -> int:
+    async def forward_unsent(self, forwards: Forwards | None, now: float, limit: int) -> int:
         if self.failures:
             self.failures -= 1
             raise StoreUnavailable("locked")
         count = min(limit, self.left)
         self.left -= count
-        self.made += [forward(make_cdr(), UUID).url] * count
+        assert forwards is not None
+        self.made += [forwards.foreign(make_cdr(), UUID).url] * count
         return count
 
 
@@ -112,3 +121,8 @@ async def test_a_store_that_fails_is_asked_again() -> None:
 
 def test_the_store_gets_a_function_of_cdr_and_uuid() -> None:
     assert forward_to(TARGET, NOW)(make_cdr(), UUID) == build_forward(make_cdr(), UUID, TARGET, NOW)
+
+
+def test_a_call_of_ours_goes_as_it_goes_at_its_end() -> None:
+    cdr = samples.make_cdr()
+    assert forward_all_to(TARGET, NOW).own(cdr) == build_sgapi(cdr, TARGET, NOW)

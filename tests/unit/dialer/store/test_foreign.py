@@ -34,3 +34,11 @@ def test_what_waits_for_an_sgapi_is_found_by_its_index(tmp_path: Path) -> None:
     path = tmp_path / "dialer.db"
     make.make_store_file(path)
     assert "ix_foreign_cdrs_unsent" in explain(path, foreign.unsent(10))
+
+
+def test_calls_without_a_delivery_are_found_by_indexes(tmp_path: Path) -> None:
+    path = tmp_path / "dialer.db"
+    make.make_store_file(path)
+    plan = explain(path, foreign.own_unsent(7, 10))
+    assert "SEARCH cdrs USING INTEGER PRIMARY KEY (rowid>?)" in plan
+    assert "ix_deliveries_sgapi (event_id=?)" in plan
