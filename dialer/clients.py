@@ -55,27 +55,16 @@ class NewClient(BaseModel):
     cdr_mapping: Annotated[CdrMapping | None, say(fields.CDR_MAPPING)] = CdrMapping.DEFAULT
 
 
+_RULED: Final = ("name", "accountcode", "username", "did", "phone_number", "callbackurl", "status")
+"""The fields of a body that rules are for, beside those of type and length."""
+
+
 def read_client(content: dict[str, Any], allow_private: bool, now: float) -> Client:
     """The client that `content` describes, id 0. `allow_private`: whether its callback may lead to
     private addresses. Raises `Refused` with every error."""
-    try:
-        new = NewClient.model_validate(content)
-    except ValidationError as error:
-        raise Refused(
-            [FieldError(".".join(place), fault) for place, fault in find_faults(error).items()]
-        ) from None
-    check_client(
-        {
-            "name": new.name,
-            "accountcode": new.accountcode,
-            "username": new.username,
-            "did": new.did,
-            "phone_number": new.phone_number,
-            "callback_url": new.callbackurl,
-            "status": new.status,
-        },
-        allow_private,
-    )
+    given = {name: value for name, value in content.items() if value is not None}
+    new = _read_types(given, allow_private)
+    _raise_any(_find_broken_rules({name: getattr(new, name) for name in _RULED}, allow_private))
     return Client(
         id=0,
         name=new.name,
@@ -96,9 +85,34 @@ def read_client(content: dict[str, Any], allow_private: bool, now: float) -> Cli
     )
 
 
+def _read_types(content: dict[str, Any], allow_private: bool) -> NewClient:
+    """Raises `Refused` with every wrong type or length, and every rule that the others break."""
+    try:
+        return NewClient.model_validate(content)
+    except ValidationError as error:
+        faults = {".".join(place): fault for place, fault in find_faults(error).items()}
+    errors = [FieldError(name, fault) for name, fault in faults.items()]
+    others = {
+        name: value for name, value in content.items() if name in _RULED and name not in faults
+    }
+    raise Refused([*errors, *_find_broken_rules(others, allow_private)])
+
+
 def check_client(fields: dict[str, Any], allow_private: bool) -> None:
     """Refuse wrong values among `fields` (names as in `Client`; None is never wrong), by the same
     rules wherever they come from. Raises `Refused` with every error."""
+    names = {"callback_url": "callbackurl"}
+    given = {names.get(name, name): value for name, value in fields.items()}
+    _raise_any(_find_broken_rules(given, allow_private))
+
+
+def _raise_any(errors: list[FieldError]) -> None:
+    if errors:
+        raise Refused(errors)
+
+
+def _find_broken_rules(fields: dict[str, Any], allow_private: bool) -> list[FieldError]:
+    """What is wrong with values of the right types; named as in a body, or as in `Client`."""
     errors: list[FieldError] = []
     for name, value in fields.items():
         if isinstance(value, str):
@@ -113,15 +127,14 @@ def check_client(fields: dict[str, Any], allow_private: bool) -> None:
     accountcode = fields.get("accountcode")
     if accountcode is not None and not _ACCOUNTCODE.fullmatch(accountcode):
         errors.append(FieldError("accountcode", "may hold letters, digits and _ . - only"))
-    url = fields.get("callback_url")
+    url = fields.get("callbackurl")
     fault = find_fault(url, allow_private) if url else None
     if fault is not None:
         errors.append(FieldError("callbackurl", fault))
     zone = fields.get("timezone")
     if zone is not None and not _is_zone(zone):
         errors.append(FieldError("timezone", f"'{zone}' is no time zone"))
-    if errors:
-        raise Refused(errors)
+    return errors
 
 
 def _is_zone(name: str) -> bool:

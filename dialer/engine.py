@@ -92,6 +92,7 @@ class Engine:
         self._owning: set[int] = set()
         self._lost: set[int] = set()  # servers that another worker owns now
         self._breakers: dict[int, BreakerState] = {}  # as they were told of
+        self._draining = False
         self._left: Left | None = None
         self._told_minute = 0.0
         self._looked_at: dict[int, float] = {}
@@ -161,6 +162,7 @@ class Engine:
 
     async def drain(self, seconds: float) -> list[str]:
         """Start no more calls and wait for the live ones; those that are left."""
+        self._draining = True
         return await self.worker.drain(seconds)
 
     def stop_waiting(self, seconds: float) -> None:
@@ -346,6 +348,7 @@ class Engine:
             state: dict[str, object] = {
                 "links": self.links,
                 "live": self.worker.live_calls,
+                "stopping": self._draining,
                 "breakers": self.breakers,
                 "ends": self._reporter.ends.describe(self._parts.clock.now()),
             }

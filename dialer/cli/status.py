@@ -24,6 +24,8 @@ MUTE: Final = (
 )
 """What is said of a worker that holds the database and leaves no word in it."""
 
+STOPPING: Final = "worker stopping: no new calls, it waits for the live ones"
+
 MOST_QUEUES: Final = 20
 WATCH_EVERY: Final = 1.0
 
@@ -106,7 +108,8 @@ def find_breakers(picture: Picture) -> dict[str, str]:
 def describe_worker(picture: Picture) -> str:
     calls = sum(picture.activity.calls_by_server.values())
     rate = picture.activity.attempts_last_minute
-    worker = "worker running"
+    stopping = picture.notes.get("stopping")
+    worker = STOPPING if stopping is not None and stopping.value else "worker running"
     if find_links(picture) is None:
         worker = MUTE if picture.claimed else "no worker running"
     return f"{worker}; {calls} live calls, {rate} attempts in the last minute"

@@ -119,3 +119,31 @@ def test_changes_obey_the_same_rules() -> None:
         with pytest.raises(Refused) as caught:
             check_client({"timezone": zone}, False)
         assert [error.field for error in caught.value.errors] == ["timezone"]
+
+
+def test_every_error_is_told_at_once_each_field_by_the_name_that_it_has_in_a_body() -> None:
+    wrong = {
+        "name": None,
+        "accountcode": "a b",
+        "username": "u\n",
+        "did": "${X}",
+        "allocated_channels": -1,
+        "callbackurl": "http://127.0.0.1/\x00",
+        "callback_shape": "round",
+    }
+    broken = ["accountcode", "callbackurl", "callbackurl", "did", "username"]
+    assert fields_refused(wrong) == sorted(
+        ["allocated_channels", "callback_shape", "name", *broken]
+    )
+    assert fields_refused(LEAST | {"accountcode": "a b", "rate_limit": 0}) == [
+        "accountcode",
+        "rate_limit",
+    ]
+
+
+def test_null_is_as_good_as_absent() -> None:
+    with pytest.raises(Refused) as caught:
+        read_client({**LEAST, "name": None}, False, 5.0)
+    assert [(error.field, error.message) for error in caught.value.errors] == [
+        ("name", "Field required")
+    ]

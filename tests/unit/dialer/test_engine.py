@@ -116,6 +116,16 @@ async def test_the_state_is_published_for_operators(site: Site) -> None:
                 break
 
 
+async def test_that_it_starts_no_more_calls_is_published(site: Site) -> None:
+    for stopping in (False, True):
+        async with asyncio.timeout(10):
+            while True:
+                note = (await site.product.store.runtime()).get("stopping")
+                if note is not None and note.value is stopping:
+                    break
+        await site.product.engine.drain(0.0)
+
+
 async def test_the_farewell_of_a_replaced_link_does_not_take_the_server_down(site: Site) -> None:
     await site.add()
     await site.until({"pbx1": "up"})

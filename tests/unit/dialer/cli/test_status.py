@@ -75,6 +75,17 @@ def test_a_worker_that_is_there_and_leaves_no_word_cannot_write() -> None:
     assert "cannot write" not in show(replace(PICTURE, claimed=True))
 
 
+def test_a_worker_that_starts_no_more_calls_says_so() -> None:
+    notes = {**PICTURE.notes, "stopping": RuntimeNote(True, NOW - 1)}
+    printed = show(replace(PICTURE, notes=notes))
+    assert "worker stopping: no new calls, it waits for the live ones; 2 live calls" in printed
+    assert "worker running" not in printed
+    running = {**notes, "stopping": RuntimeNote(False, NOW - 1)}
+    assert "stopping" not in show(replace(PICTURE, notes=running))
+    gone = {**notes, "links": RuntimeNote({"pbx1": "up"}, NOW - status.STALE - 1)}
+    assert "no worker running" in show(replace(PICTURE, notes=gone))
+
+
 def test_removed_servers_are_not_shown_and_paused_ones_are() -> None:
     servers: tuple[Server, ...] = (
         replace(SERVER, removed=True),
