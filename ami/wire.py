@@ -73,7 +73,7 @@ class Message:
                 begin = at + len(line_end) + len(bare)
                 end = raw.find(line_end, begin)
                 value = raw[begin:end] if end >= 0 else raw[begin:]
-                return _trim(value.decode("utf-8", "replace"))
+                return value.decode("utf-8", "replace").removeprefix(" ").rstrip("\r\n")
             lower = raw.lower()
             if lowered not in lower and not lower.startswith(lowered[1:]):
                 return default  # as nearly always: it is not there at all

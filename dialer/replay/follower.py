@@ -114,9 +114,10 @@ class Follower:
             if record.data.startswith(_BANNER):
                 self._begin_session()
             for message in self._decode(record.data):
-                yield from self._take(message, record.at)
+                if calls := self._take(message, record.at):
+                    yield from calls
         elif record.direction is Direction.SENT:
-            yield from self._take_sent(record.data)
+            self._take_sent(record.data)
         elif breaks_stream(read_note(record)):
             self._begin_session()
 
@@ -150,7 +151,7 @@ class Follower:
 
     # What was written to Asterisk.
 
-    def _take_sent(self, data: bytes) -> Iterator[TracedCall]:
+    def _take_sent(self, data: bytes) -> None:
         for block in data.replace(b"\r\n", b"\n").split(b"\n\n"):
             message = parse_message(b"Event: sent\n" + block.strip(b"\n"))
             action = message.get("Action").lower() if message is not None else ""
@@ -158,7 +159,6 @@ class Follower:
                 self._order(message)
             elif message is not None and action == "hangup":
                 self.tracker.cancelling(message.get("Channel"))
-        yield from ()
 
     def _order(self, message: Message) -> None:
         headers = {name.lower(): value for name, value in reversed(message.headers)}
@@ -180,71 +180,72 @@ class Follower:
         self.tracker.begin(channel_id, action_id or _ours(channel_id), self._now, self._now)
         return seen
 
-    # What Asterisk said.
+    # What Asterisk said. Lists, for most are empty, and a generator costs more than an event.
 
-    def _take(self, message: Message, at: float | None) -> Iterator[TracedCall]:
+    def _take(self, message: Message, at: float | None) -> list[TracedCall]:
         self.messages += 1
         if message.kind is Kind.RESPONSE:
-            yield from self._take_response(message)
-            return
+            return self._take_response(message)
         event = translate(message, at if at is not None else self._now)
         if event is None:
-            return
+            return []
         if at is None and message.get("Timestamp"):
             self._at = event.at if self._at is None else max(self._at, event.at)
         if isinstance(event, ServerBooted):
-            yield from self._take_boot(event)
-        elif isinstance(event, ServerShutdown):
+            return self._take_boot(event)
+        if isinstance(event, ServerShutdown):
             self._shutting_down = True
-        elif isinstance(event, OriginateAnswered):
-            yield from self._take_answer(event, message)
-        else:
-            yield from self._take_channel_event(event, message)
+            return []
+        if isinstance(event, OriginateAnswered):
+            return self._take_answer(event, message)
+        return self._take_channel_event(event, message)
 
-    def _take_response(self, message: Message) -> Iterator[TracedCall]:
+    def _take_response(self, message: Message) -> list[TracedCall]:
         """The answer to an action: an Originate that was refused made no call."""
         channel_id = self._actions.get(message.action_id)
-        if channel_id is not None and message.name == "Error":
-            detail = message.get("Message")
-            effects = self.tracker.rejected(channel_id, self._now, self._now, detail)
-            yield from self._follow(effects, message, channel_id)
+        if channel_id is None or message.name != "Error":
+            return []
+        detail = message.get("Message")
+        effects = self.tracker.rejected(channel_id, self._now, self._now, detail)
+        return self._follow(effects, message, channel_id)
 
-    def _take_boot(self, event: ServerBooted) -> Iterator[TracedCall]:
+    def _take_boot(self, event: ServerBooted) -> list[TracedCall]:
         """An Asterisk that began later than a call did has no such call."""
         if event.uptime is None:
-            return
+            return []
         booted_at = event.at - event.uptime
         before = [key for key, seen in self._seen.items() if seen.first_at < booted_at - 1.0]
+        calls: list[TracedCall] = []
         for channel_id in before:
-            yield from self._follow_all(
+            calls += self._follow_all(
                 self.tracker.settle_absent(channel_id, self._now, self._now, RESTARTED)
             )
+        return calls
 
-    def _take_answer(self, event: OriginateAnswered, message: Message) -> Iterator[TracedCall]:
+    def _take_answer(self, event: OriginateAnswered, message: Message) -> list[TracedCall]:
         known = self._actions.get(event.action_id or "")
         if known is not None:
-            yield from self._follow(self.tracker.apply(event, self._now), message, known)
-            return
+            return self._follow(self.tracker.apply(event, self._now), message, known)
         channel_id = event.uniqueid
         if channel_id is None or (channel_id in self._ended and channel_id not in self._seen):
             self.late += 1
-            return
+            return []
         origin = self._find_order(event, message)
         seen = self._seen.get(channel_id)
         if seen is None and event.success:
             self._note_partial(channel_id, event, origin)
-            return
+            return []
         if seen is None:
             seen = self._begin(channel_id, "")
         if not event.success and seen.beheld and not self.tracker.has_hung_up(channel_id):
             seen.held = (event, origin, message)
-            return
+            return []
         seen.originated, seen.origin = True, seen.origin or origin
-        yield from self._answer(channel_id, event, message)
+        return self._answer(channel_id, event, message)
 
     def _answer(
         self, channel_id: str, event: OriginateAnswered, message: Message | None
-    ) -> Iterator[TracedCall]:
+    ) -> list[TracedCall]:
         named = OriginateAnswered(
             event.at,
             _ours(channel_id),
@@ -254,7 +255,7 @@ class Follower:
             event.reason,
             event.channel,
         )
-        yield from self._follow(self.tracker.apply(named, self._now), message, channel_id)
+        return self._follow(self.tracker.apply(named, self._now), message, channel_id)
 
     def _find_order(self, event: OriginateAnswered, message: Message) -> Origin:
         for origin in self._nameless:
@@ -263,7 +264,7 @@ class Follower:
                 return origin
         return recall_originate(message, event)
 
-    def _take_channel_event(self, event: ChannelEvent, message: Message) -> Iterator[TracedCall]:
+    def _take_channel_event(self, event: ChannelEvent, message: Message) -> list[TracedCall]:
         if isinstance(event, ChannelCreated):
             event = self._place(event)
         elif isinstance(event, DialBegun):
@@ -275,7 +276,7 @@ class Follower:
                 self.late += 1
             else:
                 self._note_partial(key, event, None)
-            return
+            return []
         seen = self._seen[found]
         seen.beheld = True
         seen.timed = seen.timed or event.at > 0
@@ -283,19 +284,19 @@ class Follower:
             seen.originated = True  # the dial of an originate has no channel that dials
             seen.dialed = seen.dialed or _dial_string(event.dest_channel, message)
         if isinstance(event, ChannelHungUp) and event.uniqueid == found and seen.held is not None:
-            yield from self._take_held(found, seen, event)
-        yield from self._follow(self.tracker.apply(event, self._now), message, found)
+            calls = self._take_held(found, seen, event)
+            return calls + self._follow(self.tracker.apply(event, self._now), message, found)
+        return self._follow(self.tracker.apply(event, self._now), message, found)
 
-    def _take_held(
-        self, channel_id: str, seen: _Seen, hangup: ChannelHungUp
-    ) -> Iterator[TracedCall]:
+    def _take_held(self, channel_id: str, seen: _Seen, hangup: ChannelHungUp) -> list[TracedCall]:
         """A Failure was this call's own when its channel went at the same time."""
         held, seen.held = seen.held, None
         if held is None or self.tracker.is_answered(channel_id):
-            return
-        if abs(hangup.at - held[0].at) <= _FAILURE_BELONGS:
-            seen.originated, seen.origin = True, seen.origin or held[1]
-            yield from self._answer(channel_id, held[0], held[2])
+            return []
+        if abs(hangup.at - held[0].at) > _FAILURE_BELONGS:
+            return []
+        seen.originated, seen.origin = True, seen.origin or held[1]
+        return self._answer(channel_id, held[0], held[2])
 
     def _place(self, event: ChannelCreated) -> ChannelCreated:
         """A new channel begins a call, or it is told whose it is."""
@@ -349,19 +350,21 @@ class Follower:
 
     def _follow(
         self, effects: list[CallEffect], message: Message | None, channel_id: str
-    ) -> Iterator[TracedCall]:
+    ) -> list[TracedCall]:
         if self.watch is not None:
             self.watch(self._at, message, channel_id, effects)
-        if effects:
-            yield from self._conclude(effects)
+        return self._conclude(effects) if effects else []
 
-    def _follow_all(self, effects: list[CallEffect]) -> Iterator[TracedCall]:
+    def _follow_all(self, effects: list[CallEffect]) -> list[TracedCall]:
         """What came of no message: a time that ran out, a restart."""
+        calls: list[TracedCall] = []
         for effect in effects:
             if isinstance(effect, CallEnded):
-                yield from self._follow([effect], None, effect.report.channel_id)
+                calls += self._follow([effect], None, effect.report.channel_id)
+        return calls
 
-    def _conclude(self, effects: list[CallEffect]) -> Iterator[TracedCall]:
+    def _conclude(self, effects: list[CallEffect]) -> list[TracedCall]:
+        calls: list[TracedCall] = []
         for effect in effects:
             if not isinstance(effect, CallEnded):
                 continue
@@ -370,7 +373,8 @@ class Follower:
             if seen.origin is not None and seen.origin.action_id is not None:
                 self._actions.pop(seen.origin.action_id, None)
             self._remember(report.channel_id, report.ended_at if seen.timed else _FOREVER)
-            yield self._give(report.channel_id, seen, report, None)
+            calls.append(self._give(report.channel_id, seen, report, None))
+        return calls
 
     def _give(
         self, channel_id: str, seen: _Seen, report: CallReport | None, missing: str | None
