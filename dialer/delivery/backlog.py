@@ -62,7 +62,7 @@ class Page:
 
 @dataclass(slots=True)
 class Line:
-    """One endpoint's part. `rest_until` is wall-clock seconds. Where it is kept slow, `burst` may
+    """One endpoint's part. `rest_until` is monotonic seconds. Where it is kept slow, `burst` may
     start in every `PERIOD`."""
 
     endpoint: str

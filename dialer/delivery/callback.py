@@ -69,7 +69,7 @@ def build_callback(cdr: Cdr, client: Client, now: float) -> NewDelivery | None:
         "final": cdr.final,
         "next_attempt_at": format_optional(cdr.next_attempt_at),
     }
-    return _post(client.id, client.callback_url, cdr.cdr_id, body, now)
+    return _post(client, client.callback_url, cdr.cdr_id, body, now)
 
 
 def build_closing(
@@ -103,7 +103,7 @@ def build_closing(
         "next_attempt_at": None,
     }
     event_id = f"item-{item.id}"
-    return _post(client.id, client.callback_url, event_id, body, now, CLOSINGS)
+    return _post(client, client.callback_url, event_id, body, now, CLOSINGS)
 
 
 def judge_callback(answer: Answer, tries: int, chance: Chance) -> Verdict:
@@ -138,9 +138,15 @@ def show_number(value: object) -> int | str | None:
     return text
 
 
+def name_endpoint(url: str, accountcode: str) -> str:
+    """What limits and pauses go by: the origin of a callback URL, and whose it is. Clients may
+    share a host, each with a path that works, hangs or asks for pauses on its own."""
+    return f"{_find_origin(url)} {accountcode}"
+
+
 @lru_cache(maxsize=4096)
-def name_endpoint(url: str) -> str:
-    """The origin of a callback URL, which is what limits and pauses go by: scheme, host, port."""
+def _find_origin(url: str) -> str:
+    """Scheme, host, port."""
     try:
         parts = urlsplit(url)
         port = parts.port or {"http": 80, "https": 443}.get(parts.scheme, 0)
@@ -150,7 +156,7 @@ def name_endpoint(url: str) -> str:
 
 
 def _post(
-    client_id: int,
+    client: Client,
     url: str,
     event_id: str,
     body: dict[str, Any],
@@ -159,8 +165,8 @@ def _post(
 ) -> NewDelivery:
     return NewDelivery(
         kind=KIND,
-        client_id=client_id,
-        endpoint=name_endpoint(url) + line,
+        client_id=client.id,
+        endpoint=name_endpoint(url, client.accountcode) + line,
         url=url,
         method="POST",
         event_id=event_id,

@@ -44,7 +44,7 @@ def build_shaped(cdr: Cdr, client: Client, now: float) -> NewDelivery | None:
         return None
     record = _write(cdr, client, quick=cdr.batch_id is None)
     number = _IDS.get(client.callback_shape)
-    endpoint = name_endpoint(client.callback_url)
+    endpoint = name_endpoint(client.callback_url, client.accountcode)
     if number is None:
         return NewDelivery(
             **_address(client, cdr.cdr_id, now), endpoint=endpoint, body=_encode(record)
@@ -63,7 +63,7 @@ def build_shaped_closing(ended: EndedItem, now: float) -> NewDelivery | None:
     if not client.callback_url:
         return None
     record = _write(_close(ended), client, quick=item.quick)
-    endpoint = name_endpoint(client.callback_url) + CLOSINGS
+    endpoint = name_endpoint(client.callback_url, client.accountcode) + CLOSINGS
     return NewDelivery(
         **_address(client, f"item-{item.id}", now), endpoint=endpoint, body=_encode(record)
     )

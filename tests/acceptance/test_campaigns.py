@@ -5,10 +5,13 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from tests.acceptance.plant import Plant
 from tests.lab.campaign import make_numbers, read_time
@@ -150,6 +153,32 @@ async def test_a_slow_endpoint_delays_neither_dialing_nor_the_other(tmp_path: Pa
         await plant.until(lambda: len(plant.sgapi.cdrs) == 120 and len(plant.finals()) == 60)
         hanging.set()
         black_hole.close()
+
+
+def _has_cdrs(plant: Plant, count: int) -> bool:
+    return len(plant.sgapi.cdrs) == count
+
+
+async def test_a_client_that_hangs_delays_no_other_on_its_host(tmp_path: Path) -> None:
+    told, hanging = asyncio.Queue[str](), asyncio.Event()
+
+    async def answer(request: web.Request) -> web.Response:
+        if request.path == "/slow":
+            await hanging.wait()
+        told.put_nowait(request.path)
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_post("/{name}", answer)
+    host = TestServer(app)
+    async with Plant(tmp_path) as plant, host:
+        for name, calls, ended in (("slow", 20, 20), ("quick", 1, 21)):
+            key = await plant.add_client(name, callbackurl=str(host.make_url(name)))
+            await plant.post(key, make_numbers(1, calls, [8]))
+            await plant.until(partial(_has_cdrs, plant, ended))
+        async with asyncio.timeout(5):
+            assert await told.get() == "/quick"
+        hanging.set()
 
 
 async def test_a_second_life_takes_over_live_calls_and_waiting_items(plant: Plant) -> None:

@@ -54,7 +54,7 @@ def test_the_documented_body() -> None:
     assert delivery is not None
     assert (delivery.kind, delivery.method, delivery.client_id) == ("callback", "POST", 7)
     assert delivery.url == "https://Client.example:8443/hook?x=1"
-    assert delivery.endpoint == "https://client.example:8443"
+    assert delivery.endpoint == "https://client.example:8443 acme"
     assert delivery.event_id == "018d0000-0000-7000-8000-000000000001"
     assert delivery.due_at == NOW
     body = json.loads(delivery.body)
@@ -220,8 +220,9 @@ def test_contact_number(value: object, shown: object) -> None:
         ("http://example.com:99999/", "invalid"),
     ],
 )
-def test_endpoint_is_the_origin(url: str, endpoint: str) -> None:
-    assert name_endpoint(url) == endpoint
+def test_endpoint_is_the_origin_and_whose_it_is(url: str, endpoint: str) -> None:
+    assert name_endpoint(url, "acme") == f"{endpoint} acme"
+    assert name_endpoint(url, "beta") == f"{endpoint} beta"
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204, 299])

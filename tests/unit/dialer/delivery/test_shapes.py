@@ -48,7 +48,7 @@ def test_it_goes_where_a_native_one_goes(shape: Shape) -> None:
     assert delivery is not None
     assert (delivery.kind, delivery.method, delivery.client_id) == ("callback", "POST", 7)
     assert delivery.url == "https://Client.example:8443/hook?x=1"
-    assert delivery.endpoint == "https://client.example:8443"
+    assert delivery.endpoint == "https://client.example:8443 acme"
     assert (delivery.event_id, delivery.due_at) == (SAMPLE.cdr_id, NOW)
 
 
@@ -93,7 +93,7 @@ def test_items_that_ended_without_an_attempt(
         assert delivery is not None
         assert not isinstance(delivery, NumberedDelivery)
         assert delivery.event_id == "item-11"
-        assert delivery.endpoint == "https://client.example:8443 closings"
+        assert delivery.endpoint == "https://client.example:8443 acme closings"
         record = json.loads(delivery.body)
         assert record[name] == word
         assert "5550100" in record.values()
