@@ -96,7 +96,7 @@ def slice_(
     The calls are those that --call names, or that began between --from and --to. It replays to the
     same CDRs for them.
 
-    Example: dialer trace slice pbx1.trace --from 06:08:14 --to 06:09:00 -o minute.trace
+    Example: dialer trace slice pbx1.trace --from 2026-11-21T06:08:00Z -o later.trace
     """
     if bool(call) != (since is None and until is None):
         raise SettingsError("say which calls: either --call, or --from and --to")
