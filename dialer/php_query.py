@@ -62,7 +62,7 @@ def parse_form(text: str) -> dict[str, Any]:
             pairs.append((_decode(name), _decode(value)))
         if len(pairs) > MOST_PARAMETERS:
             raise BadParameters("too many parameters")
-    return _nest(pairs)
+    return nest_pairs(pairs)
 
 
 def nest(params: Mapping[str, Any]) -> dict[str, Any]:
@@ -70,7 +70,7 @@ def nest(params: Mapping[str, Any]) -> dict[str, Any]:
     stay as they are. Raises `BadParameters`."""
     if len(params) > MOST_PARAMETERS:
         raise BadParameters("too many parameters")
-    return _nest(list(params.items()))
+    return nest_pairs(list(params.items()))
 
 
 def list_values(value: object) -> list[Any] | None:
@@ -125,7 +125,9 @@ def _decode(text: str) -> str:
         raise BadParameters("not UTF-8") from None
 
 
-def _nest(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def nest_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Fields of a form in the order they came, as `parse_form` gives them. Raises
+    `BadParameters`."""
     whole: dict[str, Any] = {}
     for name, value in pairs:
         path = _split(name)

@@ -19,6 +19,7 @@ from dialer.cdr_queries.pbx import PAGE_SIZE, BadFilters, Reader, read_filters
 from dialer.dialects import View
 from dialer.dialects.pbx import write_pbx
 from dialer.histories import CdrPage
+from dialer.multipart import is_multipart, parse_multipart
 from dialer.php_query import BadParameters, check_hash, nest, parse_form
 
 PREFIX: Final = "/api/cdr"
@@ -78,6 +79,8 @@ async def _read_params(request: Request) -> dict[str, Any]:
     try:
         if not body.strip():
             return parse_form(request.scope["query_string"].decode())
+        if is_multipart(body):
+            return parse_multipart(body)
         text = body.decode().strip()
         if not text.startswith("{"):
             return parse_form(text)

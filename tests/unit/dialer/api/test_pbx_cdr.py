@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 import httpx
 import pytest
 
-from dialer.php_query import build_query, hash_params, nest
+from dialer.php_query import build_query, hash_params, nest, parse_form
 from tests.unit.dialer.api.calls import end_calls
 from tests.unit.dialer.api.conftest import NOW, Api
 from tests.unit.dialer.test_php_query import DOCUMENT
@@ -74,6 +74,18 @@ async def post(api: Api, params: dict[str, Any], who: str = "alpha") -> httpx.Re
     return await api.send("POST", CDR, who, content=body, headers=headers)
 
 
+def write_multipart(nested: dict[str, Any]) -> str:
+    """As PHP's curl writes an array of fields, which has bracketed names."""
+    dates = nested["filters"]["date_between"]
+    flat = {f"filters[date_between][{index}]": date for index, date in dates.items()}
+    fields = {"page": nested["page"], **flat, "api_hash": nested["api_hash"]}
+    parts = (
+        f'--B\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+        for name, value in fields.items()
+    )
+    return "".join(parts) + "--B--\r\n"
+
+
 async def search(api: Api, page: object = 1, **filters: Any) -> dict[str, Any]:
     answer = await post(api, {"page": page, "filters": filters})
     assert answer.status_code == 200, answer.text
@@ -89,6 +101,12 @@ async def numbers(api: Api, **filters: Any) -> list[str]:
 
 def failed(*messages: str) -> dict[str, Any]:
     return {"has_error": True, "messages": list(messages), "pagination": [], "results": []}
+
+
+async def test_a_multipart_form_that_was_cut_off_is_told(api: Api) -> None:
+    cut = '--B\r\nContent-Disposition: form-data; name="page"\r\n\r\n1'
+    answer = await api.send("POST", CDR, "alpha", content=cut)
+    assert (answer.status_code, answer.json()) == (400, failed("Invalid parameters"))
 
 
 async def test_the_documents_example_in_every_dress(api: Api) -> None:
@@ -111,6 +129,7 @@ async def test_the_documents_example_in_every_dress(api: Api) -> None:
         ("POST", CDR, "\n " + json.dumps(sign(flat, key), indent=1)),
         ("POST", f"{CDR}?{signed}", ""),
         ("GET", CDR, json.dumps(sign(DOCUMENT, key))),
+        ("POST", CDR, write_multipart(parse_form(signed))),
     ]
     for method, path, content in requests:
         for kind in ("text/xml", "application/json", "application/x-www-form-urlencoded", "x"):
