@@ -13,7 +13,6 @@ however the bytes are cut into chunks, in time linear in their number.
 import re
 from collections.abc import Callable
 from enum import Enum
-from functools import lru_cache
 from typing import Final
 
 from ami.errors import MessageTooLong
@@ -32,6 +31,8 @@ _CR: Final = 13
 _CRLF: Final = b"\r\n"
 _LF: Final = b"\n"
 _BLANK: Final = b"\r\n"
+# Headers are asked for by constants: a bound for whoever does it otherwise.
+_MOST_SPELLINGS: Final = 512
 _CRLF_END: Final = re.compile(rb"\r\n(?:\r\n|\n)").search
 _LF_END: Final = re.compile(rb"\n(?:\r\n|\n)").search
 
@@ -43,6 +44,23 @@ class Kind(Enum):
     RESPONSE = "response"
 
 
+class _LineBegins(dict[str, str]):
+    """How a line begins that has a header, the end of the line before it included."""
+
+    def __init__(self, line_end: str) -> None:
+        super().__init__()
+        self.line_end: Final = line_end
+
+    def __missing__(self, header: str) -> str:
+        if len(self) >= _MOST_SPELLINGS:
+            self.clear()
+        self[header] = begin = f"{self.line_end}{header}:"
+        return begin
+
+
+_AFTER: Final = {_CRLF: _LineBegins("\r\n"), _LF: _LineBegins("\n")}
+
+
 class Message:
     """One event or response; never changes. Only what is asked for is decoded.
 
@@ -50,41 +68,45 @@ class Message:
     `raw`: its bytes as received, without the empty line.
     """
 
-    __slots__ = ("_line_end", "kind", "name", "raw")
+    __slots__ = ("_begins", "_text", "kind", "name", "raw")
 
     def __init__(self, kind: Kind, name: str, raw: bytes) -> None:
         self.kind: Final = kind
         self.name: Final = name
         self.raw: Final = raw
-        self._line_end: bytes | None = None
+        self._text: str | None = None
+        self._begins: _LineBegins
 
     def get(self, header: str, default: str = "", /) -> str:
         """The first value of `header`, spelled like that, else in any case; `default` where there
         is none."""
         # A busy link spends its time here: the few headers that are read of a message are looked
-        # for in its bytes, which costs a fraction of cutting it into lines.
-        raw, line_end = self.raw, self._line_end
-        if line_end is None:
-            line_end = self._line_end = _line_end_of(raw)
-        bare, after_crlf, after_lf, lowered = _spell(header)
-        if not raw.startswith(bare):
-            at = raw.find(after_crlf if line_end is _CRLF else after_lf)
-            if at >= 0:
-                begin = at + len(line_end) + len(bare)
-                end = raw.find(line_end, begin)
-                value = raw[begin:end] if end >= 0 else raw[begin:]
-                return value.decode("utf-8", "replace").removeprefix(" ").rstrip("\r\n")
-            lower = raw.lower()
-            if lowered not in lower and not lower.startswith(lowered[1:]):
-                return default  # as nearly always: it is not there at all
-        return self._search(header, default)
+        # for in its text, which costs a fraction of cutting it into lines.
+        text = self._text
+        if text is None:
+            text = self._decode()
+        begins = self._begins
+        line = begins[header]
+        at = text.find(line)
+        if at < 0:
+            return self._search(header, default)
+        begin = at + len(line)
+        end = text.find(begins.line_end, begin)
+        value = text[begin:end] if end >= 0 else text[begin:]
+        return value.removeprefix(" ").rstrip("\r\n")
+
+    def _decode(self) -> str:
+        """The text, with a line end before its first line too."""
+        self._begins = _AFTER[_line_end_of(self.raw)]
+        text = self._text = self._begins.line_end + self.raw.decode("utf-8", "replace")
+        return text
 
     def _search(self, header: str, default: str) -> str:
-        pairs, wanted = _pairs(self.raw), header.lower()
-        for key, value in pairs:
-            if key == header:
-                return value
-        return next((value for key, value in pairs if key.lower() == wanted), default)
+        """The header in another spelling; as nearly always, it is not there at all."""
+        wanted = header.lower()
+        if self._text is not None and f"\n{wanted}:" not in self._text.lower():
+            return default
+        return next((value for key, value in _pairs(self.raw) if key.lower() == wanted), default)
 
     def all(self, header: str) -> tuple[str, ...]:
         """Every value of `header` (any case), in the order received."""
@@ -296,10 +318,3 @@ def _pairs(raw: bytes) -> list[tuple[str, str]]:
     """The headers of a message: a line without a colon is none."""
     cut = (line.partition(":") for line in _lines(raw))
     return [(key, _trim(value)) for key, colon, value in cut if colon]
-
-
-@lru_cache(maxsize=512)
-def _spell(header: str) -> tuple[bytes, bytes, bytes, bytes]:
-    """How a line begins that has the header: as it is, after either line end, in lower case."""
-    bare = header.encode() + b":"
-    return bare, _CRLF + bare, _LF + bare, _LF + header.lower().encode() + b":"
