@@ -81,7 +81,9 @@ def replay(
         if explain is not None:
             show_timeline(sessions, explain)
             return
-        cdrs = show_calls(sessions, choice, pace, None if wanted is not None else format_)
+        shown = None if wanted is not None else format_
+        keep = shown is not Format.JSON or write_expect is not None
+        cdrs = show_calls(sessions, choice, pace, shown, keep=keep)
     except TraceError as error:
         raise SettingsError(str(error)) from error
     if write_expect is not None:
@@ -91,9 +93,15 @@ def replay(
 
 
 def show_calls(
-    sessions: list[TracedSession], choice: Choice, pace: float | None, shown: Format | None
+    sessions: list[TracedSession],
+    choice: Choice,
+    pace: float | None,
+    shown: Format | None,
+    *,
+    keep: bool = True,
 ) -> list[dict[str, Any]]:
-    """Print the calls that are wanted, as JSON while they end; their CDRs."""
+    """Print the calls that are wanted, as JSON while they end; their CDRs, where they are to be
+    kept: a month's trace has more of them than memory."""
     cdrs: list[dict[str, Any]] = []
     partial: list[TracedCall] = []
     others = 0
@@ -105,9 +113,11 @@ def show_calls(
             elif traced.report is None:
                 partial.append(traced)
             else:
-                cdrs.append(write_cdr(traced))
+                cdr = write_cdr(traced)
+                if keep:
+                    cdrs.append(cdr)
                 if shown is Format.JSON:
-                    typer.echo(write_line(cdrs[-1]))
+                    typer.echo(write_line(cdr))
         for problem in session.problems:
             typer.echo(f"not read: {problem}", err=True)
     if shown is Format.TABLE:
