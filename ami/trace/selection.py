@@ -18,6 +18,7 @@ _IDS: Final = re.compile(rb"(?im)^(\w*?)(?:uniqueid|linkedid)[12]?[ \t]*:[ \t]*(
 # Those that tell of one call; others name channels that may be anybody's (of a transfer, a bridge).
 _OF_ONE_CALL: Final = frozenset({b"", b"dest"})
 _BRIDGE: Final = b"bridge"
+_STAMP: Final = re.compile(r"\d{1,11}(?:\.\d{1,9})?", re.ASCII)
 _NOTHING: Final = frozenset({"", "<null>", "<unknown>", "(null)", "<none>", "none"})
 
 # Calls that are told of again are told of while they live; a trace has any number of others.
@@ -163,8 +164,7 @@ class Beginnings:
 def moment_of(piece: Piece) -> float | None:
     """When it happened, by Asterisk's clock where it tells, else when it was received or sent."""
     if piece.direction is Direction.RECEIVED and piece.message is not None:
-        try:
-            return float(piece.message.get("Timestamp"))
-        except ValueError:
-            pass
+        stamp = piece.message.get("Timestamp")
+        if _STAMP.fullmatch(stamp):
+            return float(stamp)
     return piece.at

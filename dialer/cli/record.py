@@ -115,7 +115,9 @@ def tell_links(code: str) -> Callable[[LinkChange], None]:
 
 
 def tell(text: str) -> None:
-    typer.echo(hide_secrets(text), err=True)
+    """Say it, where anybody still listens: a terminal that is gone ends no recording."""
+    with contextlib.suppress(OSError):
+        typer.echo(hide_secrets(text), err=True)
 
 
 def pack(path: Path) -> None:

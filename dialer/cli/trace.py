@@ -30,6 +30,7 @@ from dialer.replay.statistics import Statistics, collect_statistics
 app = typer.Typer()
 
 _SHORTEST_KEY: Final = 16
+_NEVER: Final = 253_402_300_800.0  # the year 10,000: a damaged time
 
 Files = Annotated[list[Path], typer.Argument(help="Traces, raw AMI, JSON, logs; .gz too.")]
 Output = Annotated[Path, typer.Option("--output", "-o", help="The new trace; not there yet.")]
@@ -234,6 +235,8 @@ def show_moment(at: float | None) -> str:
     """`2026-11-21 06:08:14.123456`; blanks of that width where the trace has no clock."""
     if at is None:
         return " " * 26
+    if at >= _NEVER:
+        return f"{at:26.6f}"
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
 
 

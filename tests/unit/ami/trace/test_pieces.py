@@ -1,4 +1,15 @@
-from ami.trace import Direction, Record, split_records, write_note
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ami.trace import (
+    Anonymizer,
+    Beginnings,
+    Direction,
+    Record,
+    Selection,
+    split_records,
+    write_note,
+)
 from ami.trace.pieces import Piece, breaks_stream
 from ami.wire import MAX_MESSAGE
 
@@ -53,3 +64,34 @@ def test_what_is_no_message_is_passed_over() -> None:
     assert names(list(split_records([endless, stray, received(HUNG_UP + b"\r\n\r\n")]))) == [
         "Hangup"
     ]
+
+
+FRAGMENTS = st.sampled_from(
+    [
+        *(b"Event: ", b"Response: Success", b"Action: Originate", b"Uniqueid: 1", b"Linkedid: 1"),
+        *(b"\r\n", b"\n", b"\r\n\r\n", b":", b"\xff\xc3", b"Timestamp: nan", b"Variable: A(=,\\,="),
+        *(b"ChanVariable(", b'{"gap":[1]}', b"Asterisk Call Manager", b"Channel: x;2", b"\0"),
+    ]
+)
+RECORDS = st.lists(
+    st.builds(
+        Record,
+        st.none() | st.floats(0, 4e9),
+        st.sampled_from(Direction),
+        st.lists(FRAGMENTS | st.binary(max_size=8), max_size=12).map(b"".join),
+    ),
+    max_size=6,
+)
+
+
+@given(RECORDS)
+@settings(max_examples=80)
+def test_any_bytes_are_pieces_or_nothing(records: list[Record]) -> None:
+    selection, beginnings = Selection(["1"]), Beginnings(1.0, 2e9)
+    pieces = list(split_records(records))
+    for piece in pieces:
+        selection.learn(piece)
+        beginnings.take(piece)
+    again = list(split_records([piece.record() for piece in pieces]))
+    assert [piece.data for piece in again if piece.message] == [p.data for p in pieces if p.message]
+    assert len(list(Anonymizer(b"key").rewrite(records))) == len(pieces)

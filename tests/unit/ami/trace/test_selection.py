@@ -125,5 +125,11 @@ def test_asterisk_s_own_time_is_when_it_happened() -> None:
     (late,) = pieces("Event: Newchannel|Timestamp: 0.5|Uniqueid: c1")
     (odd,) = pieces("Event: Newchannel|Timestamp: soon|Uniqueid: c1")
     assert (moment_of(late), moment_of(odd)) == (0.5, 1.0)
+    assert [
+        moment_of(p) for p in pieces("Event: X|Timestamp: nan", "Event: X|Timestamp: 9e99")
+    ] == [
+        1.0,
+        2.0,
+    ]
     unknown = [Piece(None, late.direction, odd.data, odd.message)]
     assert (begun(unknown, None, None), begun(unknown, 0.0, None)) == ({"c1"}, set())

@@ -5,7 +5,7 @@ import pytest
 
 from ami import LinkChange, LinkState
 from ami.trace import TraceRecorder, TraceWriter
-from dialer.cli.record import Archive, describe, pack, tell_links
+from dialer.cli.record import Archive, describe, pack, tell, tell_links
 from tests.unit.dialer.cli.conftest import ADD_SERVER, Terminal
 
 
@@ -72,3 +72,15 @@ def test_what_was_recorded_is_said_in_a_sentence(tmp_path: Path) -> None:
         f"{path}: 61 s, 1 connection, 1,000 bytes received, 2,000 sent, 1 full file beside it; "
         "2,000 bytes are missing"
     )
+
+
+def test_a_terminal_that_is_gone_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+
+    def close(text: str, err: bool) -> None:
+        said.append(text)
+        raise BrokenPipeError
+
+    monkeypatch.setattr("dialer.cli.record.typer.echo", close)
+    tell("the disk is full")
+    assert said == ["the disk is full"]

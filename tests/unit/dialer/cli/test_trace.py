@@ -66,6 +66,7 @@ def test_show_prints_messages_for_people(trace: Path, capsys: Captured) -> None:
 def test_nothing_shown_steers_a_terminal() -> None:
     assert make_visible("Jürgen\x1b[2J\r\n\x9b") == "Jürgen\\x1b[2J\\r\\n\\x9b"
     assert show_moment(None) == " " * 26
+    assert show_moment(999_999_999_999.5) == "       999999999999.500000"
 
 
 def test_stats_count(trace: Path, capsys: Captured) -> None:
