@@ -180,7 +180,7 @@ def read_foreign_task(raw: Raw) -> SgapiTask:
 def own_task(client_id: int, cdr_id: str) -> Select[Any]:
     delivered = (_d.event_id == _c.cdr_id) & (_d.kind == _SGAPI) & (_d.client_id == _c.client_id)
     return (
-        select(_c.record, _c.ended_at, _d.created_at, *_DELIVERED)
+        select(_c.record, _c.ended_at, *_DELIVERED)
         .join_from(t.cdrs, t.deliveries, delivered, isouter=True)
         .where(_c.client_id == client_id, _c.cdr_id == cdr_id)
         .limit(1)
@@ -188,8 +188,8 @@ def own_task(client_id: int, cdr_id: str) -> Select[Any]:
 
 
 def read_own_task(raw: Raw) -> SgapiTask:
-    told, ended_at, made_at, *delivered = raw
-    at = to_seconds(ended_at if made_at is None else made_at)
+    told, ended_at, *delivered = raw
+    at = to_seconds(ended_at)  # not when it was sent on, which may be weeks later
     make = partial(
         SgapiTask,
         uuid=told["cdr_id"],

@@ -202,17 +202,26 @@ async def test_a_call_of_ours_is_told_of(stored: Stored) -> None:
     other = make.delivery(attempt.cdr_id)
     await store.settle(make.settlement(attempt, "busy", deliveries=(other, new), now=NOW + 4))
     assert await store.sgapi_task(1, attempt.cdr_id) == SgapiTask(
-        attempt.cdr_id, attempt.cdr_id, False, None, "9800000001", "busy", 3, NOW + 4, NOW + 4,
+        attempt.cdr_id, attempt.cdr_id, False, None, "9800000001", "busy", 3, NOW + 3, NOW + 3,
         DeliveryState.PENDING,
     )  # fmt: skip
 
 
-async def test_a_call_that_ended_without_an_sgapi_was_not_sent(stored: Stored) -> None:
+async def test_a_call_that_ended_without_an_sgapi_was_not_sent_so_far(stored: Stored) -> None:
     attempt = await stored.dial_one()
     await stored.store.settle(make.settlement(attempt))
     told = await stored.store.sgapi_task(1, attempt.cdr_id)
     assert told is not None
     assert (told.state, told.created_at) == (None, told.updated_at)
+    await stored.store.forward_unsent(None, NOW, 0)
+    late = await stored.dial_one()
+    await stored.store.settle(make.settlement(late))
+    unsent = await stored.store.sgapi_task(1, late.cdr_id)
+    assert unsent is not None
+    while await stored.store.forward_unsent(FORWARDS, NOW + 9000, 9):
+        pass
+    sent = replace(unsent, state=DeliveryState.PENDING)
+    assert await stored.store.sgapi_task(1, late.cdr_id) == sent
 
 
 async def test_nothing_is_told_to_another_client(stored: Stored) -> None:
