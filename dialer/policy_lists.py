@@ -31,6 +31,8 @@ _TECHNOLOGY: Final = re.compile(r"[A-Za-z0-9_]{1,40}")
 _CONTEXT: Final = re.compile(r"[A-Za-z0-9_.\-]{1,79}")
 _NUMBER: Final = re.compile(r"[0-9*#+]{1,80}")
 _FUNCTION: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\([A-Za-z0-9_,.:*#+@/ \-]+\))?")
+# Functions that have no write of their own (func_shell.c, func_strings.c): assigning does nothing.
+_READ_ONLY: Final = re.compile(r"_*(?:SHELL|EVAL)\(")
 _MOST: Final = 1000  # values of one list
 _LONGEST: Final = 200  # characters of one value
 
@@ -150,6 +152,8 @@ def _find_function_fault(value: str) -> str | None:
         return f"is ours, as every {OURS} variable"
     if not _FUNCTION.fullmatch(value):
         return "is no name of a variable or function, as PJSIP_HEADER(add,X-Name)"
+    if _READ_ONLY.match(value):
+        return "can only be read in Asterisk: nothing can be set by it"
     try:
         check_variables(f"{value}=x", Policy(functions=frozenset({value})))
     except Refused as refused:

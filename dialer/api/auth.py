@@ -72,7 +72,7 @@ async def find_tenant(request: Request, caller: Client, body: dict[str, Any]) ->
             raise ApiError(404, "Client not found")
         return caller
     if not named:
-        raise ApiError(403, NO_ACCOUNT)
+        raise ApiError(403, NO_ACCOUNT, _say_how_to_name(caller))
     store = deps_of(request).store
     try:
         found = [await store.client(name) for name in named[:2]]
@@ -81,6 +81,11 @@ async def find_tenant(request: Request, caller: Client, body: dict[str, Any]) ->
     if len({client.id for client in found}) > 1:
         raise ApiError(409, TWO_ACCOUNTS)
     return found[0]
+
+
+def _say_how_to_name(caller: Client) -> str:
+    own = f", your own is {caller.accountcode}" if caller.accountcode else ""
+    return f"name the client by accountcode or client_code{own}"
 
 
 def name_actor(caller: Client) -> str:

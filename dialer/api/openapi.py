@@ -19,6 +19,7 @@ from dialer.api.problems import STATUSES, Problem, by_status
 from dialer.api.queues import QueueChange
 from dialer.api.schemas import Shape
 from dialer.api.signing import SecretChange
+from dialer.api.webhooks import Callback, describe_webhooks
 from dialer.bodies import ACCOUNT, BATCH, QUICK_CALL
 from dialer.clients import NewClient
 from dialer.fields import WITH_APPLICATION
@@ -38,6 +39,7 @@ _BODIES: Final[dict[str, TypeAdapter[Any]]] = {
     "ReportRequest": TypeAdapter(cdr_schemas.ReportRequest),
     "PbxRequest": TypeAdapter(cdr_schemas.PbxRequest),
     "CdrRequest": CDR_REQUEST,
+    "Callback": TypeAdapter(Callback),
 }
 ALL_OPERATIONS: Final[dict[str, Operation]] = {
     **OPERATIONS,
@@ -160,6 +162,7 @@ def complete(app: FastAPI) -> None:
                 "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-KEY"},
                 "reportKey": {"type": "apiKey", "in": "header", "name": "apiKey"},
             }
+            whole["webhooks"] = describe_webhooks(_REF)
             for path in whole["paths"].values():
                 for operation in path.values():
                     _leave_ours(operation)

@@ -75,7 +75,12 @@ KEYED: Final = (
 
 FOR_A_CLIENT: Final = (
     Problem(409, "two_accounts", TWO_ACCOUNTS),
-    Problem(403, "no_account", "Account code is required for superuser"),
+    Problem(
+        403,
+        "no_account",
+        "Account code is required for superuser",
+        "name the client by accountcode or client_code, your own is operations",
+    ),
     Problem(404, "no_client", "Client not found"),
 )
 """What a route can answer that acts for one client."""

@@ -127,6 +127,8 @@ def test_values_are_added_and_taken_away() -> None:
         ("functions=DIALER_X", "ours"),
         ("functions=__dialer_x", "ours"),
         ("functions=GLOBAL(DIALER_X)", "ours"),
+        ("functions+=SHELL(x)", "can only be read"),
+        ("functions=__EVAL(x)", "can only be read"),
         ("functions=A B", "no name"),
         ("functions=A=b", "no name"),
         ('functions="A"', "no name"),

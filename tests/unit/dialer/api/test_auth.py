@@ -52,6 +52,9 @@ async def test_a_superuser_names_the_client(api: Api, key: str) -> None:
     missing = await api.get(QUEUES, key)
     assert missing.status_code == 403
     assert missing.json()["message"] == "Account code is required for superuser"
+    how = "name the client by accountcode or client_code"
+    own = {"root": "", "chief": ", your own is chief"}  # the bootstrap key is no client's
+    assert missing.json()["details"] == how + own[key]
     await api.load()
     for number, name in enumerate(("accountcode", "client_code")):
         answer = await api.get(f"{QUEUES}?{name}=alpha", key)

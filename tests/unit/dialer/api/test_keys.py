@@ -61,6 +61,14 @@ async def test_a_superuser_has_to_name_the_client(api: Api) -> None:
         assert (await api.put(f"{path}?accountcode=nobody", "chief")).status_code == 404
 
 
+async def test_a_superuser_names_itself_for_a_key_of_its_own(api: Api) -> None:
+    old = (await api.put(f"{RENEW}?accountcode=chief", "chief")).json()
+    assert old["accountcode"] == "chief"
+    new = (await api.put(RENEW, old["api_key"], json={"client_code": "chief"})).json()["api_key"]
+    for key, status in (("chief", 401), (old["api_key"], 401), (new, 200)):
+        assert (await api.get(TEST, key)).status_code == status
+
+
 async def test_nobody_changes_the_key_of_another(api: Api) -> None:
     for path in (RENEW, REVOKE):
         assert (await api.put(f"{path}?accountcode=alpha", "beta")).status_code == 404
