@@ -76,6 +76,7 @@ _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_~]*")
 _LONG_NUMBER: Final = re.compile(r"\d{3}")
 _COMMAS: Final = re.compile(r"((?<!\\),)")
 _COUNTED: Final = frozenset({"since", "bytes"})  # numbers of a gap's note
+_CACHED: Final = 32_768
 _BANNER: Final = re.compile(rb"Asterisk Call Manager/[\d.]{1,12}\r?\n")
 
 
@@ -85,6 +86,7 @@ class Anonymizer:
     def __init__(self, key: bytes) -> None:
         self._pseudonyms = Pseudonyms(key)
         self.replace_text = self._pseudonyms.replace_text
+        self._cached_line = lru_cache(_CACHED)(self._rewrite_line)
 
     def rewrite(self, records: Iterable[Record]) -> Iterator[Record]:
         """The records anew, a message each. Bytes that are no message are left out."""
@@ -106,15 +108,20 @@ class Anonymizer:
         first = text.find("\n")
         end = "\n" if first >= 0 and text[first - 1 : first] != "\r" else "\r\n"
         lines = text.split(end)
-        pairs = [line.partition(":") for line in lines]
-        said = {name.strip().lower(): value.strip() for name, _, value in reversed(pairs)}
-        rewritten = [
-            f"{self._rewrite_name(name)}:{self._rewrite_value(name.strip(), value, said)}"
-            if colon
-            else self.replace_text(name)
-            for name, colon, value in pairs
-        ]
+        said = {line.partition(":")[0].strip().lower(): line for line in reversed(lines)}
+        variable = said.get("variable", "").partition(":")[2].strip()
+        kind = "userevent" in said, variable in _APPLICATIONS
+        rewritten = [self._cached_line(line, *kind) for line in lines]
         return end.join(rewritten).encode("utf-8", "surrogateescape")
+
+    def _rewrite_line(self, line: str, user_event: bool, applies: bool) -> str:
+        """A header of a message that is a UserEvent or not, and tells an application's name in its
+        `Value` or not. Most headers of a call stand in all of its messages."""
+        name, colon, value = line.partition(":")
+        if not colon:
+            return self.replace_text(line)
+        rewritten = self._rewrite_value(name.strip(), value, user_event, applies)
+        return f"{self._rewrite_name(name)}:{rewritten}"
 
     def _rewrite_name(self, name: str) -> str:
         """`ChanVariable(PJSIP/trunk-00000001)` names a channel; a UserEvent's may be anything."""
@@ -123,25 +130,18 @@ class Anonymizer:
             plain = self.replace_text(plain)
         return plain + bracket + self.replace_text(rest)
 
-    def _rewrite_value(self, name: str, value: str, said: dict[str, str]) -> str:
-        text = value.strip(" ")
-        if not text or text.lower() in _NOTHING or self._is_harmless(name.lower(), text, said):
+    def _rewrite_value(self, name: str, value: str, user_event: bool, applies: bool) -> str:
+        text, lower = value.strip(" "), name.lower()
+        if not text or text.lower() in _NOTHING:
+            return value
+        if _is_harmless(lower, text, user_event, applies):
             return value
         blanks = value[: len(value) - len(value.lstrip(" "))]
-        lower = name.lower()
         if lower.partition("(")[0] in ("variable", "chanvariable"):
             return blanks + self._rewrite_assignments(text)
         if lower == "techcause" and (code := _SIP_CODE.match(text)):
             return blanks + code[0] + self.replace_text(text[code.end() :])
         return blanks + self.replace_text(text)
-
-    def _is_harmless(self, name: str, text: str, said: dict[str, str]) -> bool:
-        if name == "userevent":
-            return _VARIABLE.fullmatch(text) is not None and not _LONG_NUMBER.search(text)
-        if name == "value":
-            return said.get("variable") in _APPLICATIONS and _VARIABLE.fullmatch(text) is not None
-        form = _find_form(name, any_event="userevent" not in said)
-        return form is not None and form.fullmatch(text) is not None
 
     def _rewrite_assignments(self, text: str) -> str:
         r"""`A=1,B=x\,y`, or a name alone: names stay, values go."""
@@ -178,6 +178,15 @@ class Anonymizer:
         if isinstance(value, list):
             return [self._rewrite(one) for one in value]
         return value if value is None or isinstance(value, bool) else self.replace_text(str(value))
+
+
+def _is_harmless(name: str, text: str, user_event: bool, applies: bool) -> bool:
+    if name == "userevent":
+        return _VARIABLE.fullmatch(text) is not None and not _LONG_NUMBER.search(text)
+    if name == "value":
+        return applies and _VARIABLE.fullmatch(text) is not None
+    form = _find_form(name, any_event=not user_event)
+    return form is not None and form.fullmatch(text) is not None
 
 
 @lru_cache(4096)
