@@ -202,7 +202,7 @@ async def test_a_call_of_ours_is_told_of(stored: Stored) -> None:
     other = make.delivery(attempt.cdr_id)
     await store.settle(make.settlement(attempt, "busy", deliveries=(other, new), now=NOW + 4))
     assert await store.sgapi_task(1, attempt.cdr_id) == SgapiTask(
-        attempt.cdr_id, attempt.cdr_id, False, None, "9800000001", "busy", 3, NOW + 3, NOW + 3,
+        attempt.cdr_id, attempt.cdr_id, False, None, "9800000001", "busy", 3, NOW + 3.5, NOW + 3.5,
         DeliveryState.PENDING,
     )  # fmt: skip
 
