@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from ami.simulator.channels import Channel
+from ami.simulator.channels import UNKNOWN, Channel
 from ami.simulator.config import SimulatorConfig
 from ami.simulator.dialogue import write_response
 from ami.simulator.exchange import Exchange
@@ -22,6 +22,11 @@ from ami.simulator.requests import Headers, Originate, first_value, read_target,
 _IDS: Final = frozenset({"uniqueid", "linkedid", "destuniqueid", "destlinkedid"})
 _NAMES: Final = frozenset({"channel", "destchannel", "destination"})
 _NUMBERED: Final = re.compile(r"(.*-)[0-9a-f]{8}((?:;[12])?)")
+# Technologies that an Asterisk may have.
+_DRIVERS: Final = frozenset(
+    {"pjsip", "sip", "iax2", "local", "dahdi", "sccp", "dongle", "mobile", "mgcp", "motif"}
+    | {"skinny", "ustm", "ooh323", "khomp", "quectel", "websocket", "audiosocket"}
+)
 _NOTHING: Final = frozenset({"", "<null>", "<unknown>", "(null)", "<none>"})
 
 
@@ -94,11 +99,13 @@ class PlayedExchange(Exchange):
         self._taken: dict[str, Course] = {}  # by ActionID, from the answer to the first event
 
     def refuse(self, headers: Headers) -> str | None:
+        target = read_target(first_value(headers, "Channel"))
+        if target is None or target.tech.lower() not in _DRIVERS:
+            return super().refuse(headers)  # a probe: no call is played for it
         refusal = refuse_originate(headers, frozenset({first_value(headers, "Context")}))
         if refusal is not None:
             return refusal
-        target = read_target(first_value(headers, "Channel"))
-        course = self._courses.take(target.number if target is not None else "")
+        course = self._courses.take(target.number)
         if course.refusal is None:
             self._taken[first_value(headers, "ActionID")] = course
         return course.refusal
@@ -116,8 +123,11 @@ class PlayedExchange(Exchange):
         return self._named - 1
 
     def _place(self, request: Originate) -> None:
-        course = self._taken.pop(request.action_id)
+        course = self._taken.pop(request.action_id, None)
         if self._refuse_id(request):
+            return
+        if course is None:
+            write_response(self, request, request.channel, 0, request.channel_id or UNKNOWN)
             return
         call = PlayedCall(self, request, course)
         self._hold(call.channel_id, call)

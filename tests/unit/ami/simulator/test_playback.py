@@ -118,6 +118,14 @@ async def test_a_refusal_is_repeated() -> None:
         assert simulator.counters.originates == 0
 
 
+async def test_a_probe_of_a_technology_that_is_none_is_no_call() -> None:
+    async with playing(TALK) as (_, tap):
+        tap.originate("probe-0001", "DialerProbe/none")
+        answer = await tap.first(lambda m: m.name == "OriginateResponse")
+        assert (answer.get("Response"), answer.get("Uniqueid")) == ("Failure", "probe-0001")
+        assert "Newchannel" not in [m.name for m in tap.messages]
+
+
 async def test_an_id_in_use_is_refused() -> None:
     async with playing(TALK, speed=1.0) as (simulator, tap):
         tap.originate("same-0001", "PJSIP/5501@carrier")
