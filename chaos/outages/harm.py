@@ -4,6 +4,7 @@ import asyncio
 import signal
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -119,8 +120,18 @@ async def _stop_both(stage: Stage) -> None:
 async def _think_better(stage: Stage) -> None:
     stopping = asyncio.ensure_future(stage.pbx.order("core stop gracefully"))  # until it stopped
     await asyncio.sleep(AFTERTHOUGHT)
-    await stage.pbx.order("core abort shutdown")
+    with suppress(OSError):
+        await stage.pbx.order("core abort shutdown")
     await stopping
+    if not await _listens(stage.pbx):  # the last call ended before the afterthought
+        await _start_again(stage)
+
+
+async def _listens(pbx: Asterisk) -> bool:
+    try:
+        return bool(await pbx.order("core show uptime"))
+    except OSError:
+        return False
 
 
 async def _reload(stage: Stage) -> None:
