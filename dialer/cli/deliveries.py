@@ -8,10 +8,11 @@ from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
+from rich.box import SIMPLE
 from rich.table import Table
 
 from dialer.cli.audit import Format, show_time
-from dialer.cli.workspace import make_console, name_operator, with_store
+from dialer.cli.workspace import LARGEST_ID, make_console, name_operator, with_store
 from dialer.errors import NotFound, SettingsError
 from dialer.states import DeliveryState
 from dialer.store.contract import DeliveryFilter, DeliveryRecord, Store
@@ -63,7 +64,7 @@ def list_(
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="Most that are shown.")] = 50,
     format_: FormatOption = Format.TABLE,
 ) -> None:
-    """List deliveries, the latest first; without --state those that are dead.
+    """List deliveries, the latest first; without --state those that are dead. json says more.
 
     Example: dialer deliveries list --client acme --since 2025-01-15
     """
@@ -78,28 +79,28 @@ def list_(
         for record in records:
             typer.echo(json.dumps(show_record(record)))
         return
-    table = Table(
-        "id", "made (UTC)", "kind", "client", "endpoint", "event", "state", "tries", "why"
-    )
+    table = Table(box=SIMPLE)
+    for name in ("id", "made (UTC)", "kind", "client", "state"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("where to, tries, why", overflow="fold")
     for record in records:
         delivery = record.delivery
+        tries = f"{delivery.tries} {'try' if delivery.tries == 1 else 'tries'}"
+        why = "" if record.error is None else f": {record.error[:SHOWN_ERROR]}"
         table.add_row(
             str(delivery.id),
-            show_time(delivery.created_at),
+            f"{show_time(delivery.created_at)[:19]}Z",
             delivery.kind,
             record.accountcode,
-            delivery.endpoint,
-            delivery.event_id,
             delivery.state,
-            str(delivery.tries),
-            (record.error or "")[:SHOWN_ERROR],
+            f"{delivery.endpoint}\n{tries}{why}",
         )
     make_console().print(table)
 
 
 @app.command()
 def show(
-    id_: Annotated[int, typer.Argument(metavar="ID", help="Of the delivery.")],
+    id_: Annotated[int, typer.Argument(metavar="ID", max=LARGEST_ID, help="Of the delivery.")],
     format_: FormatOption = Format.TABLE,
 ) -> None:
     """Show a delivery: where it goes, its body, and what its last try came to.
@@ -123,7 +124,8 @@ def show(
 @app.command()
 def retry(
     ids: Annotated[
-        list[int] | None, typer.Argument(metavar="[ID]…", help="Of dead deliveries.")
+        list[int] | None,
+        typer.Argument(metavar="[ID]…", max=LARGEST_ID, help="Of dead deliveries."),
     ] = None,
     client: ClientOption = None,
     kind: KindOption = None,

@@ -7,7 +7,14 @@ import typer
 from rich.table import Table
 
 from dialer.cli.status import show_queue_state
-from dialer.cli.workspace import given, make_console, name_operator, need_something, with_store
+from dialer.cli.workspace import (
+    LARGEST_ID,
+    given,
+    make_console,
+    name_operator,
+    need_something,
+    with_store,
+)
 from dialer.errors import Conflict
 from dialer.states import QueueStatus
 from dialer.store.contract import EndedItem, NewDelivery, Queue, Store
@@ -60,7 +67,7 @@ def list_(
 
 @app.command("set")
 def set_(
-    queue: Annotated[int, typer.Argument(metavar="ID", help="The queue's number.")],
+    queue: Annotated[int, typer.Argument(metavar="ID", max=LARGEST_ID, help="The queue's number.")],
     redial_unknown: Annotated[
         bool | None,
         typer.Option(

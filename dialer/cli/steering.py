@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from dialer.cli.workspace import name_operator, with_store
+from dialer.cli.workspace import LARGEST_ID, name_operator, with_store
 from dialer.errors import Conflict, SettingsError
 from dialer.states import QueueStatus
 from dialer.store.contract import EndedItem, NewDelivery, Store
@@ -14,7 +14,9 @@ Code = Annotated[str | None, typer.Option("--server", metavar="CODE", help="All 
 Account = Annotated[
     str | None, typer.Option("--client", metavar="ACCOUNTCODE", help="All its calls.")
 ]
-QueueId = Annotated[int | None, typer.Option("--queue", metavar="ID", help="All its calls.")]
+QueueId = Annotated[
+    int | None, typer.Option("--queue", metavar="ID", max=LARGEST_ID, help="All its calls.")
+]
 
 
 def pause(server: Code = None, client: Account = None, queue: QueueId = None) -> None:

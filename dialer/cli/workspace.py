@@ -19,6 +19,9 @@ LEAST = 0.01
 MOST = 1_000_000
 """Limits of calls and of calls a second that make sense."""
 
+LARGEST_ID = 2**63 - 1
+"""What a database can hold: no queue and no delivery has a larger number."""
+
 
 def with_store(work: Callable[[Store], Awaitable[R]], settings: Settings | None = None) -> R:
     """Do `work` with the store of DIALER_DATABASE_URL, made and migrated where needed."""

@@ -40,4 +40,5 @@ def test_completed_queues_are_listed_when_asked_for(dialer: Terminal) -> None:
 def test_what_is_wrong_is_said(dialer: Terminal) -> None:
     dialer.refuses("queues", "set", "1", saying="nothing to change")
     dialer.refuses("queues", "set", "9", "--redial-unknown", saying="not found")
+    dialer.refuses("queues", "set", str(2**63), "--redial-unknown", saying=str(2**63 - 1))
     dialer.refuses("queues", "list", "--client", "nobody", saying="no client nobody")

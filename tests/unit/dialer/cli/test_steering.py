@@ -41,6 +41,7 @@ def test_one_thing_is_named(dialer: Terminal, command: str) -> None:
     dialer.refuses(command, "--client", "nobody", saying="no client nobody")
     dialer.refuses(command, "--queue", "9", saying="not found")
     dialer.refuses(command, "--queue", "x", saying="--queue")
+    dialer.refuses(command, "--queue", str(2**63), saying="--queue")
 
 
 def test_a_completed_queue_is_not_paused(dialer: Terminal) -> None:
