@@ -75,6 +75,19 @@ async def test_the_dialer_user_may_do_no_more(
     assert (refused["Response"], refused["Message"]) == ("Error", "Permission denied")
 
 
+@pytest.mark.parametrize("code", ["pbx1", "pbx2"])
+async def test_asterisk_itself_ends_a_call_that_lasts_too_long(lab: Lab, code: str) -> None:
+    """By the variable that stands on every Originate: else this call lasts 30 s."""
+    server: Server = getattr(lab, code)
+    identity = unique(f"too-long-{code}")
+    async with logged_in(server) as ami:
+        headers = {"ActionID": identity, "ChannelId": identity, "Channel": "PJSIP/900007@carrier"}
+        more = {"Application": "Wait", "Data": "60", "Async": "true"}
+        ami.send("Originate", headers | more | {"Variable": "TIMEOUT(absolute)=1"})
+        await ami.first(lambda m: m.event == "Hangup" and m["Uniqueid"] == identity)
+        assert any(m["ChannelStateDesc"] == "Up" for m in ami.messages if belongs(m, identity))
+
+
 APPLICATIONS = {
     "Playback": "beep",
     "Echo": "",
