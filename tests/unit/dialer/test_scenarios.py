@@ -29,6 +29,11 @@ def test_the_example() -> None:
     assert config.far_end("70", True).wait == 1.0
 
 
+@pytest.mark.parametrize("path", sorted(EXAMPLE.parent.glob("*.toml")), ids=lambda p: p.stem)
+def test_every_example_can_be_played(path: Path) -> None:
+    assert read_scenario(path, 0).faults
+
+
 def test_nothing_said_is_the_number_table() -> None:
     config = parse_scenario("", "x", 0)
     assert config.far_end is not None
