@@ -2,9 +2,9 @@
 
 Two rules together, each for one server or one client:
 
-- starts are spaced by a grid of `1/rate` seconds; after a start that came a little late the next
-  one keeps its own grid time, so that the long-run rate is kept, but never sooner than half a step
-  after the last one;
+- starts are spaced evenly, by a grid of `1/rate` seconds (2.5 a second are 2 here, for that is what
+  the other rule leaves of them); after a start that came a little late the next one keeps its own
+  grid time, so that the long-run rate is kept, but never sooner than half a step after the last;
 - never more than `rate` starts in any rolling second: the start `rate` places back must be at
   least `WINDOW` seconds old. This one holds whatever the grid says.
 """
@@ -20,6 +20,10 @@ allowed for before its rolling second could hold one start too many."""
 CATCH_UP = 0.005
 """Seconds by which a start may lag behind its grid time (timers, a commit) without the grid moving:
 the next ones follow at half steps until the grid is reached. More lag, or idling, earns nothing."""
+
+LINE = 0.1
+"""Seconds' worth of starts that may wait for their turns: when a commit is late they go meanwhile,
+so that it costs no rate."""
 
 
 @dataclass(slots=True)
@@ -43,7 +47,7 @@ class RateGate:
     @property
     def _step(self) -> float:
         assert self.rate is not None
-        return WINDOW / self.rate
+        return WINDOW / min(self.rate, self._burst)
 
     def earliest(self) -> float:
         """The monotonic time from which one more start is allowed (may be in the past)."""
@@ -64,6 +68,12 @@ class RateGate:
         self._recent.append(now)
         while len(self._recent) > self._burst:
             self._recent.popleft()
+
+    def fall_behind(self, other: "RateGate", waiting: int) -> None:
+        """`waiting` starts that went through this gate wait for `other`, of the same rate: start
+        nothing that would wait there for longer than `LINE`."""
+        if self.rate is not None:
+            self._next = max(self._next, other._next + waiting * self._step - LINE)
 
     def change(self, rate: float | None) -> None:
         """Another limit from now on; what was started already still counts."""

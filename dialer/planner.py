@@ -20,6 +20,14 @@ from dialer.store.contract import Candidate, Client, Queue, Server
 LaneKey = tuple[int, int]
 """(queue id, server id)"""
 
+EARLY = 0.005
+"""Seconds before the turn of a call (as the limits of calls per second give it) that it is planned,
+so that its commit is done when its turn comes."""
+
+AHEAD = 0.02
+"""When one is planned, those whose turn comes within so many seconds are, too: one commit for all,
+and one round of the event loop."""
+
 
 @dataclass(frozen=True, slots=True)
 class Placement:
@@ -97,7 +105,8 @@ class Planner:
         self._hungry: dict[LaneKey, Lane] = {}
         self._lookups: list[tuple[float, LaneKey]] = []  # when to look for due retries
         self.lanes: dict[LaneKey, Lane] = {}
-        self.wake_at: float | None = None  # monotonic: a gate opens
+        self._horizon = 0.0  # monotonic: turns until then are taken
+        self.wake_at: float | None = None  # monotonic: a turn comes within `EARLY`
         self.wake_wall: float | None = None  # epoch: a retry is due, a lane's rest is over
 
     # What is known.
@@ -217,9 +226,11 @@ class Planner:
     # The decision.
 
     def plan(self, wall: float, now: float) -> list[Placement]:
-        """Take the slots of every call that may start now."""
+        """Take the slots of every call that may start now, or so soon that it should be on disk by
+        then: whoever writes them waits for their turns (`dialer.departures`)."""
         self.wake_at = None
         self.wake_wall = None
+        self._horizon = now + EARLY
         placements: list[Placement] = []
         for state in self._servers.values():
             while (
@@ -229,7 +240,22 @@ class Planner:
                 if placement is None:
                     break
                 placements.append(placement)
+                self._horizon = now + AHEAD
         return placements
+
+    def may_leave(self, placement: Placement, wall: float) -> bool:
+        """Whether a call that was planned may still be written, for all that does not show on the
+        link: nothing was paused, suspended or completed and no deadline passed meanwhile."""
+        item = placement.candidate
+        client = self._clients[placement.client.id]
+        queue = self._queues.get(item.queue_id)
+        return bool(
+            (item.deadline is None or item.deadline > wall)
+            and (queue and queue.may_dial)
+            and client.client.may_dial
+            and client.may_use(placement.server.id)
+            and not self._servers[placement.server.id].server.paused
+        )
 
     def _trusts(self, state: _ServerState, now: float) -> bool:
         """Whether the server's breaker lets a call go; the others' calls go on meanwhile."""
@@ -240,25 +266,31 @@ class Planner:
         return False
 
     def _next(self, state: _ServerState, wall: float, now: float) -> Placement | None:
-        opens = state.gate.earliest()
-        if opens > now:
-            self._wake_at(opens)
-            return None
-        able = [c for c in state.working if self._able(self._clients[c], state.server.id, now)]
-        for client_id in state.shares.least_served(able, now) if len(able) > 1 else able:
-            candidate = self._first_item(state, client_id, wall)
-            if candidate is not None:
-                return self._place(state, self._clients[client_id], candidate, now)
+        turn: float | None = max(now, state.gate.earliest())
+        while turn is not None and turn <= self._horizon:
+            able, later = self._able_clients(state, turn)
+            for client_id in state.shares.least_served(able, now) if len(able) > 1 else able:
+                candidate = self._first_item(state, client_id, wall)
+                if candidate is not None:
+                    return self._place(state, self._clients[client_id], candidate, now, turn)
+            turn = later
+        if turn is not None:
+            self._wake_at(turn - EARLY)
         return None
 
-    def _able(self, client: _ClientState, server_id: int, now: float) -> bool:
-        if not client.has_room or not client.may_use(server_id):
-            return False
-        opens = client.gate.earliest()
-        if opens > now:
-            self._wake_at(opens)
-            return False
-        return True
+    def _able_clients(self, state: _ServerState, turn: float) -> tuple[list[int], float | None]:
+        """Who may have this turn, and when the next of the others may."""
+        able, later = [], None
+        for client_id in state.working:
+            client = self._clients[client_id]
+            if not client.has_room or not client.may_use(state.server.id):
+                continue
+            opens = client.gate.earliest()
+            if opens <= turn:
+                able.append(client_id)
+            else:
+                later = opens if later is None else min(later, opens)
+        return able, later
 
     def _first_item(self, state: _ServerState, client_id: int, wall: float) -> Candidate | None:
         """A quick call, else the first due retry, else the item received first."""
@@ -293,7 +325,12 @@ class Planner:
         return bool(lane.fresh or lane.retries)
 
     def _place(
-        self, state: _ServerState, client: _ClientState, item: Candidate, now: float
+        self,
+        state: _ServerState,
+        client: _ClientState,
+        item: Candidate,
+        now: float,
+        turn: float,
     ) -> Placement:
         if item.kept_ids is not None:
             _, action_id, cdr_id = item.kept_ids
@@ -311,8 +348,8 @@ class Planner:
         self.hold(placement, now)
         state.window.take(now)
         state.breaker.placed(now)
-        state.gate.take(now)
-        client.gate.take(now)
+        state.gate.take(turn)
+        client.gate.take(turn)
         return placement
 
     # Slots.

@@ -24,10 +24,10 @@ from ami import (
 )
 from dialer.attempts import LiveAttempt, Stage, unplaced_report
 from dialer.clock import Clock
+from dialer.departures import Departures
 from dialer.errors import Conflict, OwnershipLost, Refused, StoreUnavailable
 from dialer.failpoints import failpoints
 from dialer.originate import build_originate, find_application
-from dialer.pacing import RateGate
 from dialer.planner import Placement, Planner
 from dialer.recording import explain_refusal
 from dialer.reporting import Reporter
@@ -85,7 +85,9 @@ class Worker:
                 on_lost=self._lose,
             )
         )
-        self._wire: dict[tuple[str, int], RateGate] = {}
+        self._departures = Departures(parts.planner)
+        self._next_turn: asyncio.TimerHandle | None = None
+        self._next_turn_at: float | None = None
         self._woken = False
         self._stopping = False
         self._draining: asyncio.Timeout | None = None
@@ -127,6 +129,7 @@ class Worker:
             self._timer = None
         if not self._stopping:
             self._place_calls()
+            self._depart()  # limits may have been raised
         if not self._reserving:
             self._settler.conclude_soon()
 
@@ -189,7 +192,11 @@ class Worker:
             if failpoints.armed:
                 failpoints.reach("worker.reserve.granted")
             attempt.move(Stage.CLEARED)
-            self._send(attempt)
+            if self._stopping:
+                self._take_back(attempt)
+            else:
+                self._departures.add(attempt)
+                self._depart()
             return
         placement = attempt.placement
         attempt.move(Stage.REFUSED)
@@ -225,23 +232,31 @@ class Worker:
 
     # Sending.
 
+    def _depart(self) -> None:
+        """Write every Originate whose turn it is, and be here again at the next one's."""
+        while (attempt := self._departures.pop(self._clock.monotonic())) is not None:
+            self._send(attempt)
+        at = self._departures.next_at()
+        if at == self._next_turn_at:
+            return
+        if self._next_turn is not None:
+            self._next_turn.cancel()
+        self._next_turn_at, self._next_turn = at, None
+        if at is not None:
+            wait = max(0.0, at - self._clock.monotonic())
+            loop = asyncio.get_running_loop()
+            self._next_turn = loop.call_later(wait, self._safely, self._on_turn)
+
+    def _on_turn(self) -> None:
+        self._next_turn_at = self._next_turn = None
+        self._depart()
+
     def _send(self, attempt: LiveAttempt) -> None:
-        """Write the Originate once the gates of the wire allow it."""
+        """Write the Originate. What it was planned on is looked at again: it may have waited."""
         placement = attempt.placement
-        if attempt.stage is not Stage.CLEARED:
-            return  # its server was lost meanwhile
-        if self._stopping:
+        if not self._planner.may_leave(placement, self._clock.now()):
             self._take_back(attempt)
             return
-        now = self._clock.monotonic()
-        gates = self._wire_gates(placement.server.id, placement.client.id)
-        opens = max(gate.earliest() for gate in gates)
-        if opens > now:
-            loop = asyncio.get_running_loop()
-            loop.call_later(opens - now, self._safely, self._send, attempt)
-            return
-        for gate in gates:
-            gate.take(now)
         link = self._parts.links.get(placement.server.id)
         if link is None:
             self._never_sent(attempt, "the server was removed")
@@ -325,19 +340,6 @@ class Worker:
             attempt.repeats = not any(text in error.message for text in TRANSIENT)
             payload = attempt.placement.candidate.payload
             link.refuse(attempt.channel_id, explain_refusal(error.message, payload))
-
-    def _wire_gates(self, server_id: int, client_id: int) -> tuple[RateGate, RateGate]:
-        """The gates as the wire sees them: commits take time, so what was planned in step may
-        arrive here out of step."""
-        gates = []
-        for key, rate in (
-            (("server", server_id), self._planner.server(server_id).max_cps),
-            (("client", client_id), self._planner.client(client_id).max_cps),
-        ):
-            gate = self._wire.setdefault(key, RateGate(rate))
-            gate.change(rate)
-            gates.append(gate)
-        return gates[0], gates[1]
 
     def _never_sent(self, attempt: LiveAttempt, why: str) -> None:
         """It is on disk and can not be sent, now or later: an attempt that never was a call."""
@@ -474,7 +476,7 @@ class Worker:
         for (server_id, client_id), times in by_owner.items():
             for gates in (
                 self._planner.gates(server_id, client_id),
-                self._wire_gates(server_id, client_id),
+                self._departures.gates(server_id, client_id),
             ):
                 for gate in gates:
                     gate.seed(times)
@@ -483,6 +485,8 @@ class Worker:
         """Start nothing more and wait for live calls to end; the ChannelIds of those that did not
         (they stay open on disk and are taken over at the next start)."""
         self._stopping = True
+        for attempt in self._departures.clear():
+            self._take_back(attempt)
         try:
             async with asyncio.timeout(seconds) as self._draining:
                 await self._idle.wait()

@@ -52,6 +52,7 @@ CORE = (
     "dialer/cdr_queries/pbx.py",
     "dialer/cdr_queries/v2.py",
     "dialer/clients.py",
+    "dialer/departures.py",
     "dialer/dial_options.py",
     "dialer/errors.py",
     "dialer/export.py",

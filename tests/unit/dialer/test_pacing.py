@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dialer.pacing import WINDOW, RateGate
+from dialer.pacing import CATCH_UP, LINE, WINDOW, RateGate
 
 
 def run_gate(gate: RateGate, lags: list[float], start: float = 0.0) -> list[float]:
@@ -49,6 +49,25 @@ def test_a_rate_below_one_spaces_starts_over_seconds() -> None:
 def test_small_lateness_is_caught_up() -> None:
     starts = run_gate(RateGate(100), [0.002] * 200)
     assert 199 / (starts[-1] - starts[0]) > 95
+
+
+def test_a_rate_between_whole_numbers_is_spaced_by_what_a_window_holds() -> None:
+    starts = run_gate(RateGate(2.5), [0.0] * 8)
+    assert all(abs(later - at - WINDOW / 2) < 1.01 * CATCH_UP for at, later in pairwise(starts))
+
+
+def test_a_gate_that_falls_behind_another_lets_only_a_short_line_wait_there() -> None:
+    wire, planned, unlimited = RateGate(10), RateGate(10), RateGate(None)
+    wire.take(5.0)
+    planned.fall_behind(wire, 0)
+    assert planned.earliest() < wire.earliest()  # nobody waits there: it is the disk that is late
+    planned.fall_behind(wire, 3)
+    behind = pytest.approx(wire.earliest() + 3 * WINDOW / 10 - LINE)
+    assert planned.earliest() == behind
+    planned.fall_behind(wire, 0)
+    assert planned.earliest() == behind
+    unlimited.fall_behind(RateGate(None), 3)
+    assert unlimited.earliest() == float("-inf")
 
 
 def test_idling_earns_no_burst() -> None:

@@ -3,11 +3,12 @@
 import itertools
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dialer.lanes import HOLD_OFF, LARGEST_LOAD
-from dialer.planner import Placement, Planner
+from dialer.planner import AHEAD, EARLY, Placement, Planner
 from dialer.states import QueueKind, QueueStatus
 from dialer.store.contract import Candidate
 from tests.unit.dialer.builders import make_client, make_item, make_queue, make_server
@@ -82,6 +83,71 @@ def test_calls_a_second_open_the_gate_later() -> None:
     assert 0.0 < stage.planner.wake_at <= 0.11
     stage.now = stage.planner.wake_at
     assert stage.plan_ids() == [2]
+
+
+def test_turns_that_come_soon_are_taken_together() -> None:
+    """None is taken for itself before 5 ms to it, and all that come within 20 ms with it."""
+    stage = make_stage(max_cps=200.0, allocated_channels=100)
+    stage.feed(make_queue(), [make_item(n) for n in range(1, 30)])
+    assert len(stage.plan_ids()) == 5
+    assert stage.planner.wake_at is not None
+    _, gate = stage.planner.gates(1, 1)
+    assert gate.earliest() > stage.now + AHEAD
+    assert stage.planner.wake_at == pytest.approx(gate.earliest() - EARLY)
+    stage.now = stage.planner.wake_at - 0.001
+    assert stage.plan_ids() == []
+    stage.now += 0.001
+    assert stage.plan_ids() == [6, 7, 8]
+
+
+def test_a_turn_goes_to_who_may_have_it_and_not_to_a_later_one() -> None:
+    """One client's gate opens within the horizon, the server's and the other's are open."""
+    stage = Stage().servers(make_server(1, max_cps=200.0))
+    stage.clients(make_client(1, max_cps=100.0), make_client(2, max_cps=100.0))
+    for client in (1, 2):
+        items = [make_item(client * 100 + n, client_id=client, queue_id=client) for n in range(9)]
+        stage.feed(make_queue(client, client), items)
+    placed = [item // 100 for item in stage.plan_ids()]
+    assert len(placed) == 5
+    assert abs(placed.count(1) - placed.count(2)) == 1
+
+
+def test_ahead_or_not_no_second_holds_more_turns_than_the_limit() -> None:
+    stage = make_stage(max_cps=30.0, allocated_channels=1000)
+    stage.feed(make_queue(), [make_item(n) for n in range(1, 400)])
+    made: list[float] = []
+    while stage.now < 4.0:
+        made += [stage.now for _ in stage.plan_ids()]
+        assert stage.planner.wake_at is not None
+        assert stage.planner.wake_at > stage.now
+        stage.now = stage.planner.wake_at
+    assert 4 * 30 * 0.97 <= len(made) <= 4 * 30 + 1
+
+
+@pytest.mark.parametrize("change", ["queue", "client", "server", "allocation", "deadline"])
+def test_what_changed_since_it_was_planned_keeps_a_call_from_leaving(change: str) -> None:
+    stage = make_stage()
+    stage.feed(make_queue(), [make_item(1, deadline=stage.wall + 5.0)])
+    (placement,) = stage.plan()
+    assert stage.planner.may_leave(placement, stage.wall)
+    if change == "queue":
+        stage.planner.set_queue(make_queue(paused=True), [])
+    elif change == "client":
+        stage.clients(make_client(1, paused=True))
+    elif change == "allocation":
+        stage.clients(make_client(1, server_ids=frozenset({2})))
+    elif change == "server":
+        stage.servers(make_server(1, paused=True))
+    late = stage.wall + (5.0 if change == "deadline" else 0.0)
+    assert not stage.planner.may_leave(placement, late)
+
+
+def test_a_call_of_a_queue_that_is_completed_does_not_leave() -> None:
+    stage = make_stage()
+    stage.feed(make_queue(), [make_item(1)])
+    (placement,) = stage.plan()
+    stage.planner.forget_queue(1)
+    assert not stage.planner.may_leave(placement, stage.wall)
 
 
 def test_a_closed_gate_of_one_client_holds_up_no_other() -> None:

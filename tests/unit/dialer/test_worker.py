@@ -18,7 +18,7 @@ from dialer.errors import Conflict, OwnershipLost, StoreUnavailable
 from dialer.policy import DEFAULT_POLICY
 from dialer.store.contract import OpenAttempt, RecentStart
 from dialer.worker import STORE_PAUSE
-from tests.unit.dialer.builders import make_client
+from tests.unit.dialer.builders import make_client, make_queue
 from tests.unit.dialer.worker_floor import PAYLOAD, Floor, item
 
 
@@ -415,6 +415,102 @@ async def test_calls_a_second_hold_on_the_wire_whatever_the_disk_does() -> None:
         floor.worker.wake()
     assert len(floor.ledger.reservations) == 4
     await floor.commit()
+    assert len(floor.link.sent) == 1
+
+
+async def test_each_originate_is_looked_at_once_however_many_wait_for_their_turns() -> None:
+    floor = Floor(max_cps=100.0, allocated_channels=50)
+    floor.feed(*[item(n) for n in range(1, 21)])
+    while len(floor.ledger.reservations) < 20:
+        await floor.turn()
+        floor.clock.advance(0.0102)
+        floor.worker.wake()
+    looks = []
+    look = floor.planner.may_leave
+    floor.planner.may_leave = lambda *args: looks.append(args) or look(*args)  # type: ignore[method-assign,func-returns-value]
+    await floor.commit()
+    while len(floor.link.sent) < 20:
+        already = len(floor.link.sent)
+        floor.clock.advance(0.0102)
+        floor.worker.wake()
+        await floor.turn()
+        assert len(floor.link.sent) <= already + 1
+    assert len(looks) == 20
+    reserved = [reservation.channel_id for reservation, _ in floor.ledger.reservations]
+    assert [sent.channel_id for sent in floor.link.sent] == reserved
+
+
+async def test_calls_of_soon_are_on_disk_before_their_turns_and_leave_at_them() -> None:
+    floor = Floor(max_cps=100.0, allocated_channels=50)
+    floor.feed(*[item(n) for n in range(1, 9)])
+    await floor.turn()
+    assert len(floor.ledger.reservations) == 3
+    await floor.commit()
+    assert len(floor.link.sent) == 1
+    floor.clock.advance(0.0102)
+    floor.worker.wake()
+    await floor.turn()
+    assert len(floor.link.sent) == 2
+
+
+async def test_the_timer_of_a_turn_writes_the_originate() -> None:
+    """By the clock of the event loop: nobody wakes the worker."""
+    floor = Floor(max_cps=100.0, allocated_channels=50)
+    floor.clock.mono = asyncio.get_running_loop().time()
+    floor.feed(item(1), item(2))
+    await floor.turn()
+    await floor.commit()
+    assert len(floor.link.sent) == 1
+    floor.clock.advance(0.0102)
+    left = asyncio.Event()
+    write = floor.link.originate
+    floor.link.originate = lambda originate: left.set() or write(originate)  # type: ignore[method-assign,func-returns-value]
+    await asyncio.wait_for(left.wait(), 5)
+    assert len(floor.link.sent) == 2
+
+
+async def test_a_pause_takes_back_what_waits_for_its_turn_with_its_ids() -> None:
+    floor = Floor(max_cps=100.0, allocated_channels=50)
+    floor.feed(item(1), item(2))
+    await floor.turn()
+    await floor.commit()
+    floor.planner.set_queue(make_queue(paused=True), [])
+    floor.clock.advance(0.0102)
+    floor.worker.wake()
+    await floor.turn()
+    assert len(floor.link.sent) == 1
+    ((withdrawal, _),) = floor.ledger.withdrawals
+    assert withdrawal.channel_id == floor.ledger.reservations[1][0].channel_id
+    assert floor.ledger.sent == {floor.link.sent[0].channel_id}
+    assert floor.planner.live_calls() == {1: 1}
+
+
+async def test_a_deadline_that_passes_before_the_turn_is_kept() -> None:
+    floor = Floor(max_cps=100.0, allocated_channels=50)
+    floor.feed(item(1), item(2, deadline=floor.clock.wall + 0.01))
+    await floor.turn()
+    await floor.commit()
+    floor.clock.advance(0.0102)
+    floor.worker.wake()
+    await floor.turn()
+    assert len(floor.link.sent) == 1
+    assert len(floor.ledger.withdrawals) == 1
+    await floor.commit()
+    assert floor.deadline_checks == 1
+
+
+async def test_draining_takes_back_at_once_who_waits_for_a_turn() -> None:
+    floor = Floor(max_cps=100.0, allocated_channels=50)
+    floor.feed(item(1), item(2))
+    await floor.turn()
+    await floor.commit()
+    floor.end(floor.link.sent[0].channel_id)
+    await floor.turn()
+    draining = asyncio.ensure_future(floor.worker.drain(5.0))
+    await floor.turn()
+    assert len(floor.ledger.withdrawals) == 1
+    await floor.commit()
+    assert await draining == []
     assert len(floor.link.sent) == 1
 
 

@@ -1,0 +1,87 @@
+"""Attempts that are on disk and wait for their turn on the wire. Pure.
+
+Limits of calls per second hold where the Originate is written, whatever the planner thought and the
+disk took. One line for each server and client; the two share a gate each with other lines, and of
+those whose gates are open the one that waits longest goes first. `now` is monotonic seconds.
+"""
+
+from collections import deque
+
+from dialer.attempts import LiveAttempt, Stage
+from dialer.pacing import RateGate
+from dialer.planner import Planner
+
+Line = tuple[int, int]
+"""(server id, client id)"""
+
+
+class Departures:
+    """Asks the planner for the limits as they are now."""
+
+    def __init__(self, planner: Planner) -> None:
+        self._planner = planner
+        self._lines: dict[Line, deque[tuple[int, LiveAttempt]]] = {}
+        self._servers: dict[int, RateGate] = {}
+        self._clients: dict[int, RateGate] = {}
+        self._added = 0
+
+    def add(self, attempt: LiveAttempt) -> None:
+        """An attempt in `cleared`: it leaves the line when it is popped or taken to another
+        stage."""
+        line = (attempt.placement.server.id, attempt.placement.client.id)
+        self._added += 1
+        self._lines.setdefault(line, deque()).append((self._added, attempt))
+
+    def pop(self, now: float) -> LiveAttempt | None:
+        """The attempt whose turn it is, or None: its start is counted, write it."""
+        ready = [line for line in self._waiting() if self._opens(line) <= now]
+        if not ready:
+            return None
+        first = min(ready, key=lambda line: self._lines[line][0][0])
+        _, attempt = self._lines[first].popleft()
+        for gate in self.gates(*first):
+            gate.take(now)
+        self._hold_back(*first)
+        return attempt
+
+    def next_at(self) -> float | None:
+        """When the next turn comes; None: nobody waits."""
+        return min((self._opens(line) for line in self._waiting()), default=None)
+
+    def clear(self) -> list[LiveAttempt]:
+        """All that wait, who do not any more."""
+        waiting = [attempt for line in self._waiting() for _, attempt in self._lines[line]]
+        self._lines.clear()
+        return [attempt for attempt in waiting if attempt.stage is Stage.CLEARED]
+
+    def gates(self, server_id: int, client_id: int) -> tuple[RateGate, RateGate]:
+        """The gates as the wire sees them."""
+        gates = (
+            self._servers.setdefault(server_id, RateGate()),
+            self._clients.setdefault(client_id, RateGate()),
+        )
+        gates[0].change(self._planner.server(server_id).max_cps)
+        gates[1].change(self._planner.client(client_id).max_cps)
+        return gates
+
+    def _waiting(self) -> list[Line]:
+        """The lines that are not empty; what was taken to another stage leaves them here."""
+        for key, line in tuple(self._lines.items()):
+            while line and line[0][1].stage is not Stage.CLEARED:
+                line.popleft()
+            if not line:
+                del self._lines[key]
+        return list(self._lines)
+
+    def _opens(self, line: Line) -> float:
+        return max(gate.earliest() for gate in self.gates(*line))
+
+    def _hold_back(self, server_id: int, client_id: int) -> None:
+        """Let the planner reserve no more than the wire will soon take: a slow commit would else
+        leave a line that never gets shorter, of calls that hold slots."""
+        of_server = sum(len(line) for key, line in self._lines.items() if key[0] == server_id)
+        of_client = sum(len(line) for key, line in self._lines.items() if key[1] == client_id)
+        planned = self._planner.gates(server_id, client_id)
+        wire = self.gates(server_id, client_id)
+        planned[0].fall_behind(wire[0], of_server)
+        planned[1].fall_behind(wire[1], of_client)
