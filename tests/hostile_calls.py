@@ -13,7 +13,7 @@ from dialer.policy import DEFAULT_POLICY
 
 Body = dict[str, Any]
 
-MARKER: Final = "/var/lab/recordings/hostile"
+MARKER: Final = "/var/lab/recordings/got.through"  # no accountcode's folder has that name
 NUMBER: Final = "66600000"
 """Begins every number that an attack dials; nobody else dials it."""
 
