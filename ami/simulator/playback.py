@@ -59,6 +59,7 @@ class Courses:
         if not self._all:
             raise ValueError("no course")
         self._left: dict[int, Course] = {}
+        self._order: deque[int] = deque()
         self._by_number: defaultdict[str, deque[int]] = defaultdict(deque)
         self._fill()
 
@@ -68,15 +69,16 @@ class Courses:
     def take(self, number: str) -> Course:
         if not self._left:
             self._fill()
-        waiting = self._by_number.get(number)
-        while waiting:
-            index = waiting.popleft()
-            if index in self._left:
-                return self._left.pop(index)
-        return self._left.pop(next(iter(self._left)))
+        for waiting in (self._by_number.get(number), self._order):
+            while waiting:
+                course = self._left.pop(waiting.popleft(), None)
+                if course is not None:
+                    return course
+        raise AssertionError("what is left is in order")
 
     def _fill(self) -> None:
         self._left = dict(enumerate(self._all))
+        self._order = deque(self._left)
         self._by_number.clear()
         for index, course in self._left.items():
             self._by_number[course.number].append(index)
