@@ -166,10 +166,10 @@ def main() -> None:
             seconds, cpu, cdrs, sizes = replay(path)
             assert cdrs == calls, f"{cdrs} CDRs of {calls} calls"
             early, most = sizes[len(sizes) // 10], max(sizes)
-            print(f"{title}: {calls * heard:,} of {calls:,} calls, {size / 1e6:.0f} MB")
-            print(
-                f"  {calls * heard / seconds:>10,.0f} events/s in {seconds:.1f} s (CPU {cpu:.1f})"
-            )
+            events = calls * heard
+            print(f"{title}: {events:,} of {calls:,} calls, {size / 1e6:.0f} MB")
+            print(f"  {events / seconds:>10,.0f} events/s, in {seconds:.1f} s")
+            print(f"  {events / cpu:>10,.0f} events a second of CPU, of which it got {cpu:.1f}")
             print(f"  {early / 1e6:.0f} MB after a tenth, {most / 1e6:.0f} MB at most")
             if options.profile:
                 profile(path)
