@@ -188,6 +188,22 @@ async def test_what_came_without_an_sgapi_is_sent_when_there_is_one(
     assert not sgapi.duplicates
 
 
+async def test_calls_that_ended_without_an_sgapi_are_sent_when_there_is_one(
+    tmp_path: Path, sgapi: SgapiSink
+) -> None:
+    async with Plant(tmp_path, settings={"sgapi_url": None}) as plant:
+        key = await plant.add_client()
+        await plant.post(key, ["100001", "100002"])
+        await plant.until(lambda: len(plant.callbacks.bodies) == 2)
+        ended = set(plant.callbacks.bodies)
+        await plant.product.stop(0.0)
+        plant.settings = {"sgapi_url": sgapi.origin, "sgapi_token": "t0ken"}
+        await plant.start_product()
+        await until_taken(sgapi, 2)
+        assert set(sgapi.cdrs) == ended
+    assert not sgapi.duplicates
+
+
 async def test_an_sgapi_that_is_down_is_not_the_callers_trouble(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
