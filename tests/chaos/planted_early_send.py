@@ -8,18 +8,28 @@ from dialer.store.contract import Reservation
 from dialer.store.sqlite import SqliteStore
 
 reserve = SqliteStore.reserve
+note_sent = SqliteStore.note_sent
+waiting: dict[str, Reservation] = {}
 late: set[asyncio.Future[bool]] = set()
 
 
-def reserve_late(self: SqliteStore, reservation: Reservation) -> Awaitable[bool]:
-    """Grants at once, and writes a millisecond later."""
-    loop = asyncio.get_running_loop()
-    loop.call_later(0.001, lambda: late.add(asyncio.ensure_future(reserve(self, reservation))))
-    granted: asyncio.Future[bool] = loop.create_future()
+def grant(self: SqliteStore, reservation: Reservation) -> Awaitable[bool]:
+    """Grants at once, and writes nothing."""
+    waiting[reservation.channel_id] = reservation
+    granted: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
     granted.set_result(True)
     return granted
 
 
+def note_and_reserve(self: SqliteStore, channel_id: str) -> None:
+    """The Originate is about to leave: its attempt is written a millisecond later."""
+    note_sent(self, channel_id)
+    reservation = waiting.pop(channel_id)
+    loop = asyncio.get_running_loop()
+    loop.call_later(0.001, lambda: late.add(asyncio.ensure_future(reserve(self, reservation))))
+
+
 def main(arguments: Sequence[str]) -> int:
-    SqliteStore.reserve = reserve_late  # type: ignore[method-assign]
+    SqliteStore.reserve = grant  # type: ignore[method-assign]
+    SqliteStore.note_sent = note_and_reserve  # type: ignore[method-assign]
     return run_dialer(arguments)
