@@ -55,6 +55,7 @@ class LiveAttempt:
     sent_at: float = 0.0  # epoch seconds
     sent_mono: float = 0.0  # monotonic seconds
     answered_at: float | None = None  # epoch seconds
+    started_at: float | None = None  # epoch seconds; kept for callbacks about calls that go on
 
     @property
     def channel_id(self) -> str:

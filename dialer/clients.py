@@ -22,6 +22,7 @@ from dialer.dialects import CdrMapping, Shape
 from dialer.errors import FieldError, Refused
 from dialer.phrases import find_faults
 from dialer.policy import check_caller_id, check_text
+from dialer.states import CallbackEvent
 from dialer.store.contract import Client
 
 _ACCOUNTCODE: Final = re.compile(fields.ACCOUNT)
@@ -53,6 +54,9 @@ class NewClient(BaseModel):
     ] = "active"
     callback_shape: Annotated[Shape | None, say(fields.CALLBACK_SHAPE)] = Shape.NATIVE
     cdr_mapping: Annotated[CdrMapping | None, say(fields.CDR_MAPPING)] = CdrMapping.DEFAULT
+    callback_events: Annotated[
+        Annotated[list[CallbackEvent], Field(max_length=16)] | None, say(fields.CALLBACK_EVENTS)
+    ] = None
 
 
 _RULED: Final = ("name", "accountcode", "username", "did", "phone_number", "callbackurl", "status")
@@ -80,6 +84,7 @@ def read_client(content: dict[str, Any], allow_private: bool, now: float) -> Cli
         status=new.status or "active",
         callback_shape=new.callback_shape or Shape.NATIVE,
         cdr_mapping=new.cdr_mapping or CdrMapping.DEFAULT,
+        callback_events=frozenset(new.callback_events or ()),
         created_at=now,
         updated_at=now,
     )

@@ -12,7 +12,7 @@ from typing import Any, Final
 from ami import Disposition
 from dialer.dialects import CdrMapping, Shape
 from dialer.policy import DEFAULT_POLICY, DEFAULT_PROFILE, FORMATS, MAX_CALLER_ID, MAX_CHANNEL
-from dialer.states import ItemEnd, ItemStatus, QueueStatus
+from dialer.states import CallbackEvent, ItemEnd, ItemStatus, QueueStatus
 
 Schema = dict[str, Any]
 
@@ -163,6 +163,13 @@ CDR_MAPPING: Final = {
     "enum": [mapping.value for mapping in CdrMapping],
     "description": "of /v2/cdr, where a request names none",
     "examples": ["default"],
+}
+CALLBACK_EVENTS: Final = {
+    "type": "array",
+    "items": {"type": "string", "enum": [event.value for event in CallbackEvent]},
+    "maxItems": 16,
+    "description": "callbacks about calls that go on, beside those of their ends",
+    "examples": [["call_started", "call_answered"]],
 }
 DIGITS: Final = {"type": "integer", "minimum": 0, "maximum": 10**18 - 1}
 DID: Final = one_of(_caller_id(1), DIGITS)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from dialer.cdr import Cdr
-from dialer.delivery.callback import build_callback, build_closing
+from dialer.delivery.callback import Reached, build_callback, build_closing, build_progress
 from dialer.delivery.sgapi import SgapiTarget, build_sgapi
 from dialer.delivery.shapes import build_shaped, build_shaped_closing
 from dialer.dialects import Shape
@@ -30,6 +30,11 @@ class Reporter:
         build = build_callback if client.callback_shape is Shape.NATIVE else build_shaped
         rows = (build(cdr, client, now), build_sgapi(cdr, self._sgapi, now))
         return tuple(row for row in rows if row is not None)
+
+    def progress_of(self, reached: Reached, client: Client, now: float) -> NewDelivery | None:
+        """The callback about a call that goes on, where the client asked for that event."""
+        asked = reached.event in client.callback_events
+        return build_progress(reached, client, now) if asked else None
 
     def closing_of(self, ended: EndedItem, now: float) -> tuple[NewDelivery, ...]:
         """The closing callback of an item that ended without a further attempt."""

@@ -43,6 +43,13 @@ class ItemEnd(StrEnum):
     TERMINATED = "terminated"
 
 
+class CallbackEvent(StrEnum):
+    """Callbacks about a call that goes on: only for clients that asked for them."""
+
+    STARTED = "call_started"
+    ANSWERED = "call_answered"
+
+
 class AttemptState(StrEnum):
     """An attempt is on disk as `open` before its Originate leaves, and `ended` with its CDR. One
     that certainly never left is `withdrawn`: its row goes, its item keeps its ids for the next."""

@@ -34,6 +34,7 @@ from dialer.reporting import Reporter
 from dialer.server_link import ServerLink
 from dialer.settling import Settler, SettlerParts
 from dialer.store.contract import OpenAttempt, RecentStart, Reservation, Store
+from dialer.telling import Teller, TellerParts
 
 log = logging.getLogger(__name__)
 
@@ -82,6 +83,17 @@ class Worker:
                 fence_of=lambda server_id: parts.fences[server_id],
                 safely=self._safely,
                 on_written=self._on_written,
+                on_lost=self._lose,
+            )
+        )
+        self._teller = Teller(
+            TellerParts(
+                store=parts.store,
+                clock=parts.clock,
+                planner=parts.planner,
+                reporter=parts.reporter,
+                fence_of=lambda server_id: parts.fences[server_id],
+                safely=self._safely,
                 on_lost=self._lose,
             )
         )
@@ -378,14 +390,18 @@ class Worker:
                     log.warning("end of an unknown call", extra={"channel": channel_id})
                 else:
                     self._end(attempt, effect.report)
-            elif effect.progress is Progress.ANSWERED:
-                self._note_answered(effect)
+            else:
+                self._progressed(effect)
 
-    def _note_answered(self, effect: CallProgressed) -> None:
+    def _progressed(self, effect: CallProgressed) -> None:
         attempt = self._live.get(effect.channel_id)
-        if attempt is not None and attempt.answered_at is None:
+        if attempt is None:
+            return
+        if effect.progress is Progress.ANSWERED and attempt.answered_at is None:
             attempt.answered_at = effect.at
             self._store.note_answered(effect.channel_id, effect.at)
+        if attempt.placement.client.callback_events:
+            self._teller.tell(attempt, effect.progress, effect.at)
 
     def _end(self, attempt: LiveAttempt, report: CallReport) -> None:
         attempt.move(Stage.SETTLING)
@@ -452,6 +468,9 @@ class Worker:
             attempt.application = opened.candidate.payload.get("action", {}).get("Application")
             attempt.data = opened.candidate.payload.get("action", {}).get("Data")
             self._live[opened.channel_id] = attempt
+            if placement.client.callback_events and opened.answered_at is not None:
+                # Told already, unless the life before ended between the two writes.
+                self._teller.tell(attempt, Progress.ANSWERED, opened.answered_at)
 
     def adopt_link(self, server_id: int, link: ServerLink) -> None:
         """A server got a link (its first, or one to another address): it follows the calls that

@@ -9,9 +9,17 @@ from pydantic import Field
 from ami import Disposition
 from dialer.api.schemas import Count, Id, Shape, Time
 from dialer.delivery.callback import EVENTS, OTHER_EVENT
-from dialer.states import ItemEnd
+from dialer.states import CallbackEvent, ItemEnd
 
-EventType = Literal["call_completed", "call_busy", "call_no_answer", "call_timeout", "call_failed"]
+EventType = Literal[
+    "call_completed",
+    "call_busy",
+    "call_no_answer",
+    "call_timeout",
+    "call_failed",
+    "call_started",
+    "call_answered",
+]
 HowItEnded = Annotated[
     str, Field(json_schema_extra={"enum": [word.value for word in (*Disposition, *ItemEnd)]})
 ]
@@ -47,15 +55,15 @@ class CallbackData(Shape):
 
 
 class Callback(Shape):
-    """How an attempt ended, or that an item ends without one."""
+    """How an attempt ended, that an item ends without one, or what became of a call so far."""
 
     event_type: EventType
     accountcode: str
     batch_id: int | None = Field(description="null for quick calls")
     call_id: str = Field(description="the same for all attempts of an item")
     phone_number: str = Field(description="the number dialed")
-    call_status: Literal["pending", "processed", "terminated"]
-    disposition: HowItEnded
+    call_status: Literal["pending", "queued", "processed", "terminated"]
+    disposition: HowItEnded | None = Field(description="null while the call goes on")
     duration: Annotated[int, Field(ge=0, description="end - start in whole seconds")]
     start_time: Time | None = Field(description="null for an item that ends without an attempt")
     end_time: Time | None
@@ -132,6 +140,17 @@ EXPIRED: Final[Mapping[str, Any]] = {
     "attempt": 0,
 }
 
+STARTED: Final[Mapping[str, Any]] = {
+    **EXAMPLE,
+    "event_type": "call_started",
+    "call_status": "queued",
+    "disposition": None,
+    "duration": 0,
+    "end_time": None,
+    "custom_data": EXPIRED["custom_data"],
+    "final": False,
+}
+
 _HEADERS: Final = {
     "Idempotency-Key": ("the same at every repetition", EXAMPLE["cdr_id"]),
     "webhook-id": ("the same as Idempotency-Key", EXAMPLE["cdr_id"]),
@@ -152,9 +171,11 @@ _RECEIVED: Final = {
 
 def describe_webhooks(ref: str) -> dict[str, Any]:
     """The `webhooks` of the description; `ref` is a schema's address with `{model}` in it."""
-    shown = {"answered": {"value": dict(EXAMPLE)}, "expired": {"value": dict(EXPIRED)}}
+    examples = {"answered": EXAMPLE, "expired": EXPIRED, "started": STARTED}
+    shown = {name: {"value": dict(example)} for name, example in examples.items()}
     schema = {"$ref": ref.format(model=Callback.__name__)}
     events = ", ".join(f"{how} `{event}`" for how, event in EVENTS.items())
+    asked = " and ".join(f"`{event}`" for event in CallbackEvent)
     callback = {
         "tags": ["callbacks"],
         "summary": "Callback",
@@ -162,7 +183,9 @@ def describe_webhooks(ref: str) -> dict[str, Any]:
         "description": (
             "One POST to the client's `callbackurl` for every attempt, and one for an item that "
             f"ends without one: {events}, all else `{OTHER_EVENT}`. Clients with another "
-            "`callback_shape` get that shape instead. At least once, in no promised order."
+            "`callback_shape` get that shape instead. Clients that asked for them by "
+            f"`callback_events` are told of {asked}, too: in this shape, once a call. "
+            "At least once, in no promised order."
         ),
         "security": [],
         "parameters": [

@@ -27,6 +27,7 @@ from dialer.policy import DEFAULT_POLICY, is_dial_part
 from dialer.policy_lists import LISTS, change_policy, show_list
 from dialer.settings import load_settings
 from dialer.signing_key import load_signing_key
+from dialer.states import CallbackEvent
 from dialer.store.contract import Client, Signing, Store
 
 app = typer.Typer()
@@ -46,6 +47,14 @@ PolicyChanges = Annotated[
 CallbackShape = Annotated[
     Shape | None, typer.Option(help="What its callbacks look like (docs/cdr-mapping.md).")
 ]
+CallbackEvents = Annotated[
+    str | None,
+    typer.Option(
+        metavar="EVENTS",
+        help="Callbacks about calls that go on: call_started, call_answered, or both with a comma "
+        "between.",
+    ),
+]
 Mapping = Annotated[CdrMapping | None, typer.Option(help="Of /v2/cdr, where a request names none.")]
 
 
@@ -63,6 +72,7 @@ def add(
     did: Annotated[str | None, typer.Option(help="Its default caller ID.")] = None,
     endpoint: Annotated[str | None, typer.Option(help="Of its quick calls.")] = None,
     callback_shape: CallbackShape = None,
+    callback_events: CallbackEvents = None,
     cdr_mapping: Mapping = None,
 ) -> None:
     """Add a client and print its API key, which is shown this once.
@@ -82,6 +92,7 @@ def add(
         "did": did,
         "callback_shape": callback_shape,
         "cdr_mapping": cdr_mapping,
+        "callback_events": sorted(read_events(callback_events or "")),
     }
     client = read_client(content, settings.callback_allow_private, now)
     check_changes(given(endpoint=endpoint), settings.callback_allow_private)
@@ -129,6 +140,7 @@ def set_(
     time_zone: Annotated[str | None, typer.Option(help="Like Asia/Tehran.")] = None,
     rate_limit: RateLimit = None,
     callback_shape: CallbackShape = None,
+    callback_events: CallbackEvents = None,
     cdr_mapping: Mapping = None,
     policy: PolicyChanges = None,
 ) -> None:
@@ -151,6 +163,8 @@ def set_(
         callback_shape=callback_shape,
         cdr_mapping=cdr_mapping,
     )
+    if callback_events is not None:
+        changes["callback_events"] = read_events(callback_events)
     need_something(changes | given(policy=policy))
     none_when_empty(changes, "callback_url", "did", "endpoint", "prefix", "default_application")
     no_limit_at_zero(changes, "max_cps", "rate_limit")
@@ -166,6 +180,16 @@ def set_(
 
     with_store(work, settings)
     typer.echo(f"client {accountcode} is changed")
+
+
+def read_events(text: str) -> frozenset[CallbackEvent]:
+    """The events that `text` names, with commas between. Raises `SettingsError`."""
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    try:
+        return frozenset(CallbackEvent(name) for name in names)
+    except ValueError as error:
+        known = ", ".join(CallbackEvent)
+        raise SettingsError(f"--callback-events '{text}': there are {known}") from error
 
 
 def check_changes(changes: dict[str, Any], allow_private: bool) -> None:
@@ -204,6 +228,7 @@ def show(accountcode: Account) -> None:
         ("servers", ", ".join(servers) or "all"),
         ("callback", client.callback_url),
         ("callback shape", client.callback_shape.value),
+        ("callback events", ", ".join(sorted(client.callback_events)) or "of ends alone"),
         ("mapping of /v2/cdr", client.cdr_mapping.value),
         ("did", client.did),
         ("phone number", client.phone_number),

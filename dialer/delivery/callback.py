@@ -1,9 +1,11 @@
-"""Callbacks: one POST to the client for every attempt, one for an item that ends without one.
+"""Callbacks: one POST to the client for every attempt, one for an item that ends without one, and
+those about calls that go on, for clients that asked.
 
 Body and event names: docs/client-api.md. Times have milliseconds
 (`dialer.delivery.timestamps`).
 """
 
+from dataclasses import dataclass
 from functools import lru_cache
 from json import JSONEncoder
 from typing import Any, Final
@@ -13,8 +15,8 @@ from dialer.cdr import Cdr
 from dialer.delivery.schedule import Chance
 from dialer.delivery.timestamps import format_milliseconds, format_optional
 from dialer.delivery.verdict import Answer, Finding, Verdict, describe, judge_failure, judge_pace
-from dialer.states import ItemEnd, ItemStatus
-from dialer.store.contract import Client, EndedItem, NewDelivery
+from dialer.states import CallbackEvent, ItemEnd, ItemStatus
+from dialer.store.contract import Candidate, Client, EndedItem, NewDelivery
 
 KIND: Final = "callback"
 
@@ -42,6 +44,23 @@ _CLOSING_REASONS: Final = {
     ItemEnd.EXPIRED: "deadline passed before a further attempt could start",
     ItemEnd.TERMINATED: "ended before a further attempt",
 }
+
+
+_MARKS: Final = {CallbackEvent.STARTED: "started", CallbackEvent.ANSWERED: "answered"}
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """What is known of an attempt when its call starts or is answered. `started_at`: epoch seconds,
+    None where its start was not seen by this process."""
+
+    event: CallbackEvent
+    candidate: Candidate
+    server_code: str
+    cdr_id: str
+    channel_id: str  # the wire's
+    attempt: int
+    started_at: float | None
 
 
 def build_callback(cdr: Cdr, client: Client, now: float) -> NewDelivery | None:
@@ -93,7 +112,7 @@ def build_closing(
         "start_time": None,
         "end_time": None,
         "recording_url": None,
-        "custom_data": _closing_data(ended),
+        "custom_data": _untalked_data(item),
         "server_code": server_code,
         "error_message": _CLOSING_REASONS[ended.end],
         "cdr_id": None,
@@ -104,6 +123,39 @@ def build_closing(
     }
     event_id = f"item-{item.id}"
     return _post(client, client.callback_url, event_id, body, now, CLOSINGS)
+
+
+def build_progress(reached: Reached, client: Client, now: float) -> NewDelivery | None:
+    """A callback about a call that goes on, in the shape of that of its end with what is known so
+    far, whatever the client's `callback_shape`; None when the client has no callback URL."""
+    if not client.callback_url:
+        return None
+    item = reached.candidate
+    action = item.payload.get("action")
+    given = action.get("ChannelId") if isinstance(action, dict) else None
+    body = {
+        "event_type": reached.event.value,
+        "accountcode": client.accountcode,
+        "batch_id": item.batch_id,
+        "call_id": item.call_id,
+        "phone_number": item.number,
+        "call_status": ItemStatus.QUEUED.value,
+        "disposition": None,
+        "duration": 0,
+        "start_time": format_optional(reached.started_at),
+        "end_time": None,
+        "recording_url": None,
+        "custom_data": _untalked_data(item),
+        "server_code": reached.server_code,
+        "error_message": None,
+        "cdr_id": reached.cdr_id,
+        "channel_id": given or reached.channel_id,
+        "attempt": reached.attempt,
+        "final": False,
+        "next_attempt_at": None,
+    }
+    event_id = f"{reached.cdr_id}-{_MARKS[reached.event]}"
+    return _post(client, client.callback_url, event_id, body, now)
 
 
 def judge_callback(answer: Answer, tries: int, chance: Chance) -> Verdict:
@@ -193,8 +245,7 @@ def _attempt_data(cdr: Cdr) -> dict[str, Any]:
     }
 
 
-def _closing_data(ended: EndedItem) -> dict[str, Any]:
-    item = ended.candidate
+def _untalked_data(item: Candidate) -> dict[str, Any]:
     return {
         "billsec": 0,
         "ring_time": 0,

@@ -104,6 +104,7 @@ def add_client(
     at = to_micros(now)
     values = {name: getattr(client, name) for name in _CLIENT_FIELDS}
     values["policy"] = dump_policy(client.policy)
+    values["callback_events"] = sorted(client.callback_events)
     try:
         result = connection.execute(
             insert(t.clients).values(**values, created_at=at, updated_at=at).returning(_c.id)
@@ -136,6 +137,8 @@ def change_client(
     servers = values.pop("server_ids", None)
     if "policy" in values:
         values["policy"] = dump_policy(values["policy"])
+    if "callback_events" in values:
+        values["callback_events"] = sorted(values["callback_events"])
     _check_names(values, _CLIENT_FIELDS)
     client = _load_client(connection, _c.accountcode == accountcode, accountcode)
     values["updated_at"] = to_micros(now)

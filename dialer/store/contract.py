@@ -16,7 +16,7 @@ from dialer.cdr import Cdr
 from dialer.dialects import CdrMapping, Shape
 from dialer.histories import CdrPage, CdrQuery, CdrRow, Project
 from dialer.policy import DEFAULT_POLICY, Policy
-from dialer.states import ItemEnd, ItemStatus, QueueKind, QueueStatus
+from dialer.states import CallbackEvent, ItemEnd, ItemStatus, QueueKind, QueueStatus
 from dialer.store.records import (
     Candidate,
     Delivery,
@@ -34,6 +34,7 @@ from dialer.store.records import (
     SgapiTask,
     Signing,
     Task,
+    Telling,
     Withdrawal,
 )
 
@@ -74,6 +75,7 @@ __all__ = [
     "Store",
     "StoredKey",
     "Task",
+    "Telling",
     "Totals",
     "Withdrawal",
 ]
@@ -125,6 +127,7 @@ class Client:
     policy: Policy = DEFAULT_POLICY  # what the operator allows it to dial
     callback_shape: Shape = Shape.NATIVE
     cdr_mapping: CdrMapping = CdrMapping.DEFAULT  # of `/v2/cdr`, where a request names none
+    callback_events: frozenset[CallbackEvent] = frozenset()  # told beside the ends
     server_ids: frozenset[int] = frozenset()  # empty: every server
     has_key: bool = False
     created_at: float = 0.0
@@ -417,6 +420,8 @@ class Store(Protocol):
     def settle(self, settlement: Settlement) -> Awaitable[tuple[Delivery, ...]]: ...
     # As `settle`; the attempt is as if it had never been.
     def withdraw(self, withdrawal: Withdrawal) -> Awaitable[tuple[Delivery, ...]]: ...
+    # () also where the attempt has ended, or this was told of it before: then nothing is written.
+    def tell(self, telling: Telling) -> Awaitable[tuple[Delivery, ...]]: ...
     # What `open_attempts` tells of `unsent` and `answered_at`: kept by a claimed store through the
     # end of this process, however it ends, though not of the machine. Written when they return.
     # `note_sent` comes before the Originate's first byte; it raises `StoreUnavailable`.

@@ -28,6 +28,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from dialer.states import AttemptState, ItemStatus, QueueStatus
 from dialer.store import tables as t
 from dialer.store.bulk import driver_cursor
+from dialer.store.contract import Totals
 from dialer.store.rows import (
     CANDIDATE_COLUMNS,
     ITEM_COLUMNS,
@@ -304,3 +305,17 @@ def attempts_since(since: float) -> Select[Any]:
     """Ids grow with time, so the newest rows tell: no index is kept for this."""
     newest = select(_a.opened_at).order_by(_a.id.desc()).limit(_MOST_A_MINUTE).subquery()
     return select(func.count()).where(newest.c.opened_at > to_micros(since))
+
+
+def read_totals(counts: Sequence[int], tallies: Sequence[Sequence[Any]]) -> Totals:
+    """Of `item_counts` and the rows (name, value) of `tallies`."""
+    named = {name: value for name, value in tallies if value}
+    dispositions = {
+        name.removeprefix("cdr/"): value for name, value in named.items() if name.startswith("cdr/")
+    }
+    return Totals(
+        dict(zip(ItemStatus, counts, strict=True)),
+        dispositions,
+        sum(dispositions.values()),
+        {name: value for name, value in named.items() if not name.startswith("cdr/")},
+    )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dialer.cdr import Cdr
-from dialer.states import DeliveryState
+from dialer.states import CallbackEvent, DeliveryState
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +235,18 @@ class Withdrawal:
     now: float
     fence: int  # of the server's owner, as in Reservation
     closing: tuple[NewDelivery, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """A callback about a call that goes on: stored once for each event of an attempt, and never
+    after the attempt's end."""
+
+    channel_id: str
+    event: CallbackEvent
+    delivery: NewDelivery
+    now: float
+    fence: int  # of the server's owner, as in Reservation
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from ami import LegB
 from dialer.cdr import Cdr
 from dialer.dialects import CdrMapping, Shape
 from dialer.policy import read_policy
-from dialer.states import DeliveryState, ItemStatus, QueueKind, QueueStatus
+from dialer.states import CallbackEvent, DeliveryState, ItemStatus, QueueKind, QueueStatus
 from dialer.store import tables as t
 from dialer.store.contract import (
     Candidate,
@@ -133,6 +133,7 @@ def read_client(raw: Raw) -> Client:
     values["policy"] = read_policy(values["policy"])
     values["callback_shape"] = Shape(values["callback_shape"])
     values["cdr_mapping"] = CdrMapping(values["cdr_mapping"])
+    values["callback_events"] = frozenset(map(CallbackEvent, values["callback_events"]))
     return Client(
         **values,
         server_ids=frozenset(server_ids),

@@ -19,7 +19,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from dialer.cdr import Cdr
 from dialer.errors import NotFound
 from dialer.histories import CdrPage, CdrQuery, CdrRow, Project
-from dialer.states import ItemStatus
 from dialer.store import (
     attempts,
     audit_rows,
@@ -34,6 +33,7 @@ from dialer.store import (
     reading,
     receivers,
     rows,
+    tellings,
 )
 from dialer.store import contract as c
 from dialer.store import tables as t
@@ -93,7 +93,9 @@ class SqliteStore:
         self._settling = Kind(attempts.settle, settle_linger)
         self._recording = Kind(outbox.record_outcomes, record_linger)
         self._withdrawing = Kind(attempts.withdraw, settle_linger)
-        kinds = (self._reserving, self._settling, self._withdrawing, self._recording)
+        self._telling = Kind(tellings.tell, settle_linger)  # before the end of the same call
+        ends = (self._settling, self._withdrawing, self._recording)
+        kinds = (self._reserving, self._telling, *ends)
         self._writer = Writer(writing_engine(self._url), kinds, self._tell_changed)
         self._readers = reading_engine(self._url)
         self._searches = Searches(reading_engine(self._url, SEARCHERS), SEARCHERS)
@@ -429,6 +431,9 @@ class SqliteStore:
     def withdraw(self, withdrawal: c.Withdrawal) -> Awaitable[tuple[c.Delivery, ...]]:
         return self._forgetting(self._writer.write(self._withdrawing, withdrawal), withdrawal)
 
+    def tell(self, telling: c.Telling) -> Awaitable[tuple[c.Delivery, ...]]:
+        return self._writer.write(self._telling, telling)
+
     def _forgetting(self, written: Future, write: c.Settlement | c.Withdrawal) -> Future:
         """`written`, after which nothing need be known of the attempt beyond the database."""
 
@@ -568,18 +573,7 @@ class SqliteStore:
     async def totals(self) -> c.Totals:
         counts = (await self._fetch(reading.item_counts()))[0]
         tallies = await self._fetch(select(t.tallies.c.name, t.tallies.c.value))
-        named = {name: value for name, value in tallies if value}
-        dispositions = {
-            name.removeprefix("cdr/"): value
-            for name, value in named.items()
-            if name.startswith("cdr/")
-        }
-        return c.Totals(
-            dict(zip(ItemStatus, counts, strict=True)),
-            dispositions,
-            sum(dispositions.values()),
-            {name: value for name, value in named.items() if not name.startswith("cdr/")},
-        )
+        return reading.read_totals(counts, tallies)
 
     async def activity(self, now: float) -> c.Activity:
         by_server = await self._fetch(reading.live_calls("server_id"))

@@ -110,6 +110,7 @@ clients = Table(
     Column("policy", JSON, nullable=False, server_default=text("'{}'")),
     Column("callback_shape", String, nullable=False, server_default="native"),
     Column("cdr_mapping", String, nullable=False, server_default="default"),
+    Column("callback_events", JSON, nullable=False, server_default=text("'[]'")),
     CheckConstraint("allocated_channels >= 0", name="allocated_channels"),
 )
 
@@ -283,6 +284,7 @@ attempts = Table(
     Column("state", String, nullable=False, server_default="open"),
     Column("opened_at", _Moment, nullable=False),
     Column("ended_at", _Moment),
+    _count("told"),  # its callback events so far, as bits (dialer.store.tellings)
     _within("state", "open", "ended"),
     Index("uq_attempts_open", "item_id", unique=True, sqlite_where=text("state = 'open'")),
 )

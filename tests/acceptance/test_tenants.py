@@ -60,7 +60,7 @@ OWN_FIELDS: Final = {
     *("mix_monitor_command", "call_timeout", "contact_number", "deadline"),
     *("queue_status", "retry", "retry_count", "retry_gap"),
     *("api_key", "fromDate", "toDate", "callType", "api_hash", "page"),
-    *("callback_shape", "cdr_mapping"),
+    *("callback_shape", "callback_events", "cdr_mapping"),
     *("called_number", "start_time", "end_time", "duration", "disposition", "direction"),
     *("agent_id", "recording_url", "custom_data", "grace_hours"),
 }

@@ -7,6 +7,7 @@ import pytest
 from dialer.clients import check_client, read_client
 from dialer.dialects import CdrMapping, Shape
 from dialer.errors import Refused
+from dialer.states import CallbackEvent
 
 FULL: dict[str, Any] = {
     "name": "Client Name",
@@ -147,3 +148,14 @@ def test_null_is_as_good_as_absent() -> None:
     assert [(error.field, error.message) for error in caught.value.errors] == [
         ("name", "Field required")
     ]
+
+
+def test_events_that_are_asked_for() -> None:
+    assert read_client(LEAST, False, 1.0).callback_events == frozenset()
+    assert read_client(LEAST | {"callback_events": None}, False, 1.0).callback_events == frozenset()
+    assert read_client(LEAST | {"callback_events": []}, False, 1.0).callback_events == frozenset()
+    asked = LEAST | {"callback_events": ["call_answered", "call_started", "call_answered"]}
+    assert read_client(asked, False, 1.0).callback_events == set(CallbackEvent)
+    for wrong in ("call_started", ["call_ended"], [None], ["call_started"] * 17):
+        (field,) = fields_refused(LEAST | {"callback_events": wrong})
+        assert field.startswith("callback_events")

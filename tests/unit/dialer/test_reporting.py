@@ -10,9 +10,10 @@ from dialer.delivery.sgapi import SgapiTarget
 from dialer.dialects import Shape
 from dialer.reporting import Reporter
 from dialer.retry import RetryRules
-from dialer.states import ItemEnd
+from dialer.states import CallbackEvent, ItemEnd
 from dialer.store.contract import Client, EndedItem, NumberedDelivery
 from tests.unit.dialer.builders import make_client, make_item, make_report
+from tests.unit.dialer.delivery.samples import make_reached
 from tests.unit.dialer.test_attempts import make_attempt
 
 CDR, _ = conclude(make_attempt(), make_report(), RetryRules(), 5000.0)
@@ -77,3 +78,15 @@ def test_how_calls_ended_is_counted_once_each() -> None:
     for _ in range(3):
         reporter.deliveries_of(CDR, TOLD, 1.0)
     assert reporter.ends.describe(1.0)["dispositions"] == {CDR.disposition: 3}
+
+
+@pytest.mark.parametrize("shape", Shape)
+def test_calls_that_go_on_are_told_to_who_asked_in_the_native_body(shape: Shape) -> None:
+    reporter = Reporter(None, lambda _: None)
+    reached = make_reached(CallbackEvent.STARTED)
+    client = replace(TOLD, callback_shape=shape, callback_events=frozenset({CallbackEvent.STARTED}))
+    row = reporter.progress_of(reached, client, 1.0)
+    assert row is not None
+    assert json.loads(row.body)["event_type"] == "call_started"
+    other = replace(reached, event=CallbackEvent.ANSWERED)
+    assert reporter.progress_of(other, client, 1.0) is None

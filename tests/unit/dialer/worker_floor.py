@@ -12,7 +12,14 @@ from dialer.bodies import parse_batch
 from dialer.errors import StoreUnavailable
 from dialer.planner import Planner
 from dialer.reporting import Reporter
-from dialer.store.contract import Candidate, Delivery, Reservation, Settlement, Withdrawal
+from dialer.store.contract import (
+    Candidate,
+    Delivery,
+    Reservation,
+    Settlement,
+    Telling,
+    Withdrawal,
+)
 from dialer.worker import Worker, WorkerParts
 from tests.unit.dialer.builders import make_client, make_item, make_queue, make_report, make_server
 from tests.unit.dialer.clocks import FakeClock
@@ -42,6 +49,7 @@ class Ledger:
 
     def __init__(self) -> None:
         self.withdrawals: list[tuple[Withdrawal, asyncio.Future[tuple[Delivery, ...]]]] = []
+        self.tellings: list[tuple[Telling, asyncio.Future[tuple[Delivery, ...]]]] = []
         self.sent: set[str] = set()
         self.answered: dict[str, float] = {}
         self.full = False
@@ -61,6 +69,11 @@ class Ledger:
     def withdraw(self, withdrawal: Withdrawal) -> "asyncio.Future[tuple[Delivery, ...]]":
         future: asyncio.Future[tuple[Delivery, ...]] = asyncio.get_running_loop().create_future()
         self.withdrawals.append((withdrawal, future))
+        return future
+
+    def tell(self, telling: Telling) -> "asyncio.Future[tuple[Delivery, ...]]":
+        future: asyncio.Future[tuple[Delivery, ...]] = asyncio.get_running_loop().create_future()
+        self.tellings.append((telling, future))
         return future
 
     def note_sent(self, channel_id: str) -> None:

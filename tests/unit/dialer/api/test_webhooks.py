@@ -6,13 +6,19 @@ from typing import Any
 import pytest
 
 from ami import Disposition
-from dialer.api.webhooks import EXAMPLE, EXPIRED, Callback, describe_webhooks
-from dialer.delivery.callback import EVENTS, OTHER_EVENT, build_callback, build_closing
+from dialer.api.webhooks import EXAMPLE, EXPIRED, STARTED, Callback, describe_webhooks
+from dialer.delivery.callback import (
+    EVENTS,
+    OTHER_EVENT,
+    build_callback,
+    build_closing,
+    build_progress,
+)
 from dialer.delivery.signing import sign
-from dialer.states import ItemEnd
+from dialer.states import CallbackEvent, ItemEnd
 from dialer.store.contract import NewDelivery
 from tests.unit.dialer.api.conftest import Api
-from tests.unit.dialer.delivery.samples import CLIENT, NOW, make_cdr, make_ended
+from tests.unit.dialer.delivery.samples import CLIENT, NOW, make_cdr, make_ended, make_reached
 
 REF = "#/components/schemas/{model}"
 
@@ -44,15 +50,21 @@ def test_items_that_end_without_an_attempt(end: ItemEnd) -> None:
     fit(build_closing(make_ended(end), CLIENT, "server1", NOW))
 
 
+@pytest.mark.parametrize("event", CallbackEvent)
+def test_calls_that_go_on(event: CallbackEvent) -> None:
+    for started_at in (NOW, None):
+        body = fit(build_progress(make_reached(event, started_at=started_at), CLIENT, NOW))
+        assert set(body) == set(STARTED)
+
+
 def test_every_event_and_every_end_is_described() -> None:
     schema = Callback.model_json_schema()["properties"]
-    assert set(schema["event_type"]["enum"]) == {*EVENTS.values(), OTHER_EVENT}
-    assert set(schema["disposition"]["enum"]) == {
-        word.value for kind in (Disposition, ItemEnd) for word in kind
-    }
+    assert set(schema["event_type"]["enum"]) == {*EVENTS.values(), OTHER_EVENT, *CallbackEvent}
+    (told, _) = schema["disposition"]["anyOf"]
+    assert set(told["enum"]) == {word.value for kind in (Disposition, ItemEnd) for word in kind}
 
 
-@pytest.mark.parametrize("example", [EXAMPLE, EXPIRED])
+@pytest.mark.parametrize("example", [EXAMPLE, EXPIRED, STARTED])
 def test_the_examples_are_callbacks(example: dict[str, Any]) -> None:
     Callback.model_validate(example, strict=True)
 

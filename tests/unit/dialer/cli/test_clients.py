@@ -11,6 +11,7 @@ from dialer.dialects import CdrMapping, Shape
 from dialer.keys import check_key, find_lookup
 from dialer.policy import DEFAULT_POLICY
 from dialer.policy_lists import LISTS
+from dialer.states import CallbackEvent
 from dialer.store.contract import Client, Signing, Store
 from tests.unit.dialer.cli.conftest import ADD_CLIENT, ADD_SERVER, Terminal
 
@@ -86,9 +87,23 @@ def test_shapes_of_callbacks_and_of_reading(dialer: Terminal) -> None:
     assert all(word in printed for word in ("callback shape", "ozonetel", "/v2/cdr", "flex"))
 
 
+def test_events_of_calls_that_go_on(dialer: Terminal) -> None:
+    dialer(*ADD_CLIENT, "--callback-events", "call_answered")
+    assert stored(dialer).callback_events == {CallbackEvent.ANSWERED}
+    change = ("clients", "set", "acme", "--callback-events")
+    assert dialer(*change, "call_started, call_answered").code == 0
+    assert stored(dialer).callback_events == set(CallbackEvent)
+    printed = dialer("clients", "show", "acme").out
+    assert all(word in printed for word in ("callback events", "call_answered, call_started"))
+    assert dialer(*change, "").code == 0
+    assert stored(dialer).callback_events == frozenset()
+    assert "of ends alone" in dialer("clients", "show", "acme").out
+
+
 @pytest.mark.parametrize(
     ("option", "value", "saying"),
     [
+        ("--callback-events", "call_started,ringing", "call_started, call_answered"),
         ("--callback-shape", "round", "callback-shape"),
         ("--cdr-mapping", "native", "cdr-mapping"),
         ("--time-zone", "Mars/Base", "time zone"),

@@ -5,7 +5,8 @@ from typing import Any
 
 from ami import LegB
 from dialer.cdr import Cdr
-from dialer.states import ItemEnd
+from dialer.delivery.callback import Reached
+from dialer.states import CallbackEvent, ItemEnd
 from dialer.store.contract import Candidate, Client, Delivery, EndedItem
 
 NOW = 1705314700.0
@@ -83,6 +84,19 @@ def make_ended(end: ItemEnd, **changes: Any) -> EndedItem:
         created_at=NOW,
     )
     return EndedItem(replace(item, **changes), end, CLIENT, "pbx1")
+
+
+def make_reached(event: CallbackEvent, **changes: Any) -> Reached:
+    reached = Reached(
+        event=event,
+        candidate=make_ended(ItemEnd.EXPIRED).candidate,
+        server_code="pbx1",
+        cdr_id="018d0000-0000-7000-8000-000000000001",
+        channel_id="018d0000-0000-7000-8000-00000000000a",
+        attempt=3,
+        started_at=1705314600.25,
+    )
+    return replace(reached, **changes)
 
 
 def make_delivery(number: int, endpoint: str = "https://a:443", **changes: Any) -> Delivery:

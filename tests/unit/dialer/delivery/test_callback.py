@@ -1,5 +1,6 @@
 import json
 import random
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,15 +8,16 @@ import pytest
 from dialer.delivery.callback import (
     build_callback,
     build_closing,
+    build_progress,
     judge_callback,
     name_endpoint,
     show_number,
 )
 from dialer.delivery.schedule import DELAYS
 from dialer.delivery.verdict import Answer, Finding
-from dialer.states import ItemEnd
+from dialer.states import CallbackEvent, ItemEnd
 from dialer.store.contract import Client
-from tests.unit.dialer.delivery.samples import CLIENT, NOW, make_cdr, make_ended
+from tests.unit.dialer.delivery.samples import CLIENT, NOW, make_cdr, make_ended, make_reached
 
 DOCUMENTED = [
     "event_type",
@@ -275,3 +277,25 @@ def test_the_last_failure_ends_it() -> None:
     verdict = judge_callback(Answer(500), tries, random.Random(1))
     assert verdict.delay is None
     assert verdict.error == "given up after 11 tries: HTTP 500"
+
+
+@pytest.mark.parametrize("event", CallbackEvent)
+def test_a_call_that_goes_on_is_told_in_the_shape_of_its_end(event: CallbackEvent) -> None:
+    row = build_progress(make_reached(event), CLIENT, NOW)
+    end = build_callback(make_cdr(), CLIENT, NOW)
+    assert row is not None
+    assert end is not None
+    body, last = json.loads(row.body), json.loads(end.body)
+    assert list(body) == DOCUMENTED
+    assert list(body["custom_data"]) == list(last["custom_data"])
+    assert (body["event_type"], body["call_status"]) == (event.value, "queued")
+    assert (body["disposition"], body["duration"], body["end_time"]) == (None, 0, None)
+    assert (body["attempt"], body["final"], body["channel_id"]) == (3, False, "mine-0001")
+    assert body["start_time"] == "2024-01-15T10:30:00.250Z"
+    assert row.event_id == f"{body['cdr_id']}-{event.value.removeprefix('call_')}"
+    assert (row.kind, row.endpoint, row.url) == (end.kind, end.endpoint, end.url)
+
+
+def test_without_a_callback_url_nobody_is_told_of_a_call_that_goes_on() -> None:
+    silent = replace(CLIENT, callback_url=None)
+    assert build_progress(make_reached(CallbackEvent.STARTED), silent, NOW) is None

@@ -166,6 +166,33 @@ def test_clients_from_before_shapes_keep_what_they_had(tmp_path: Path) -> None:
         assert connection.execute("SELECT accountcode FROM clients").fetchall() == [("a",)]
 
 
+def test_clients_and_calls_from_before_callback_events_have_none(tmp_path: Path) -> None:
+    path = tmp_path / "events.db"
+    url = sqlite_url(make.url_of(path))
+    config = Config()
+    config.set_main_option("script_location", str(FOLDER))
+    config.attributes["url"] = url
+    command.upgrade(config, "0008")
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(
+            "INSERT INTO clients (id, name, accountcode, username, allocated_channels, status,"
+            " timezone, created_at, updated_at) VALUES (1, 'A', 'a', 'a', 1, 'active', 'UTC', 1, 1)"
+        )
+        connection.execute(
+            "INSERT INTO attempts (id, item_id, client_id, queue_id, server_id, number, channel_id,"
+            " action_id, cdr_id, opened_at) VALUES (1, 1, 1, 1, 1, 1, 'ch', 'a', 'c', 1)"
+        )
+    assert migrations.upgrade(url)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        events = connection.execute("SELECT accountcode, callback_events FROM clients")
+        assert events.fetchall() == [("a", "[]")]
+        told = connection.execute("SELECT cdr_id, told FROM attempts")
+        assert told.fetchall() == [("c", 0)]
+    command.downgrade(config, "0008")
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT cdr_id FROM attempts").fetchall() == [("c",)]
+
+
 def test_histories_of_before_are_found_as_new_ones_are(tmp_path: Path) -> None:
     path = tmp_path / "old.db"
     url = sqlite_url(make.url_of(path))
