@@ -36,9 +36,11 @@ async def inflict(ordeal: Ordeal) -> None:
     await stop(ordeal, "two SIGTERMs", AT_ONCE, left=True, twice=True)
     early = await start_life(ordeal.scene, LifePlan(Fate.TIME, 0.0))
     await asyncio.sleep(STARTING)
-    began = time.monotonic()
+    began, asked = time.monotonic(), time.time()
     ordeal.scene.nursery.send(early, signal.SIGTERM)
     status = await early.ended
+    # Where it came as far as a login, it follows the calls that were left, and starts none.
+    ordeal.scene.stops.append((asked, time.time()))
     ordeal.notes.append(
         f"SIGTERM while starting: {time.monotonic() - began:.2f} s, status {status}"
     )
