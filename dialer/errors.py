@@ -45,6 +45,10 @@ class StoreUnavailable(DialerError):
     """The database could not take a write (disk full, locked, gone). Nothing of it was stored."""
 
 
+class CoordinationUnavailable(DialerError):
+    """What workers agree through cannot be reached: nothing new may be started."""
+
+
 @dataclass(frozen=True, slots=True)
 class FieldError:
     """One reason why one field was refused; `index` is the item's place in its batch."""

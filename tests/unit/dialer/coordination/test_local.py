@@ -1,6 +1,10 @@
-"""Wake-ups inside one process reach every listener, until it unsubscribes."""
+"""One process alone: wake-ups reach every listener, and everything is granted."""
 
-from dialer.coordination.local import LocalSignals
+import asyncio
+from math import inf
+
+from dialer.coordination.contract import SlotWish, Turn, Verdict
+from dialer.coordination.local import LocalCoordinator, LocalSignals
 
 
 class Ear:
@@ -27,3 +31,39 @@ def test_wake_ups_reach_all_listeners() -> None:
     signals.clients_changed()
     assert one.heard == [("items", 7), ("queue", 8), "configuration"]
     assert two.heard == [("items", 7), ("queue", 8)]
+
+
+class Hands:
+    """A driver that notes what it is told."""
+
+    def __init__(self) -> None:
+        self.granted: list[int] = []
+
+    def server_granted(self, server_id: int) -> None:
+        self.granted.append(server_id)
+
+    def server_wanted(self, server_id: int) -> None:
+        raise AssertionError("nobody else is there")
+
+    def server_lost(self, server_id: int) -> None:
+        raise AssertionError("nobody else is there")
+
+    def room(self) -> None:
+        raise AssertionError("nothing was ever refused")
+
+
+async def test_alone_every_server_is_granted_at_once_and_what_it_starts_is_not_counted() -> None:
+    coordinator, hands = LocalCoordinator(), Hands()
+    coordinator.offer({2, 1})
+    running = asyncio.ensure_future(coordinator.run(hands))
+    await asyncio.sleep(0)
+    coordinator.offer({1, 2, 3})
+    assert hands.granted == [1, 2, 3]
+    assert coordinator.may_write_until(3) == inf
+    await coordinator.give_up(3)
+    assert coordinator.may_write_until(3) == -inf
+    wish = SlotWish(client_id=1, server_id=1, channel_id="a", limit=0, max_cps=None)
+    assert await coordinator.take(wish) is Verdict.GRANTED
+    assert await coordinator.turn(1, 0.1) == Turn(-inf, inf)
+    assert not coordinator.shared
+    running.cancel()
