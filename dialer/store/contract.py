@@ -8,7 +8,7 @@ Raised by any method: `StoreUnavailable` (nothing of the write was stored).
 """
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
@@ -428,14 +428,26 @@ class Store(Protocol):
     def note_sent(self, channel_id: str) -> None: ...
     def note_unsent(self, channel_id: str) -> None: ...  # it certainly did not leave after all
     def note_answered(self, channel_id: str, at: float) -> None: ...
-    async def open_attempts(self) -> tuple[OpenAttempt, ...]: ...
-    async def recent_starts(self, since: float) -> tuple[RecentStart, ...]: ...
+    # Both of these servers alone; None: of all.
+    async def open_attempts(
+        self, server_ids: Collection[int] | None = None
+    ) -> tuple[OpenAttempt, ...]: ...
+    async def recent_starts(
+        self, since: float, server_ids: Collection[int] | None = None
+    ) -> tuple[RecentStart, ...]: ...
 
     # The outbox.
     def record_delivery(self, outcome: DeliveryOutcome) -> Awaitable[bool]: ...
     async def due_deliveries(  # by id
         self, endpoint: str, now: float, after_id: int, limit: int
     ) -> tuple[Delivery, ...]: ...
+    # The same for one of several deliverers: what it takes is due for nobody before `until`, and
+    # then for everybody, where no outcome was recorded meanwhile.
+    async def claim_deliveries(
+        self, endpoint: str, now: float, after_id: int, limit: int, until: float
+    ) -> tuple[Delivery, ...]: ...
+    # Claimed, and not tried after all: due at once, for everybody. `until` as they were claimed.
+    async def release_deliveries(self, ids: Sequence[int], until: float, now: float) -> None: ...
     async def due_endpoints(self, now: float) -> tuple[str, ...]: ...
     async def next_delivery_at(self, after: float = 0.0) -> float | None: ...  # earliest > after
     async def deliveries(  # the latest first

@@ -6,17 +6,19 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from sqlalchemy import CTE, Select, func, select
+from sqlalchemy import CTE, Connection, Select, func, select, update
 
 from dialer.states import DeliveryState
 from dialer.store import tables as t
 from dialer.store.bulk import Row, insert_rows, run_with_rows
 from dialer.store.contract import Delivery, DeliveryOutcome, NewDelivery, NumberedDelivery
 from dialer.store.deltas import Deltas
+from dialer.store.reading import read_all
 from dialer.store.rows import (
     DELIVERY_COLUMNS,
     dump_json,
     dump_task,
+    read_delivery,
     to_micros,
     to_micros_or_none,
 )
@@ -142,6 +144,26 @@ def due_deliveries(endpoint: str, now: int, after_id: int, limit: int) -> Select
         .order_by(_d.id)
         .limit(limit)
     )
+
+
+def claim_deliveries(
+    connection: Connection, endpoint: str, now: float, after_id: int, limit: int, until: float
+) -> list[Delivery]:
+    """Those that are due, as they were; from now on they are due at `until`."""
+    query = due_deliveries(endpoint, to_micros(now), after_id, limit)
+    found = [read_delivery(raw) for raw in read_all(connection, query)]
+    taken = _d.id.in_([delivery.id for delivery in found])
+    connection.execute(update(t.deliveries).where(taken).values(due_at=to_micros(until)))
+    return found
+
+
+def release_deliveries(
+    connection: Connection, ids: Sequence[int], until: float, now: float
+) -> None:
+    """Due at `now`, where they are still claimed until `until`."""
+    claimed = (_d.due_at == to_micros(until)) & _open
+    held = update(t.deliveries).where(_d.id.in_(ids), claimed)
+    connection.execute(held.values(due_at=to_micros(now)))
 
 
 def _endpoints() -> CTE:

@@ -3,7 +3,7 @@
 Times that a query takes are microseconds, as they are stored.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from inspect import signature
 from typing import Any, Final
@@ -167,20 +167,24 @@ def next_deadline() -> Select[Any]:
     return select(earliest.scalar_subquery(), ending + moving)
 
 
-def open_attempts() -> Select[Any]:
+def open_attempts(server_ids: Collection[int] | None = None) -> Select[Any]:
     return (
         select(*OPEN_ATTEMPT_COLUMNS)
         .join_from(t.attempts, t.items, _a.item_id == _i.id)
-        .where(_a.state == word(AttemptState.OPEN))
+        .where(_a.state == word(AttemptState.OPEN), *_on(_a.server_id, server_ids))
         .order_by(_a.item_id)  # as the index of open ones has them
     )
+
+
+def _on(column: ColumnElement[int], ids: Collection[int] | None) -> list[ColumnElement[bool]]:
+    return [] if ids is None else [column.in_(sorted(ids))]
 
 
 def open_channel_ids() -> Select[Any]:
     return select(_a.channel_id).where(_a.state == word(AttemptState.OPEN))
 
 
-def recent_starts(since: float) -> Select[Any]:
+def recent_starts(since: float, server_ids: Collection[int] | None = None) -> Select[Any]:
     """Found by id, not by time: the newest are the last, and there is no index for their times."""
     newest = (
         select(_a.server_id, _a.client_id, _a.opened_at)
@@ -190,7 +194,7 @@ def recent_starts(since: float) -> Select[Any]:
         .c
     )
     return select(newest.server_id, newest.client_id, newest.opened_at).where(
-        newest.opened_at >= to_micros(since)
+        newest.opened_at >= to_micros(since), *_on(newest.server_id, server_ids)
     )
 
 

@@ -92,3 +92,42 @@ async def test_an_unknown_delivery_is_reported(stored: Stored) -> None:
     (one,) = await put(stored, make.delivery("1"))
     unknown = DeliveryOutcome(one.id + 1, True, False, None, 200, None, NOW)
     assert not await stored.store.record_delivery(unknown)
+
+
+async def test_what_one_deliverer_takes_is_due_for_no_other_until_its_time(
+    stored: Stored,
+) -> None:
+    store, until = stored.store, NOW + 60
+    one, two, three = await put(stored, *(make.delivery(name) for name in "123"))
+    endpoint = one.endpoint
+    assert await store.claim_deliveries(endpoint, NOW, 0, 2, until) == (one, two)
+    assert await store.claim_deliveries(endpoint, NOW, 0, 2, until) == (three,)
+    assert await store.claim_deliveries(endpoint, NOW, 0, 2, until) == ()
+    assert await store.due_endpoints(NOW) == ()
+    assert await store.next_delivery_at(NOW) == until
+    assert await store.record_delivery(outcome(one))
+    assert await store.record_delivery(outcome(two, "again", due_at=NOW + 5))
+    assert [d.id for d in await store.due_deliveries(endpoint, until - 1, 0, 9)] == [two.id]
+    taken = await store.claim_deliveries(endpoint, until, 0, 9, until + 60)
+    assert [delivery.id for delivery in taken] == [two.id, three.id]
+
+
+async def test_several_deliverers_share_what_is_due(stored: Stored) -> None:
+    rows = await put(stored, *(make.delivery(str(n)) for n in range(30)))
+    claim = stored.store.claim_deliveries
+    taken = await asyncio.gather(*(claim(rows[0].endpoint, NOW, 0, 10, NOW + 60) for _ in range(4)))
+    ids = [delivery.id for some in taken for delivery in some]
+    assert len(ids) == len(set(ids))
+    rest = await claim(rows[0].endpoint, NOW, 0, 99, NOW + 60)
+    assert sorted([*ids, *(delivery.id for delivery in rest)]) == [row.id for row in rows]
+
+
+async def test_what_was_not_tried_after_all_is_released(stored: Stored) -> None:
+    store, until = stored.store, NOW + 60
+    one, two, three = await put(stored, *(make.delivery(name) for name in "123"))
+    await store.claim_deliveries(one.endpoint, NOW, 0, 3, until)
+    await store.record_delivery(outcome(one))
+    await store.record_delivery(outcome(two, "again", due_at=NOW + 30))
+    await store.release_deliveries([one.id, two.id, three.id], until, NOW + 1)
+    (found,) = await store.due_deliveries(one.endpoint, NOW + 1, 0, 9)
+    assert (found.id, found.due_at) == (three.id, NOW + 1)

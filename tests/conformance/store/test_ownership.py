@@ -185,3 +185,23 @@ async def test_a_queue_may_redial_what_is_unknown(stored: Stored) -> None:
     change = {"redial_unknown": True}
     assert (await stored.store.change_queue(added.queue_id, change, make.close, NOW)).redial_unknown
     assert (await stored.store.snapshot()).queues[0].redial_unknown
+
+
+async def test_what_is_open_can_be_asked_of_single_servers(stored: Stored) -> None:
+    """As one who takes over a server that another worker had."""
+    other = await stored.store.add_server(replace(make.SERVER, code="pbx2"), NOW)
+    here = await stored.dial_one()
+    added = await stored.add(make.item(server_id=other.id))
+    (candidate,) = await stored.store.waiting(added.queue_id, other.id, 0, 10)
+    there = await stored.dial(candidate, NOW + 1)
+    both = {here.channel_id, there.channel_id}
+    for ids, channels, servers in (
+        (None, both, {stored.server.id, other.id}),
+        ([other.id], {there.channel_id}, {other.id}),
+        ({stored.server.id, other.id}, both, {stored.server.id, other.id}),
+        ((), set(), set()),
+    ):
+        found = await stored.store.open_attempts(ids)
+        assert {attempt.channel_id for attempt in found} == channels
+        starts = await stored.store.recent_starts(NOW - 10, ids)
+        assert {start.server_id for start in starts} == servers
