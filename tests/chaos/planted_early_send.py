@@ -41,7 +41,7 @@ def write_and_withdraw(
 
 
 def main(arguments: Sequence[str]) -> int:
-    SqliteStore.reserve = grant  # type: ignore[method-assign]
-    SqliteStore.note_sent = note_and_reserve  # type: ignore[method-assign]
-    SqliteStore.withdraw = write_and_withdraw  # type: ignore[method-assign]
+    SqliteStore.reserve = grant  # type: ignore[method-assign, assignment]
+    SqliteStore.note_sent = note_and_reserve  # type: ignore[method-assign, assignment]
+    SqliteStore.withdraw = write_and_withdraw  # type: ignore[method-assign, assignment]
     return run_dialer(arguments)
