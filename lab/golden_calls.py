@@ -119,17 +119,37 @@ async def hang_up_while_second_rings(ami: RawAmi, order: Order) -> None:
     await hang_up(ami, order)
 
 
-async def transfer_blindly(ami: RawAmi, order: Order) -> None:
-    """The second leg sends the called party on to another number, and is out of it."""
+async def bridged_second(ami: RawAmi, order: Order) -> str:
+    """The channel name of the second leg, once both talk."""
     await ami.until(is_bridged(order))
     await asyncio.sleep(0.5)
-    second = next(
+    return next(
         m["Channel"]
         for m in ami.messages
         if m.event == "BridgeEnter" and m["Linkedid"] == order.channel_id != m["Uniqueid"]
     )
+
+
+async def transfer_blindly(ami: RawAmi, order: Order) -> None:
+    """The second leg sends the called party on to another number, and is out of it."""
+    second = await bridged_second(ami, order)
     headers = {"ActionID": f"{order.name}-transfer", "Channel": second}
     await ami.ask("BlindTransfer", headers | {"Context": "lab-out", "Exten": "5503000"})
+
+
+async def transfer_attended(ami: RawAmi, order: Order) -> None:
+    """The second leg calls another number, talks to it, and leaves it to the called party."""
+    second = await bridged_second(ami, order)
+    before = len(ami.messages)
+    headers = {"ActionID": f"{order.name}-transfer", "Channel": second}
+    await ami.ask("Atxfer", headers | {"Context": "lab-transfer", "Exten": "5503000"})
+    await ami.until(
+        lambda it: any(
+            (m.event, m["DialStatus"]) == ("DialEnd", "ANSWER") for m in it.messages[before:]
+        )
+    )
+    await asyncio.sleep(0.7)
+    await ami.ask("Hangup", {"ActionID": f"{order.name}-leaves", "Channel": second})
 
 
 TABLE = {
@@ -168,4 +188,9 @@ ORDERS: tuple[Order, ...] = (
     # Recorded, so that the call runs in the dialplan: one that runs an application alone ends when
     # it is to be sent on.
     dials("transfer_blind", "5501007", "5502007", recorded=True, course=transfer_blindly),
+    dials(
+        *("transfer_attended", "5501007", "5502007"),
+        data="PJSIP/5502007@carrier,20,t",
+        course=transfer_attended,
+    ),
 )
