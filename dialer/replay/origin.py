@@ -44,7 +44,7 @@ class Origin:
 def read_originate(headers: dict[str, str], variables: tuple[str, ...]) -> Origin:
     """The order in an Originate action: its headers by lower-case name, its Variable headers."""
     application = headers.get("application") or None
-    data = headers.get("data")
+    data = headers.get("data", "")  # none is written where it is empty
     set_by = dict(assigned for line in variables for assigned in _split_assignments(line))
     if application is None and _APPLICATION in set_by:  # the recording dialplan runs it
         application, data = set_by[_APPLICATION], set_by.get(_DATA, "")

@@ -35,6 +35,12 @@ def test_a_call_to_a_place_in_the_dialplan_runs_no_application() -> None:
     assert (origin.application, origin.data) == (None, None)
 
 
+def test_empty_data_is_not_written_and_no_less_known() -> None:
+    """As production's CDR and Asterisk's OriginateResponse have it."""
+    origin = read_originate({"channel": "PJSIP/1@x", "application": "Echo"}, ())
+    assert (origin.application, origin.data) == ("Echo", "")
+
+
 @pytest.mark.parametrize(
     ("name", "number", "expected"),
     [
