@@ -28,15 +28,14 @@ from ami.events import (
     ServerBooted,
     ServerShutdown,
 )
+from ami.fields import Fields, Headers
 
 
-class Headers(Protocol):
-    """An AMI message: its event name, and its headers by case-insensitive name."""
+class EventMessage(Headers, Protocol):
+    """An AMI message: its event name, its bytes, and its headers by case-insensitive name."""
 
     @property
     def name(self) -> str: ...
-
-    def get(self, header: str, default: str = "", /) -> str: ...
 
 
 # How Asterisk writes "none" (`<null>` until 11.22 and 13.8, `<unknown>` since).
@@ -56,22 +55,23 @@ CALL_ID_EVENT: Final = "DialerCallId"
 _OUR_EVENTS: Final = "UserEvent: Dialer"
 
 
-def translate(message: Headers, received_at: float) -> Event | None:
+def translate(message: EventMessage, received_at: float) -> Event | None:
     """The event that `message` reports, or None where it is none that is wanted or says too
     little. `received_at`: epoch seconds, used where the message carries no `Timestamp`."""
     reader = _READERS.get(message.name)
     if reader is None:
         return None
-    stamp = message.get("Timestamp")
-    return reader(message, _number(stamp, received_at) if stamp else received_at)
+    fields, make = reader
+    values = fields.read(message)
+    return make(_number(values[0], received_at), *values[1:])
 
 
-def live_channels(messages: Iterable[Headers]) -> tuple[LiveChannel, ...]:
+def live_channels(messages: Iterable[EventMessage]) -> tuple[LiveChannel, ...]:
     """The channels of a CoreShowChannels answer; messages of other names are passed over."""
     return tuple(
         LiveChannel(
             uniqueid=uniqueid,
-            linkedid=_text(message, "Linkedid"),
+            linkedid=_given(message.get("Linkedid")),
             channel=message.get("Channel"),
             up=message.get("ChannelState") == "6" or message.get("ChannelStateDesc") == "Up",
             duration=_duration(message.get("Duration")),
@@ -79,21 +79,20 @@ def live_channels(messages: Iterable[Headers]) -> tuple[LiveChannel, ...]:
         )
         for message in messages
         if message.name == "CoreShowChannel"
-        and (uniqueid := _text(message, "Uniqueid")) is not None
+        and (uniqueid := _given(message.get("Uniqueid"))) is not None
     )
 
 
-def _text(message: Headers, header: str) -> str | None:
-    value = message.get(header)
+def _given(value: str) -> str | None:
     return None if len(value) <= _LONGEST_NOTHING and value.lower() in _NOTHING else value
 
 
 def _number(value: str, default: float) -> float:
     try:
-        number = float(value)
+        number = float(value) if value else default
     except ValueError:
         return default
-    return number if math.isfinite(number) and number > 0 else default
+    return number if 0 < number < math.inf else default
 
 
 def _whole(value: str) -> int | None:
@@ -116,121 +115,6 @@ def _duration(value: str) -> float | None:
     return float(seconds)
 
 
-def _state(message: Headers) -> tuple[ChannelState, str]:
-    raw = message.get("ChannelState")
-    return _STATES.get(raw, ChannelState.OTHER), message.get("ChannelStateDesc") or raw
-
-
-def _read_newchannel(message: Headers, at: float) -> Event | None:
-    uniqueid = _text(message, "Uniqueid")
-    if uniqueid is None:
-        return None
-    state, raw = _state(message)
-    linkedid = _text(message, "Linkedid")
-    return ChannelCreated(at, uniqueid, linkedid, message.get("Channel"), state, raw)
-
-
-def _read_newstate(message: Headers, at: float) -> Event | None:
-    uniqueid = _text(message, "Uniqueid")
-    if uniqueid is None:
-        return None
-    state, raw = _state(message)
-    linkedid = _text(message, "Linkedid")
-    return ChannelStateChanged(at, uniqueid, linkedid, message.get("Channel"), state, raw)
-
-
-def _read_dial_begin(message: Headers, at: float) -> Event | None:
-    dest = _text(message, "DestUniqueid")
-    if dest is None:
-        return None
-    return DialBegun(
-        at,
-        _text(message, "Uniqueid"),
-        _text(message, "Linkedid"),
-        dest,
-        _text(message, "DestLinkedid"),
-        message.get("DestChannel") or message.get("Destination"),
-    )
-
-
-def _read_dial_state(message: Headers, at: float) -> Event | None:
-    dest = _text(message, "DestUniqueid")
-    if dest is None:
-        return None
-    raw = message.get("DialStatus")
-    return DialProgressed(
-        at,
-        _text(message, "Uniqueid"),
-        _text(message, "Linkedid"),
-        dest,
-        _text(message, "DestLinkedid"),
-        message.get("DestChannel"),
-        _PROGRESS.get(raw.upper(), DialProgress.OTHER),
-        raw,
-    )
-
-
-def _read_dial_end(message: Headers, at: float) -> Event | None:
-    uniqueid = _text(message, "Uniqueid")
-    dest = _text(message, "DestUniqueid")
-    if uniqueid is None and dest is None:
-        return None
-    return DialEnded(
-        at,
-        uniqueid,
-        _text(message, "Linkedid"),
-        dest,
-        _text(message, "DestLinkedid"),
-        message.get("DestChannel"),
-        message.get("DialStatus").upper(),
-    )
-
-
-def _read_dial(message: Headers, at: float) -> Event | None:
-    """`Dial` of Asterisk 1.8 and 11, with SubEvent Begin or End."""
-    sub_event = message.get("SubEvent").lower()
-    if sub_event == "begin":
-        return _read_dial_begin(message, at)
-    return _read_dial_end(message, at) if sub_event == "end" else None
-
-
-def _read_bridge_enter(message: Headers, at: float) -> Event | None:
-    uniqueid = _text(message, "Uniqueid")
-    bridge_id = _text(message, "BridgeUniqueid")
-    if uniqueid is None or bridge_id is None:
-        return None
-    linkedid = _text(message, "Linkedid")
-    return BridgeEntered(at, uniqueid, linkedid, message.get("Channel"), bridge_id)
-
-
-def _read_user_event(message: Headers, at: float) -> Event | None:
-    kind = message.get("UserEvent")
-    uniqueid = _text(message, "Uniqueid")
-    if uniqueid is None:
-        return None
-    linkedid, channel = _text(message, "Linkedid"), message.get("Channel")
-    if kind == RECORDING_EVENT and (file := message.get("File")):
-        return RecordingStarted(at, uniqueid, linkedid, channel, file)
-    if kind == CALL_ID_EVENT and (call_id := message.get("CallId")):
-        return CallIdTold(at, uniqueid, linkedid, channel, call_id)
-    return None
-
-
-def _read_hangup(message: Headers, at: float) -> Event | None:
-    uniqueid = _text(message, "Uniqueid")
-    if uniqueid is None:
-        return None
-    return ChannelHungUp(
-        at,
-        uniqueid,
-        _text(message, "Linkedid"),
-        message.get("Channel"),
-        _whole(message.get("Cause")),
-        message.get("Cause-txt") or None,
-        _sip_code(message.get("TechCause")),
-    )
-
-
 def _sip_code(value: str) -> int | None:
     """TechCause as a SIP status code; a technology's other words (`SIP 486 Busy Here`) count by
     the first number in the range of SIP's codes."""
@@ -241,42 +125,199 @@ def _sip_code(value: str) -> int | None:
     return None
 
 
-def _read_originate_response(message: Headers, at: float) -> Event | None:
-    raw = message.get("Response")
-    return OriginateAnswered(
+# What makes an event of the values of a message's headers: in the order of `_READERS`.
+
+
+def _make_created(
+    at: float, channel: str, state: str, state_desc: str, uniqueid: str, linkedid: str
+) -> Event | None:
+    own = _given(uniqueid)
+    if own is None:
+        return None
+    known = _STATES.get(state, ChannelState.OTHER)
+    return ChannelCreated(at, own, _given(linkedid), channel, known, state_desc or state)
+
+
+def _make_state_changed(
+    at: float, channel: str, state: str, state_desc: str, uniqueid: str, linkedid: str
+) -> Event | None:
+    own = _given(uniqueid)
+    if own is None:
+        return None
+    known = _STATES.get(state, ChannelState.OTHER)
+    return ChannelStateChanged(at, own, _given(linkedid), channel, known, state_desc or state)
+
+
+def _make_dial_begun(
+    at: float,
+    uniqueid: str,
+    linkedid: str,
+    dest_channel: str,
+    dest_uniqueid: str,
+    dest_linkedid: str,
+    destination: str,
+) -> Event | None:
+    dest = _given(dest_uniqueid)
+    if dest is None:
+        return None
+    channel = dest_channel or destination
+    return DialBegun(at, _given(uniqueid), _given(linkedid), dest, _given(dest_linkedid), channel)
+
+
+def _make_dial_progressed(
+    at: float,
+    uniqueid: str,
+    linkedid: str,
+    dest_channel: str,
+    dest_uniqueid: str,
+    dest_linkedid: str,
+    status: str,
+) -> Event | None:
+    dest = _given(dest_uniqueid)
+    if dest is None:
+        return None
+    return DialProgressed(
         at,
-        message.get("ActionID") or None,
-        _text(message, "Uniqueid"),
-        raw.lower() == "success",
-        raw,
-        _whole(message.get("Reason")),
-        message.get("Channel"),
+        _given(uniqueid),
+        _given(linkedid),
+        dest,
+        _given(dest_linkedid),
+        dest_channel,
+        _PROGRESS.get(status.upper(), DialProgress.OTHER),
+        status,
     )
 
 
-def _read_shutdown(message: Headers, at: float) -> Event | None:
-    restart = {"true": True, "false": False}.get(message.get("Restart").lower())
-    return ServerShutdown(at, message.get("Shutdown").lower() == "cleanly", restart)
+def _make_dial_ended(
+    at: float,
+    uniqueid: str,
+    linkedid: str,
+    dest_channel: str,
+    dest_uniqueid: str,
+    dest_linkedid: str,
+    status: str,
+) -> Event | None:
+    own, dest = _given(uniqueid), _given(dest_uniqueid)
+    if own is None and dest is None:
+        return None
+    dest_linked = _given(dest_linkedid)
+    return DialEnded(at, own, _given(linkedid), dest, dest_linked, dest_channel, status.upper())
 
 
-def _read_fully_booted(message: Headers, at: float) -> Event | None:
-    uptime = _whole(message.get("Uptime"))
-    return ServerBooted(at, None if uptime is None else float(uptime))
+def _make_dial(
+    at: float,
+    uniqueid: str,
+    linkedid: str,
+    dest_channel: str,
+    dest_uniqueid: str,
+    dest_linkedid: str,
+    sub_event: str,
+    status: str,
+    destination: str,
+) -> Event | None:
+    """`Dial` of Asterisk 1.8 and 11, with SubEvent Begin or End."""
+    dialed = uniqueid, linkedid, dest_channel, dest_uniqueid, dest_linkedid
+    kind = sub_event.lower()
+    if kind == "begin":
+        return _make_dial_begun(at, *dialed, destination)
+    return _make_dial_ended(at, *dialed, status) if kind == "end" else None
 
 
-_READERS: Final[dict[str, Callable[[Headers, float], Event | None]]] = {
-    "Newchannel": _read_newchannel,
-    "Newstate": _read_newstate,
-    "DialBegin": _read_dial_begin,
-    "DialState": _read_dial_state,
-    "DialEnd": _read_dial_end,
-    "Dial": _read_dial,
-    "BridgeEnter": _read_bridge_enter,
-    "UserEvent": _read_user_event,
-    "Hangup": _read_hangup,
-    "OriginateResponse": _read_originate_response,
-    "Shutdown": _read_shutdown,
-    "FullyBooted": _read_fully_booted,
+def _make_bridge_entered(
+    at: float, bridge_uniqueid: str, channel: str, uniqueid: str, linkedid: str
+) -> Event | None:
+    own, bridge_id = _given(uniqueid), _given(bridge_uniqueid)
+    if own is None or bridge_id is None:
+        return None
+    return BridgeEntered(at, own, _given(linkedid), channel, bridge_id)
+
+
+def _make_user_event(
+    at: float,
+    kind: str,
+    channel: str,
+    uniqueid: str,
+    linkedid: str,
+    file: str,
+    call_id: str,
+) -> Event | None:
+    own = _given(uniqueid)
+    if own is None:
+        return None
+    if kind == RECORDING_EVENT and file:
+        return RecordingStarted(at, own, _given(linkedid), channel, file)
+    if kind == CALL_ID_EVENT and call_id:
+        return CallIdTold(at, own, _given(linkedid), channel, call_id)
+    return None
+
+
+def _make_hung_up(
+    at: float,
+    channel: str,
+    uniqueid: str,
+    linkedid: str,
+    cause: str,
+    cause_txt: str,
+    tech_cause: str,
+) -> Event | None:
+    own = _given(uniqueid)
+    if own is None:
+        return None
+    sip_code = _sip_code(tech_cause) if tech_cause else None
+    linked = _given(linkedid)
+    return ChannelHungUp(at, own, linked, channel, _whole(cause), cause_txt or None, sip_code)
+
+
+def _make_answered(
+    at: float, action_id: str, response: str, channel: str, reason: str, uniqueid: str
+) -> Event | None:
+    success = response.lower() == "success"
+    named, own = action_id or None, _given(uniqueid)
+    return OriginateAnswered(at, named, own, success, response, _whole(reason), channel)
+
+
+def _make_shutdown(at: float, shutdown: str, restart: str) -> Event | None:
+    again = {"true": True, "false": False}.get(restart.lower())
+    return ServerShutdown(at, shutdown.lower() == "cleanly", again)
+
+
+def _make_booted(at: float, uptime: str) -> Event | None:
+    seconds = _whole(uptime)
+    return ServerBooted(at, None if seconds is None else float(seconds))
+
+
+_CHANNEL: Final = ("Channel", "ChannelState", "ChannelStateDesc", "Uniqueid", "Linkedid")
+_DIALED: Final = ("Uniqueid", "Linkedid", "DestChannel", "DestUniqueid", "DestLinkedid")
+
+
+def _reader(
+    make: Callable[..., Event | None], *headers: str
+) -> tuple[Fields, Callable[..., Event | None]]:
+    """What is read of an event, and what makes one of the time and these values."""
+    return Fields("Timestamp", *headers), make
+
+
+_READERS: Final = {
+    "Newchannel": _reader(_make_created, *_CHANNEL),
+    "Newstate": _reader(_make_state_changed, *_CHANNEL),
+    "DialBegin": _reader(_make_dial_begun, *_DIALED, "Destination"),
+    "DialState": _reader(_make_dial_progressed, *_DIALED, "DialStatus"),
+    "DialEnd": _reader(_make_dial_ended, *_DIALED, "DialStatus"),
+    "Dial": _reader(_make_dial, *_DIALED, "SubEvent", "DialStatus", "Destination"),
+    "BridgeEnter": _reader(
+        _make_bridge_entered, "BridgeUniqueid", "Channel", "Uniqueid", "Linkedid"
+    ),
+    "UserEvent": _reader(
+        _make_user_event, "UserEvent", "Channel", "Uniqueid", "Linkedid", "File", "CallId"
+    ),
+    "Hangup": _reader(
+        _make_hung_up, "Channel", "Uniqueid", "Linkedid", "Cause", "Cause-txt", "TechCause"
+    ),
+    "OriginateResponse": _reader(
+        _make_answered, "ActionID", "Response", "Channel", "Reason", "Uniqueid"
+    ),
+    "Shutdown": _reader(_make_shutdown, "Shutdown", "Restart"),
+    "FullyBooted": _reader(_make_booted, "Uptime"),
 }
 
 # The events that `translate` reads, as a parser is told of them (`Decoder`): by their names, which

@@ -11,7 +11,6 @@ however the bytes are cut into chunks, in time linear in their number.
 """
 
 import re
-from collections.abc import Callable
 from enum import Enum
 from typing import Final
 
@@ -26,13 +25,14 @@ _LONGEST_END: Final = 4
 _BANNER: Final = b"Asterisk Call Manager"
 _EVENT: Final = b"Event: "
 _RESPONSE: Final = b"Response: "
-_Search = Callable[[bytes | bytearray, int], re.Match[bytes] | None]
 _CR: Final = 13
 _CRLF: Final = b"\r\n"
 _LF: Final = b"\n"
 _BLANK: Final = b"\r\n"
 # Headers are asked for by constants: a bound for whoever does it otherwise.
 _MOST_SPELLINGS: Final = 512
+_MESSAGE_END: Final = b"\r\n\r\n"
+_OTHER_END: Final = re.compile(rb"\n\n").search
 _CRLF_END: Final = re.compile(rb"\r\n(?:\r\n|\n)").search
 _LF_END: Final = re.compile(rb"\n(?:\r\n|\n)").search
 
@@ -155,10 +155,10 @@ class Decoder:
     """
 
     __slots__ = (
-        "_buffer",
-        "_find_end",
         "_greeting",
+        "_line_end",
         "_max",
+        "_rest",
         "_scanned",
         "_wanted",
         "banner",
@@ -173,13 +173,13 @@ class Decoder:
         self.passed_over = 0
         self.strays = 0
         self._max = max_message
-        # By an event's name: what must stand in it.
+        # By an event's first line: its name, and what must stand in it.
         self._wanted = None if wanted is None else dict(map(_name_and_line, wanted))
-        self._buffer = bytearray()
         self._greeting = True
-        # Of the unfinished message: how to find its end, once its line ends are known, and the
-        # place before which no end starts.
-        self._find_end: _Search | None = None
+        # The unfinished message; where its first line ends, -1 while that is not known; and the
+        # place in it before which no end starts.
+        self._rest = bytearray()
+        self._line_end = -1
         self._scanned = 0
 
     def feed(self, data: bytes) -> list[Message]:
@@ -189,68 +189,107 @@ class Decoder:
         messages that were complete before it. The decoder is of no use after that.
         """
         messages: list[Message] = []
-        # Bytes that begin with a message are read in place; only a rest is ever copied.
-        buffer: bytes | bytearray = data
-        if self._buffer:
-            self._buffer += data
-            buffer = self._buffer
-        used = self._read(buffer, messages)
-        if buffer is self._buffer:
-            del self._buffer[:used]
-        else:
-            self._buffer += data[used:]
-        if len(self._buffer) > self._max + _LONGEST_END:
+        used = self._complete(data, messages) if self._rest else 0
+        if used < len(data):
+            if not self._greeting:
+                used = self._read_plain(data, used, messages)
+            used = self._read(data, used, messages)
+            self._rest += data[used:]
+        if len(self._rest) > self._max + _LONGEST_END:
             raise MessageTooLong(self._max, tuple(messages))
         return messages
 
-    def _read(self, buffer: bytes | bytearray, messages: list[Message]) -> int:
-        """Appends the complete messages of `buffer`; returns how many bytes they took."""
-        start = self._take_banner(buffer) if self._greeting else 0
-        if start < 0:
+    def _complete(self, data: bytes, messages: list[Message]) -> int:
+        """Completes what was begun, and no more: what comes after it is read in place. Returns how
+        many bytes of `data` that took."""
+        known = len(self._rest)
+        self._rest += data
+        used = self._read(self._rest, 0, messages, alone=True)
+        if used > known:
+            self._rest.clear()
+            return used - known
+        del self._rest[:used]
+        return len(data)
+
+    def _read_plain(self, data: bytes, start: int, messages: list[Message]) -> int:
+        """As `_read`, at a third of its cost, for bytes in which all messages end as nearly all do;
+        what comes after one that begins otherwise is left."""
+        if _OTHER_END(data, start):
+            return start
+        most, wanted = self._max, self._wanted or {}
+        *whole, _ = data[start:].split(_MESSAGE_END)
+        for raw in whole:
+            line_end = raw.find(_CRLF)
+            first = raw[:line_end] if line_end >= 0 else raw
+            entry = wanted.get(first)
+            if entry is not None and not entry[1] and len(raw) <= most:
+                messages.append(Message(Kind.EVENT, entry[0], raw))
+            elif not first or _LF in first or _CR in first:
+                break
+            else:
+                self._accept(raw, first, messages)
+            start += len(raw) + len(_MESSAGE_END)
+        return start
+
+    def _read(
+        self,
+        buffer: bytes | bytearray,
+        start: int,
+        messages: list[Message],
+        *,
+        alone: bool = False,
+    ) -> int:
+        """Appends the complete messages of `buffer` from `start` on, or the first one `alone`;
+        returns where what is left begins."""
+        if self._greeting and (start := self._take_banner(buffer)) < 0:
             return 0
-        size, scan, find_end = len(buffer), start + self._scanned, self._find_end
+        size, scan = len(buffer), start + self._scanned
+        line_end = start + self._line_end if self._line_end >= 0 else -1
         while start < size:
-            if buffer[start] in _BLANK:
-                start += 1
-                continue
-            if find_end is None:
-                line_end = buffer.find(b"\n", max(scan, start))
+            if line_end < 0:
+                if buffer[start] in _BLANK:
+                    start += 1
+                    continue
+                line_end = buffer.find(_LF, max(scan, start))
                 if line_end < 0:
                     scan = size
                     break
                 scan = line_end - 1
-                find_end = _CRLF_END if buffer[scan] == _CR else _LF_END
-            found = find_end(buffer, scan)
+            found = (_CRLF_END if buffer[line_end - 1] == _CR else _LF_END)(buffer, scan)
             if found is None:
                 # Three bytes of an end may be here already.
                 scan = max(scan, size - 3)
                 break
-            self._accept(buffer, start, found.start(), messages)
-            start = scan = found.end()
-            find_end = None
-        self._scanned, self._find_end = max(scan - start, 0), find_end
+            end, following = found.span()
+            block = bytes(buffer[start:end])
+            self._accept(block, block[: line_end - start].rstrip(_CRLF), messages)
+            start = scan = following
+            line_end = -1
+            if alone:
+                break
+        self._scanned = max(scan - start, 0)
+        self._line_end = line_end - start if line_end >= 0 else -1
         return start
 
-    def _accept(
-        self, buffer: bytes | bytearray, start: int, end: int, messages: list[Message]
-    ) -> None:
-        """Takes the message at [start, end): gives it, or passes it over by its name alone."""
-        if end - start > self._max:
+    def _accept(self, raw: bytes, first: bytes, messages: list[Message]) -> None:
+        """Takes a message with this first line: gives it, or passes it over by its name alone."""
+        if len(raw) > self._max:
             raise MessageTooLong(self._max, tuple(messages))
-        if buffer.startswith(_EVENT, start):
-            name = _rest_of_line(buffer, start + len(_EVENT), end)
-            line = b"" if self._wanted is None else self._wanted.get(name)
-            if line == b"" or (line is not None and buffer.find(line, start, end) >= 0):
-                raw = bytes(buffer[start:end])
-                messages.append(Message(Kind.EVENT, name.decode("utf-8", "replace"), raw))
+        if self._wanted is not None and (entry := self._wanted.get(first)) is not None:
+            name, line = entry
+            if line and line not in raw:
+                self.passed_over += 1
+            else:
+                messages.append(Message(Kind.EVENT, name, raw))
+        elif first.startswith(_EVENT):
+            if self._wanted is None:
+                messages.append(Message(Kind.EVENT, _value(first), raw))
             else:
                 self.passed_over += 1
-        elif buffer.startswith(_RESPONSE, start):
-            name = _rest_of_line(buffer, start + len(_RESPONSE), end)
-            raw = bytes(buffer[start:end])
-            messages.append(Message(Kind.RESPONSE, name.decode("utf-8", "replace"), raw))
+        elif first.startswith(_RESPONSE):
+            messages.append(Message(Kind.RESPONSE, _value(first), raw))
         else:
-            self._accept_unusual(bytes(buffer[start:end]), messages)
+            self._accept_unusual(raw, messages)
 
     def _accept_unusual(self, raw: bytes, messages: list[Message]) -> None:
         """A message whose first line is not `Event: ` or `Response: ` letter by letter."""
@@ -265,8 +304,8 @@ class Decoder:
     def _wants(self, message: Message) -> bool:
         if message.kind is Kind.RESPONSE or self._wanted is None:
             return True
-        line = self._wanted.get(message.name.encode("utf-8", "replace"))
-        return line is not None and line.lower() in message.raw.lower()
+        entry = self._wanted.get(_EVENT + message.name.encode("utf-8", "replace"))
+        return entry is not None and entry[1].lower() in message.raw.lower()
 
     def _take_banner(self, buffer: bytes | bytearray) -> int:
         """Where the messages begin, or -1 while that cannot be told."""
@@ -288,15 +327,13 @@ class Decoder:
         return line_end + 1
 
 
-def _name_and_line(entry: str) -> tuple[bytes, bytes]:
+def _name_and_line(entry: str) -> tuple[bytes, tuple[str, bytes]]:
     name, colon, _ = entry.partition(":")
-    return name.encode(), entry.encode() if colon else b""
+    return _EVENT + name.encode(), (name, entry.encode() if colon else b"")
 
 
-def _rest_of_line(buffer: bytes | bytearray, start: int, end: int) -> bytes:
-    line_end = buffer.find(b"\n", start, end)
-    line = bytes(buffer[start : end if line_end < 0 else line_end])
-    return line[:-1] if line.endswith(b"\r") else line
+def _value(first: bytes) -> str:
+    return first.partition(b": ")[2].decode("utf-8", "replace")
 
 
 def _line_end_of(raw: bytes) -> bytes:

@@ -32,6 +32,7 @@ CORE = (
     "ami/causes.py",
     "ami/errors.py",
     "ami/events.py",
+    "ami/fields.py",
     "ami/legs.py",
     "ami/link.py",
     "ami/reports.py",

@@ -94,6 +94,25 @@ def test_line_ends_of_every_kind(data: bytes) -> None:
     assert response.get("message") == "Originate successfully queued"
 
 
+@pytest.mark.parametrize(
+    "between",
+    [b"\r\n", b"\r\n\r\n", b"\r", b"\n", b"noise\r\n\r\n", b"event:X\r\n\r\n", b"Event: X\n\r\n"],
+)
+def test_odd_bytes_between_plain_messages(between: bytes) -> None:
+    plain = HANGUP + SUCCESS
+    wanted = frozenset({"Hangup"})
+    messages = read(between + plain + between + plain, wanted)
+    assert names(messages) == ["Hangup", "Success"] * 2
+    assert {message.raw for message in messages} == {HANGUP[:-4], SUCCESS[:-4]}
+
+
+def test_a_message_cut_by_a_chunk_is_between_its_neighbours() -> None:
+    data = (HANGUP + SUCCESS) * 3
+    for cut in range(len(data)):
+        chunks = [data[:cut], data[cut : cut + 300], data[cut + 300 :]]
+        assert feed_all(Decoder(), chunks) == feed_all(Decoder(), [data])
+
+
 def test_a_bare_line_feed_belongs_to_the_value() -> None:
     (message, last) = read(
         b"Event: X\r\nA: one\n\nCause: 99\r\nCause: 16\r\n\r\n"
