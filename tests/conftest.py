@@ -7,9 +7,13 @@ import sys
 import threading
 import warnings
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from tests.postgres_server import PostgresServer
 
 # A shared machine may stall for a second; that says nothing about the code under test. Fewer than
 # Hypothesis' usual number of examples keeps the pure tests under ten seconds.
@@ -35,3 +39,12 @@ def restore_logging() -> Iterator[None]:
         root.handlers[:], root.level = handlers, level
     logging.lastResort = last_resort
     warnings.showwarning, threading.excepthook, sys.unraisablehook = hooks
+
+
+@pytest.fixture(scope="session")
+def postgres() -> "Iterator[PostgresServer]":
+    """A real PostgreSQL, for as long as the tests run; each takes a database of its own there."""
+    from tests.postgres_server import run_postgres
+
+    with run_postgres() as server:
+        yield server

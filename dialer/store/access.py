@@ -31,15 +31,15 @@ class Access(ABC):
         """Write `op` with others of its kind; the outcome once it is on disk."""
 
     @abstractmethod
-    async def _fetch(self, query: Select[Any]) -> list[list[Any]]:
+    async def _fetch(self, query: Select[Any]) -> list[rows.Raw]:
         """The rows of a query."""
 
     @abstractmethod
-    async def _read(self, query: reading.Prepared, *values: object) -> list[list[Any]]:
+    async def _read(self, query: reading.Prepared, *values: object) -> list[rows.Raw]:
         """The rows of a query that comes often."""
 
     @abstractmethod
-    async def _fetch_together(self, *queries: Select[Any]) -> list[list[list[Any]]]:
+    async def _fetch_together(self, *queries: Select[Any]) -> list[list[rows.Raw]]:
         """Several queries over one and the same state of the database."""
 
     async def _read_moment(self, query: reading.Prepared, *values: object) -> float | None:

@@ -2,7 +2,6 @@
 taking back what never left (`withdraw`). Each names the state it leaves and its owner's token."""
 
 import json
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -13,15 +12,23 @@ from dialer.store.bulk import Row, run_with_rows
 from dialer.store.cdr_rows import insert_cdrs, make_row
 from dialer.store.contract import Delivery, NewDelivery, Reservation, Settlement, Withdrawal
 from dialer.store.deltas import Deltas
+from dialer.store.dialect import Cursor, both, relation
 from dialer.store.outbox import finish_delivery, insert_deliveries
 from dialer.store.rows import dump_json, to_micros
 
-RESERVATION: Final = (
-    "item_id", "queue_id", "number", "channel_id", "action_id", "cdr_id", "at", "fence",
-)  # fmt: skip
+RESERVATION: Final = relation(
+    item_id="bigint",
+    queue_id="bigint",
+    number="integer",
+    channel_id="text",
+    action_id="text",
+    cdr_id="text",
+    at="bigint",
+    fence="bigint",
+)
 
 # Everything that can forbid a new attempt and lives in the database, looked at as it is now.
-RESERVE: Final = """
+RESERVE: Final = both("""
 INSERT INTO attempts
   (item_id, client_id, queue_id, server_id, number, channel_id, action_id, cdr_id, opened_at)
 SELECT i.id, i.client_id, i.queue_id, i.server_id, r.number, r.channel_id, r.action_id, r.cdr_id,
@@ -33,28 +40,30 @@ JOIN clients c ON c.id = i.client_id
 JOIN servers s ON s.id = i.server_id
 WHERE i.status = 'pending' AND i.queue_id = r.queue_id
   AND (i.deadline IS NULL OR i.deadline > r.at) AND (i.due_at IS NULL
-    OR i.due_at <= r.at AND q.moved_upto IS NULL AND q.ending IS NOT 'retries')
+    OR i.due_at <= r.at AND q.moved_upto IS NULL AND coalesce(q.ending, '') <> 'retries')
   AND q.status IN ('pending', 'in-progress') AND NOT q.paused
-  AND NOT (q.ending IS 'pending' AND i.id <= coalesce(q.ending_upto, i.id))
+  AND NOT (coalesce(q.ending, '') = 'pending' AND i.id <= coalesce(q.ending_upto, i.id))
   AND (q.retry OR i.attempts + i.unplaced = 0)
   AND c.is_active AND c.status = 'active' AND NOT c.paused
   AND NOT s.paused AND NOT s.removed AND s.fence = r.fence
   AND EXISTS (SELECT 1 FROM api_keys k WHERE k.client_id = c.id AND k.revoked_at IS NULL)
-"""
-_QUEUE_ITEMS: Final = """
+@locking(FOR UPDATE OF i SKIP LOCKED)
+""")
+_NEWEST: Final = both("SELECT coalesce(max(id), 0) FROM attempts")
+_QUEUE_ITEMS: Final = both("""
 UPDATE items SET status = 'queued', kept_ids = NULL
 WHERE status = 'pending' AND id IN (SELECT item_id FROM attempts WHERE id > ?)
-"""
-_GRANTED: Final = "SELECT json_group_array(cdr_id) FROM attempts WHERE id > ?"
-_FENCES: Final = "SELECT json_group_object(id, fence) FROM servers"
+""")
+_GRANTED: Final = both("SELECT @list(cdr_id) FROM attempts WHERE id > ?")
+_FENCES: Final = both("SELECT @list(@row(id, fence)) FROM servers")
 
 
 def reserve(
-    cursor: sqlite3.Cursor, reservations: Sequence[Reservation], deltas: Deltas
+    cursor: Cursor, reservations: Sequence[Reservation], deltas: Deltas
 ) -> list[bool | OwnershipLost]:
     """True for each that was granted. Raises IntegrityError where a channel id was used before,
     or where an item is named twice."""
-    newest = cursor.execute("SELECT coalesce(max(id), 0) FROM attempts").fetchone()[0]
+    newest = int(_NEWEST.ask(cursor))
     rows = [
         (r.item_id, r.queue_id, r.number, r.channel_id, r.action_id, r.cdr_id, to_micros(r.now),
          r.fence)
@@ -62,11 +71,11 @@ def reserve(
     ]  # fmt: skip
     inserted = run_with_rows(cursor, RESERVE, RESERVATION, rows)
     if inserted:
-        cursor.execute(_QUEUE_ITEMS, (newest,))
+        _QUEUE_ITEMS.run(cursor, newest)
     outcomes: list[bool | OwnershipLost] = [True] * len(reservations)
     if inserted < len(reservations):
-        ids = set(json.loads(cursor.execute(_GRANTED, (newest,)).fetchone()[0]))
-        fences = json.loads(cursor.execute(_FENCES).fetchone()[0])
+        ids = set(json.loads(_GRANTED.ask(cursor, newest)))
+        fences = dict(json.loads(_FENCES.ask(cursor)))
         outcomes = [r.cdr_id in ids or _refusal(r, fences) for r in reservations]
     for reservation, outcome in zip(reservations, outcomes, strict=True):
         if outcome is True:
@@ -75,37 +84,46 @@ def reserve(
     return outcomes
 
 
-def _refusal(reservation: Reservation, fences: dict[str, int]) -> bool | OwnershipLost:
-    stale = fences.get(str(reservation.server_id), reservation.fence) != reservation.fence
+def _refusal(reservation: Reservation, fences: dict[int, int]) -> bool | OwnershipLost:
+    stale = fences.get(reservation.server_id, reservation.fence) != reservation.fence
     return OwnershipLost(reservation.server_id) if stale else False
 
 
 # An open attempt, with its server's fence and what its queue says of further ones.
-_OPEN: Final = """
-SELECT json_group_array(json_array(a.channel_id, a.id, a.item_id, a.queue_id, a.server_id, s.fence,
+_OPEN: Final = both("""
+SELECT @list(@row(a.channel_id, a.id, a.item_id, a.queue_id, a.server_id, s.fence,
   q.closed, q.retry, q.retry_gap))
 FROM attempts a JOIN queues q ON q.id = a.queue_id JOIN servers s ON s.id = a.server_id
-WHERE a.state = 'open' AND a.channel_id IN (SELECT value FROM json_each(?))
-"""
-_KNOWN: Final = """
-SELECT json_group_array(channel_id) FROM attempts
-WHERE channel_id IN (SELECT value FROM json_each(?))
-"""
-END_ATTEMPTS: Final = """
+WHERE a.state = 'open' AND @name(a.channel_id) IN @names(?)
+""")
+_KNOWN: Final = both("""
+SELECT @list(channel_id) FROM attempts WHERE @name(channel_id) IN @names(?)
+""")
+ENDED: Final = relation(id="bigint", at="bigint")
+END_ATTEMPTS: Final = both("""
 UPDATE attempts SET state = 'ended', ended_at = r.at
 FROM {rows} WHERE attempts.id = r.id AND state = 'open'
-"""
-ITEM: Final = (
-    "id", "status", "due_at", "placed", "unplaced", "disposition", "connected", "success",
-    "failed", "cdr_id", "ended_at",
-)  # fmt: skip
-END_ITEMS: Final = """
+""")
+ITEM: Final = relation(
+    id="bigint",
+    status="text",
+    due_at="bigint",
+    placed="integer",
+    unplaced="integer",
+    disposition="text",
+    connected="boolean",
+    success="integer",
+    failed="integer",
+    cdr_id="text",
+    ended_at="bigint",
+)
+END_ITEMS: Final = both("""
 UPDATE items SET status = r.status, due_at = r.due_at, attempts = attempts + r.placed,
-  unplaced = items.unplaced + r.unplaced, after_unplaced = r.unplaced, disposition = r.disposition,
-  connected = r.connected, call_success = call_success + r.success,
+  unplaced = items.unplaced + r.unplaced, after_unplaced = r.unplaced <> 0,
+  disposition = r.disposition, connected = r.connected, call_success = call_success + r.success,
   call_failed = call_failed + r.failed, last_cdr_id = r.cdr_id, ended_at = r.ended_at
 FROM {rows} WHERE items.id = r.id AND items.status = 'queued'
-"""
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +142,7 @@ class _Ending:
 Stored = tuple[Delivery, ...] | NotFound | OwnershipLost
 
 
-def settle(
-    cursor: sqlite3.Cursor, settlements: Sequence[Settlement], deltas: Deltas
-) -> list[Stored]:
+def settle(cursor: Cursor, settlements: Sequence[Settlement], deltas: Deltas) -> list[Stored]:
     """The stored deliveries of each; () for an attempt that had ended before."""
     results: list[Stored] = [()] * len(settlements)
     endings = {
@@ -136,7 +152,7 @@ def settle(
     run_with_rows(
         cursor,
         END_ATTEMPTS,
-        ("id", "at"),
+        ENDED,
         [(e.attempt_id, to_micros(e.settlement.now)) for e in endings.values()],
     )
     run_with_rows(cursor, END_ITEMS, ITEM, [_item_row(e) for e in endings.values()])
@@ -174,7 +190,7 @@ class _Open:
 
 
 def _find_open(
-    cursor: sqlite3.Cursor,
+    cursor: Cursor,
     writes: Sequence[Settlement | Withdrawal],
     results: list[Stored],
 ) -> dict[int, _Open]:
@@ -182,7 +198,7 @@ def _find_open(
     attempt the first. In `results`: `OwnershipLost` for an attempt that is another worker's,
     `NotFound` for one that never was, which is our own mistake, unlike one that has ended."""
     names = dump_json([write.channel_id for write in writes])
-    rows = json.loads(cursor.execute(_OPEN, (names,)).fetchone()[0])
+    rows = json.loads(_OPEN.ask(cursor, names))
     open_ = {raw[0].lower(): _Open(*raw[1:]) for raw in rows}
     found: dict[int, _Open] = {}
     left: list[int] = []
@@ -197,7 +213,7 @@ def _find_open(
             del open_[write.channel_id.lower()]
     if left:
         names = dump_json([writes[place].channel_id for place in left])
-        ended = json.loads(cursor.execute(_KNOWN, (names,)).fetchone()[0])
+        ended = json.loads(_KNOWN.ask(cursor, names))
         known = {name.lower() for name in ended}
         for place in left:
             if writes[place].channel_id.lower() not in known:
@@ -250,31 +266,26 @@ def _cdr_row(ending: _Ending) -> Row:
 
 
 # Its ids go to the item before the row goes; `{rows}` are attempts and what becomes of their items.
-_WITHDRAWAL: Final = ("id", "status", "disposition", "ended_at")
-GIVE_BACK: Final = """
+_WITHDRAWAL: Final = relation(id="bigint", status="text", disposition="text", ended_at="bigint")
+GIVE_BACK: Final = both("""
 UPDATE items SET status = r.status, disposition = coalesce(r.disposition, items.disposition),
-  ended_at = r.ended_at, kept_ids = json_array(a.channel_id, a.action_id, a.cdr_id)
+  ended_at = r.ended_at, kept_ids = @row(a.channel_id, a.action_id, a.cdr_id)
 FROM {rows} JOIN attempts a ON a.id = r.id AND a.state = 'open'
 WHERE items.id = a.item_id AND items.status = 'queued'
-"""
-_TAKE_BACK: Final = """
-DELETE FROM attempts WHERE state = 'open' AND id IN (SELECT value FROM json_each(?))
-"""
-_TRIED: Final = """
-SELECT json_group_array(id) FROM items
-WHERE attempts + unplaced > 0 AND id IN (SELECT value FROM json_each(?))
-"""
+""")
+_TAKE_BACK: Final = both("DELETE FROM attempts WHERE state = 'open' AND id IN @numbers(?)")
+_TRIED: Final = both("""
+SELECT @list(id) FROM items WHERE attempts + unplaced > 0 AND id IN @numbers(?)
+""")
 
 
-def withdraw(
-    cursor: sqlite3.Cursor, withdrawals: Sequence[Withdrawal], deltas: Deltas
-) -> list[Stored]:
+def withdraw(cursor: Cursor, withdrawals: Sequence[Withdrawal], deltas: Deltas) -> list[Stored]:
     """The stored deliveries of each; () for an attempt that had ended before. A queue that was
     completed, or lost its retries, takes no (further) attempt of the item: it ends."""
     results: list[Stored] = [()] * len(withdrawals)
     found = _find_open(cursor, withdrawals, results)
     items = dump_json([attempt.item_id for attempt in found.values()])
-    tried = set(json.loads(cursor.execute(_TRIED, (items,)).fetchone()[0]))
+    tried = set(json.loads(_TRIED.ask(cursor, items)))
     rows: list[Row] = []
     for place, attempt in found.items():
         withdrawal = withdrawals[place]
@@ -289,5 +300,5 @@ def withdraw(
             rows.append((attempt.id, status.value, None, None))
         deltas.move(attempt.queue_id, ItemStatus.QUEUED, status, at)
     run_with_rows(cursor, GIVE_BACK, _WITHDRAWAL, rows)
-    cursor.execute(_TAKE_BACK, (dump_json([attempt.id for attempt in found.values()]),))
+    _TAKE_BACK.run(cursor, dump_json([attempt.id for attempt in found.values()]))
     return results

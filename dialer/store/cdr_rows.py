@@ -7,14 +7,15 @@ by adding up sizes, and what was once counted in a block stays counted (`dialer.
 """
 
 import json
-import sqlite3
 from collections.abc import Sequence
 from typing import Any, Final
 
 from dialer.cdr import Cdr
 from dialer.dialects.parties import find_extension
 from dialer.histories import App, name_app, name_source
+from dialer.store import tables as t
 from dialer.store.bulk import Row, insert_rows, run_with_rows
+from dialer.store.dialect import Cursor, both, relation_of
 from dialer.store.rows import dump_cdr, dump_json, to_micros
 
 BLOCK: Final = 4096
@@ -32,26 +33,29 @@ COLUMNS: Final = (
 )  # fmt: skip
 _CLIENT, _STARTED, _PROJECT = (COLUMNS.index(n) for n in ("client_id", "started_at", "project"))
 
-_BLOCK: Final = ("client_id", "first_id", "last_id", "size", "earliest", "latest")
-COUNT: Final = f"""
+ROW: Final = relation_of(t.cdrs, COLUMNS)
+_BLOCK: Final = relation_of(
+    t.cdr_blocks, ("client_id", "first_id", "last_id", "size", "earliest", "latest")
+)
+COUNT: Final = both(f"""
 INSERT INTO cdr_blocks (client_id, first_id, last_id, size, earliest, latest)
 SELECT r.client_id, coalesce((SELECT CASE WHEN b.size < {BLOCK} THEN b.first_id END
     FROM cdr_blocks b WHERE b.client_id = r.client_id ORDER BY b.first_id DESC LIMIT 1),
   r.first_id), r.last_id, r.size, r.earliest, r.latest
 FROM {{rows}} WHERE true
 ON CONFLICT (client_id, first_id) DO UPDATE SET last_id = excluded.last_id,
-  size = cdr_blocks.size + excluded.size, earliest = min(cdr_blocks.earliest, excluded.earliest),
-  latest = max(cdr_blocks.latest, excluded.latest)
-"""  # noqa: S608
-KNOWN: Final = """
-SELECT json_group_array(json_array(p.client_id, p.name))
-FROM json_each(?) AS n JOIN projects p
-  ON p.client_id = json_extract(n.value, '$[0]') AND p.name = json_extract(n.value, '$[1]')
-"""
-_NAME: Final = """
+  size = cdr_blocks.size + excluded.size, earliest = @least(cdr_blocks.earliest, excluded.earliest),
+  latest = @greatest(cdr_blocks.latest, excluded.latest)
+""")  # noqa: S608
+KNOWN: Final = both("""
+SELECT @list(@row(p.client_id, p.name))
+FROM @pairs(?) AS n JOIN projects p ON p.client_id = n.one AND p.name = n.other
+""")
+_NAME: Final = both("""
 INSERT INTO projects (client_id, number, name)
-SELECT ?1, coalesce(max(number), 0) + 1, ?2 FROM projects WHERE client_id = ?1
-"""
+SELECT CAST(?1 AS BIGINT), coalesce(max(number), 0) + 1, CAST(?2 AS VARCHAR)
+FROM projects WHERE client_id = ?1
+""")
 
 
 def make_row(cdr: Cdr, attempt_id: int, queue_id: int, item_id: int) -> Row:
@@ -82,9 +86,9 @@ def make_row(cdr: Cdr, attempt_id: int, queue_id: int, item_id: int) -> Row:
     )
 
 
-def insert_cdrs(cursor: sqlite3.Cursor, rows: Sequence[Row]) -> range:
+def insert_cdrs(cursor: Cursor, rows: Sequence[Row]) -> Sequence[int]:
     """Insert rows of `make_row`; the ids they got, in their order."""
-    ids = insert_rows(cursor, "cdrs", COLUMNS, rows)
+    ids = insert_rows(cursor, "cdrs", ROW, rows)
     run_with_rows(cursor, COUNT, _BLOCK, _count(rows, ids))
     _name_projects(cursor, rows)
     return ids
@@ -108,14 +112,14 @@ def _count(rows: Sequence[Row], ids: Sequence[int]) -> list[Row]:
     return [tuple(block) for block in added.values()]
 
 
-def _name_projects(cursor: sqlite3.Cursor, rows: Sequence[Row]) -> None:
+def _name_projects(cursor: Cursor, rows: Sequence[Row]) -> None:
     """Number the projects that are new."""
     names: dict[tuple[int, Any], None] = dict.fromkeys((r[_CLIENT], r[_PROJECT]) for r in rows)
     wanted = [name for name in names if name[1] is not None]
     if not wanted:
         return
-    found = cursor.execute(KNOWN, (dump_json(wanted),)).fetchone()[0]
-    known = {(client_id, name) for client_id, name in json.loads(found)}
+    found = json.loads(KNOWN.ask(cursor, dump_json(wanted)))
+    known = {(client_id, name) for client_id, name in found}
     for name in wanted:
         if name not in known:
-            cursor.execute(_NAME, name)
+            _NAME.run(cursor, *name)

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Table, case, func, literal, se
 
 from dialer.states import ItemStatus
 from dialer.store import tables as t
+from dialer.store.dialect import largest
 from dialer.store.rows import to_micros, word
 from dialer.store.waits import last_end
 
@@ -41,7 +42,7 @@ def pull_in_deliveries(connection: Connection, after: int, now: float) -> int | 
     open_ones = _d.ended_at.is_(None)
     last, chosen = _next(connection, t.deliveries, open_ones, after)
     moment = to_micros(now)
-    gap = func.max(_d.due_at - _tried, 0)
+    gap = largest(_d.due_at - _tried, 0)
     connection.execute(
         update(t.deliveries)
         .where(chosen, open_ones, _tried > moment, _d.due_at > moment)

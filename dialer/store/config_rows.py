@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Select, delete, func, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy import ColumnElement, Connection, Select, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from dialer.errors import Conflict, NotFound
@@ -13,6 +12,7 @@ from dialer.policy import dump_policy
 from dialer.store import tables as t
 from dialer.store.audit_rows import compare, note, show_values
 from dialer.store.contract import Client, Server, StoredKey
+from dialer.store.dialect import hex_of, upsert
 from dialer.store.reading import read_all
 from dialer.store.receivers import welcome_back
 from dialer.store.rows import (
@@ -88,7 +88,7 @@ def own_servers(connection: Connection, server_ids: Sequence[int]) -> dict[int, 
     these = _s.id.in_(server_ids)
     connection.execute(update(t.servers).where(these).values(fence=_s.fence + 1))
     rows = read_all(connection, select(_s.id, _s.fence).where(these))
-    return dict(rows)
+    return {raw[0]: raw[1] for raw in rows}
 
 
 def _load_server(connection: Connection, code: str) -> Server:
@@ -216,18 +216,20 @@ def _check_names(changes: dict[str, Any], allowed: frozenset[str]) -> None:
 
 def kept_secret() -> Select[Any]:
     """The installation's secret, in hex, where there is one yet."""
-    return select(func.hex(t.meta.c.value)).where(t.meta.c.name == "secret")
+    return select(hex_of(t.meta.c.value)).where(t.meta.c.name == "secret")
 
 
 def keep_secret(connection: Connection, made: bytes) -> bytes:
     """The installation's secret; `made` becomes it where there is none yet."""
     meta = t.meta
-    connection.execute(upsert(meta).values(name="secret", value=made).on_conflict_do_nothing())
+    connection.execute(
+        upsert(connection, meta).values(name="secret", value=made).on_conflict_do_nothing()
+    )
     return bytes.fromhex(connection.scalars(kept_secret()).one())
 
 
 def put_runtime(connection: Connection, values: dict[str, Any], now: float) -> None:
     for name, value in values.items():
-        row = upsert(t.runtime).values(name=name, value=value, at=to_micros(now))
+        row = upsert(connection, t.runtime).values(name=name, value=value, at=to_micros(now))
         changed = {"value": row.excluded.value, "at": row.excluded.at}
         connection.execute(row.on_conflict_do_update(index_elements=["name"], set_=changed))

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, replace
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Select, func, select, text
+from sqlalchemy import ColumnElement, Connection, Select, func, select
 
 from dialer.states import DELIVERY_TRANSITIONS, DeliveryState, check_transition
 from dialer.store import tables as t
@@ -12,6 +12,7 @@ from dialer.store.audit_rows import note
 from dialer.store.bulk import driver_cursor
 from dialer.store.contract import DeliveryFilter
 from dialer.store.deltas import Deltas
+from dialer.store.dialect import both, is_among
 from dialer.store.reading import read_all
 from dialer.store.rows import DELIVERY_COLUMNS, dump_json, to_micros, word
 
@@ -20,15 +21,15 @@ CHUNK: Final = 1000
 
 _d = t.deliveries.c
 
-_AGAIN: Final = """
+_AGAIN: Final = both("""
 UPDATE deliveries SET state = 'pending', tries = 0, due_at = ?1, updated_at = ?1, ended_at = NULL,
   task = NULL
-WHERE state = 'dead' AND id IN (SELECT value FROM json_each(?2))
-"""
-_GONE_NO_MORE: Final = """
+WHERE state = 'dead' AND id IN @numbers(?2)
+""")
+_GONE_NO_MORE: Final = both("""
 DELETE FROM gone_callbacks WHERE (client_id, url) IN (
-  SELECT client_id, url FROM deliveries WHERE id IN (SELECT value FROM json_each(?)))
-"""
+  SELECT client_id, url FROM deliveries WHERE id IN @numbers(?))
+""")
 
 
 def list_deliveries(wanted: DeliveryFilter, limit: int) -> Select[Any]:
@@ -58,7 +59,7 @@ def send_again(connection: Connection, ids: list[int], now: float) -> int:
     """Dead → pending, due at once, as if never tried. How many of `ids` were dead."""
     cursor = driver_cursor(connection)
     names = dump_json(ids)
-    dead = _d.id.in_(select(text("value")).select_from(func.json_each(names)))
+    dead = is_among(_d.id, names)
     kinds = select(_d.kind, func.count()).where(dead, _is(DeliveryState.DEAD)).group_by(_d.kind)
     deltas = Deltas()
     count = 0
@@ -66,8 +67,8 @@ def send_again(connection: Connection, ids: list[int], now: float) -> int:
         deltas.tally(f"{kind}/{DeliveryState.DEAD}", -found)
         deltas.tally(f"{kind}/{DeliveryState.PENDING}", found)
         count += found
-    cursor.execute(_GONE_NO_MORE, (names,))
-    cursor.execute(_AGAIN, (to_micros(now), names))
+    _GONE_NO_MORE.run(cursor, names)
+    _AGAIN.run(cursor, to_micros(now), names)
     deltas.apply(cursor)
     return count
 

@@ -1,11 +1,12 @@
 """What a transaction's writes change in the counts, applied once at its end."""
 
-import sqlite3
 from collections import Counter
 from typing import Final
 
 from dialer.states import ItemStatus
 from dialer.store.bulk import run_with_rows
+from dialer.store.dialect import Cursor, both, is_sqlite, relation
+from dialer.store.rows import dump_json
 
 
 class Deltas:
@@ -34,13 +35,16 @@ class Deltas:
         self._tallies.update(other._tallies)
         self._at = max(self._at, other._at)
 
-    def apply(self, cursor: sqlite3.Cursor) -> None:
+    def apply(self, cursor: Cursor) -> None:
         """Write the changes; part of the transaction that made them."""
         if self._moves:
-            run_with_rows(cursor, _APPLY_QUEUES, _QUEUE_NAMES, self._queue_rows())
-        changed = [(name, count) for name, count in self._tallies.items() if count]
+            rows = self._queue_rows()
+            if not is_sqlite(cursor):
+                _LOCK_QUEUES.run(cursor, dump_json([row[0] for row in rows]))
+            run_with_rows(cursor, _APPLY_QUEUES, _QUEUE, rows)
+        changed = sorted((name, count) for name, count in self._tallies.items() if count)
         if changed:
-            run_with_rows(cursor, _APPLY_TALLIES, ("name", "value"), changed)
+            run_with_rows(cursor, _APPLY_TALLIES, _TALLY, changed)
 
     def _queue_rows(self) -> list[tuple[int, ...]]:
         queues: dict[int, Counter[str]] = {}
@@ -50,32 +54,43 @@ class Deltas:
             changes[new] += count
             changes["started"] |= new is ItemStatus.QUEUED
         return [
-            (queue_id, *(changes[name] for name in _QUEUE_NAMES[1:-1]), self._at)
-            for queue_id, changes in queues.items()
+            (queue_id, *(changes[name] for name in _QUEUE.names[1:-1]), self._at)
+            for queue_id, changes in sorted(queues.items())
         ]
 
 
-_QUEUE_NAMES: Final = (
-    "id", "total", "pending", "queued", "processed", "terminated", "started", "at",
-)  # fmt: skip
-
-_APPLY_QUEUES: Final = """
+_QUEUE: Final = relation(
+    id="bigint",
+    total="integer",
+    pending="integer",
+    queued="integer",
+    processed="integer",
+    terminated="integer",
+    started="integer",
+    at="bigint",
+)
+# Whoever changes several queues takes them in this order: nobody waits for who waits for him.
+_LOCK_QUEUES: Final = both(
+    "SELECT id FROM queues WHERE id IN @numbers(?) ORDER BY id @locking(FOR NO KEY UPDATE)"
+)
+_APPLY_QUEUES: Final = both("""
 UPDATE queues SET
   total_count = total_count + r.total,
   pending_count = pending_count + r.pending,
   queued_count = queued_count + r.queued,
   processed_count = processed_count + r.processed,
   terminated_count = terminated_count + r.terminated,
-  updated_at = max(updated_at, r.at),
+  updated_at = @greatest(updated_at, r.at),
   status = CASE
     WHEN kind = 'batch' AND total_count + r.total > 0
       AND pending_count + r.pending = 0 AND queued_count + r.queued = 0 THEN 'completed'
-    WHEN status = 'pending' AND r.started THEN 'in-progress'
+    WHEN status = 'pending' AND r.started <> 0 THEN 'in-progress'
     ELSE status END
 FROM {rows} WHERE queues.id = r.id
-"""
+""")
 
-_APPLY_TALLIES: Final = """
+_TALLY: Final = relation(name="text", value="bigint")
+_APPLY_TALLIES: Final = both("""
 INSERT INTO tallies (name, value) SELECT name, value FROM {rows} WHERE true
 ON CONFLICT (name) DO UPDATE SET value = tallies.value + excluded.value
-"""
+""")

@@ -8,13 +8,14 @@ Marks outlive a crash: whoever calls `expire_items` next goes on.
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Select, func, select, update
+from sqlalchemy import ColumnElement, Connection, Select, select, update
 
 from dialer.states import ItemEnd, ItemStatus
 from dialer.store import tables as t
 from dialer.store.bulk import driver_cursor
 from dialer.store.contract import Candidate, Client, CloseItem, EndedItem
 from dialer.store.deltas import Deltas
+from dialer.store.dialect import both, is_among
 from dialer.store.outbox import insert_deliveries
 from dialer.store.reading import LARGEST_ID, Prepared, prepare, read_prepared
 from dialer.store.rows import (
@@ -115,16 +116,11 @@ def marked() -> Select[Any]:
 
 
 def _owners(ids: str) -> Select[Any]:
-    return select(*CLIENT_COLUMNS).where(t.clients.c.id.in_(_values(ids)))
+    return select(*CLIENT_COLUMNS).where(is_among(t.clients.c.id, ids))
 
 
 def _codes(ids: str) -> Select[Any]:
-    return select(t.servers.c.id, t.servers.c.code).where(t.servers.c.id.in_(_values(ids)))
-
-
-def _values(ids: str) -> Select[Any]:
-    """The numbers of a JSON array."""
-    return select(func.json_each(ids).table_valued("value").c.value)
+    return select(t.servers.c.id, t.servers.c.code).where(is_among(t.servers.c.id, ids))
 
 
 _MARK: Final = prepare(_mark)
@@ -135,10 +131,10 @@ _EXPIRED: Final = prepare(expired)
 _MARKED: Final = prepare(marked)
 _OWNERS: Final = prepare(_owners)
 _CODES: Final = prepare(_codes)
-_TERMINATE: Final = """
+_TERMINATE: Final = both("""
 UPDATE items SET status = 'terminated', disposition = ?, due_at = NULL, ended_at = ?
-WHERE status = 'pending' AND id IN (SELECT value FROM json_each(?))
-"""
+WHERE status = 'pending' AND id IN @numbers(?)
+""")
 
 
 def marked_queues(connection: Connection) -> list[int]:
@@ -178,7 +174,7 @@ def _end_items(
         return 0
     at, deltas, cursor = to_micros(now), Deltas(), driver_cursor(connection)
     ids = dump_json([candidate.id for candidate in candidates])
-    cursor.execute(_TERMINATE, (end.value, at, ids))
+    _TERMINATE.run(cursor, end.value, at, ids)
     deliveries = []
     clients, codes = _load_owners(connection, candidates)
     for item in candidates:
@@ -198,4 +194,4 @@ def _load_owners(
     clients = map(read_client, read_prepared(connection, _OWNERS, owners))
     servers = dump_json(list({item.server_id for item in candidates}))
     codes = read_prepared(connection, _CODES, servers)
-    return {client.id: client for client in clients}, dict(codes)
+    return {client.id: client for client in clients}, {raw[0]: raw[1] for raw in codes}

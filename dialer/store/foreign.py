@@ -6,7 +6,6 @@ from functools import partial
 from typing import Any, Final
 
 from sqlalchemy import Connection, Select, delete, exists, func, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from dialer.cdr import Cdr
 from dialer.errors import DuplicateCdr
@@ -24,6 +23,7 @@ from dialer.store.contract import (
     Task,
 )
 from dialer.store.deltas import Deltas
+from dialer.store.dialect import upsert
 from dialer.store.outbox import insert_deliveries
 from dialer.store.reading import read_all
 from dialer.store.rows import (
@@ -98,7 +98,7 @@ def forward_unsent(
 def _note_unsent(connection: Connection) -> None:
     """From which row on CDRs of ours may have no delivery; what was noted earlier stands."""
     following = connection.scalar(select(func.coalesce(func.max(_c.id), 0) + 1))
-    noted = upsert(t.meta).values(name=_UNSENT_FROM, value=str(following).encode())
+    noted = upsert(connection, t.meta).values(name=_UNSENT_FROM, value=str(following).encode())
     connection.execute(noted.on_conflict_do_nothing())
 
 

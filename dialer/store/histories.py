@@ -13,14 +13,16 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
 
-from sqlalchemy import JSON, ColumnElement, Select, func, select, type_coerce
+from sqlalchemy import ColumnElement, Select, func, select
 
 from dialer.histories import CdrPage, CdrQuery, CdrRow, Project
 from dialer.states import QueueKind
 from dialer.store import tables as t
 from dialer.store.cdr_rows import BLOCK
+from dialer.store.dialect import is_among, json_list
+from dialer.store.dialect import spans as bounds_of
 from dialer.store.history_filters import conditions
-from dialer.store.rows import dump_json, load_cdr, to_micros
+from dialer.store.rows import Raw, dump_json, load_cdr, to_micros
 from dialer.store.spans import (
     LARGEST,
     Block,
@@ -33,7 +35,7 @@ from dialer.store.spans import (
     slices,
 )
 
-Rows = list[list[Any]]
+Rows = list[Raw]
 Read = Callable[[Select[Any]], Awaitable[Rows]]
 
 PIECE: Final = 500
@@ -251,7 +253,7 @@ def _count_in(spans: Sequence[Span], conditions: Sequence[ColumnElement[bool]]) 
 
 
 def _ids_in(spans: Sequence[Span], conditions: Sequence[ColumnElement[bool]]) -> Select[Any]:
-    return _in_each(spans, type_coerce(func.json_group_array(_c.id), JSON), conditions)
+    return _in_each(spans, json_list(_c.id), conditions)
 
 
 def _in_each(
@@ -260,17 +262,16 @@ def _in_each(
     """One row for each span, in their order. A subquery for each: a join would leave to SQLite
     what it goes through first."""
     bounds = dump_json([(span.first, span.last) for span in spans])
-    each = func.json_each(bounds).table_valued("key", "value", name="spans")
-    first, last = (func.json_extract(each.c.value, f"$[{place}]") for place in (0, 1))
-    within = select(result).where(_c.id.between(first, last), *conditions).correlate(each)
+    each = bounds_of(bounds)
+    within = select(result).where(_c.id.between(each.c.first, each.c.last), *conditions)
+    within = within.correlate(each)
     return select(within.scalar_subquery()).select_from(each).order_by(each.c.key)
 
 
 def _by_id(ids: Sequence[int]) -> Select[Any]:
-    wanted = func.json_each(dump_json(ids)).table_valued("value")
     return (
         select(_c.id, _c.record, _q.kind, _q.name)
         .join_from(t.cdrs, t.queues, _c.queue_id == _q.id)
-        .where(_c.id.in_(select(wanted.c.value)))
+        .where(is_among(_c.id, dump_json(ids)))
         .order_by(_c.id)
     )

@@ -10,6 +10,7 @@ from sqlalchemy import CTE, ColumnElement, Select, case, func, literal, or_, sel
 from dialer.histories import App, CdrQuery, HourWindow
 from dialer.states import QueueKind
 from dialer.store import tables as t
+from dialer.store.dialect import field_of, position
 from dialer.store.rows import to_micros, word
 from dialer.store.spans import is_by_id
 
@@ -17,7 +18,7 @@ Condition = ColumnElement[bool]
 
 _c, _q, _p, _a = t.cdrs.c, t.queues.c, t.projects.c, t.attempts.c
 _o = t.cdrs.alias("others").c  # CDRs inside a condition about CDRs
-_shown = func.coalesce(_c.client_channel_id, func.json_extract(_c.record, "$.channel_id"))
+_shown = func.coalesce(_c.client_channel_id, field_of(_c.record, "channel_id"))
 _DAY: Final = 86_400
 _SECOND: Final = 1_000_000  # microseconds
 
@@ -52,7 +53,7 @@ def _equal(query: CdrQuery) -> Iterator[Condition]:
     if query.queue_name is not None:
         yield _c.queue_id.in_(_queues(query, _q.name == query.queue_name))
     if query.contact_number is not None:
-        yield func.json_extract(_c.record, "$.contact_number") == query.contact_number
+        yield field_of(_c.record, "contact_number") == query.contact_number
 
 
 def _of_numbers(query: CdrQuery) -> Iterator[Condition]:
@@ -67,7 +68,7 @@ def _of_numbers(query: CdrQuery) -> Iterator[Condition]:
 
 
 def _holds(column: ColumnElement[str], part: str) -> Condition:
-    return func.instr(column, part) > 0
+    return position(column, part) > 0
 
 
 def _of_sets(query: CdrQuery) -> Iterator[Condition]:

@@ -2,12 +2,10 @@
 
 import json
 import re
-import sqlite3
 from collections.abc import Sequence
 from typing import Any, Final
 
 from sqlalchemy import Connection, Select, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from dialer.errors import Conflict, NotFound
 from dialer.states import ItemStatus, QueueKind, QueueStatus
@@ -16,11 +14,15 @@ from dialer.store.audit_rows import note_for
 from dialer.store.bulk import driver_cursor, insert_rows
 from dialer.store.contract import BatchStored, IdempotentAnswer, NewBatch, NewItem
 from dialer.store.deltas import Deltas
+from dialer.store.dialect import Cursor, Sql, both, relation_of, upsert
 from dialer.store.rows import dump_json, to_micros, to_micros_or_none
 
-_ITEM: Final = (
-    "client_id", "queue_id", "server_id", "batch_id", "quick", "call_id", "number", "caller_id",
-    "payload", "retry", "due_at", "deadline", "channel_base", "created_at",
+_ITEM: Final = relation_of(
+    t.items,
+    (
+        "client_id", "queue_id", "server_id", "batch_id", "quick", "call_id", "number",
+        "caller_id", "payload", "retry", "due_at", "deadline", "channel_base", "created_at",
+    ),
 )  # fmt: skip
 
 DEFAULT_RETRY_GAP: Final = 300
@@ -134,7 +136,7 @@ def _insert_items(
 ) -> None:
     for server_id in {item.server_id for item in new}:
         lane = {"queue_id": queue_id, "server_id": server_id}
-        try_insert = upsert(t.queue_servers).values(lane).on_conflict_do_nothing()
+        try_insert = upsert(connection, t.queue_servers).values(lane).on_conflict_do_nothing()
         connection.execute(try_insert)
     cursor = driver_cursor(connection)
     bases = free_channel_bases(cursor, [item.wanted_channel_id for item in new])
@@ -155,27 +157,28 @@ def _insert_items(
 # What a later attempt's id looks like: base-2, base-3 …
 _LATER: Final = re.compile(r"(.+)-[1-9][0-9]{0,5}", re.DOTALL)
 
-_TAKEN: Final = """
-SELECT json_group_array(name) FROM (
-  SELECT channel_base AS name FROM items
-  WHERE channel_base IN (SELECT value FROM json_each(?1))
+_TAKEN: Final = both("""
+SELECT @list(name) FROM (
+  SELECT channel_base AS name FROM items WHERE @name(channel_base) IN @names(?1)
   UNION ALL
-  SELECT channel_id FROM attempts WHERE channel_id IN (SELECT value FROM json_each(?1))
-)
-"""
+  SELECT channel_id FROM attempts WHERE @name(channel_id) IN @names(?1)
+) AS taken
+""")
 # Names in use that a later attempt of the wanted one would get. '.' follows '-'.
-_CROSSED: Final = """
-SELECT json_group_array(w.value) FROM json_each(?1) w WHERE EXISTS (
-  SELECT 1 FROM items WHERE channel_base > w.value || '-' AND channel_base < w.value || '.'
-    AND substr(channel_base, length(w.value) + 2) NOT GLOB '*[^0-9]*'
+_CROSSED: Final = both("""
+SELECT @list(each.value) FROM @each(?1) WHERE EXISTS (
+  SELECT 1 FROM items WHERE @name(channel_base) > @name(each.value) || '-'
+    AND @name(channel_base) < @name(each.value) || '.'
+    AND @is_number(substr(channel_base, length(each.value) + 2))
 ) OR EXISTS (
-  SELECT 1 FROM attempts WHERE channel_id > w.value || '-' AND channel_id < w.value || '.'
-    AND substr(channel_id, length(w.value) + 2) NOT GLOB '*[^0-9]*'
+  SELECT 1 FROM attempts WHERE @name(channel_id) > @name(each.value) || '-'
+    AND @name(channel_id) < @name(each.value) || '.'
+    AND @is_number(substr(channel_id, length(each.value) + 2))
 )
-"""
+""")
 
 
-def free_channel_bases(cursor: sqlite3.Cursor, wanted: Sequence[str | None]) -> list[str | None]:
+def free_channel_bases(cursor: Cursor, wanted: Sequence[str | None]) -> list[str | None]:
     """Each wanted ChannelId where no attempt of any item has it or could ever get it, else None;
     the first of equals wins. Case does not count, as it does not for Asterisk's lookups."""
     names = [name for name in wanted if name is not None]
@@ -203,8 +206,8 @@ def free_channel_bases(cursor: sqlite3.Cursor, wanted: Sequence[str | None]) -> 
     return result
 
 
-def _ask(cursor: sqlite3.Cursor, sql: str, names: str) -> set[str]:
-    return {name.lower() for name in json.loads(cursor.execute(sql, (names,)).fetchone()[0])}
+def _ask(cursor: Cursor, sql: Sql, names: str) -> set[str]:
+    return {name.lower() for name in json.loads(sql.ask(cursor, names))}
 
 
 def known_batch(client_id: int, batch_id: int, digest: str) -> Select[Any]:
@@ -224,7 +227,7 @@ def kept_answer(client_id: int, key: str) -> Select[Any]:
 def keep_answer(connection: Connection, client_id: int, key: str, answer: IdempotentAnswer) -> None:
     """Keep the first answer. `Conflict` where the key has one with another digest."""
     kept = connection.execute(
-        upsert(t.idempotency_answers)
+        upsert(connection, t.idempotency_answers)
         .values(
             client_id=client_id,
             key=key,

@@ -1,7 +1,6 @@
 """The outbox: deliveries are stored with what they tell of, and leave by their outcomes."""
 
 import json
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
@@ -13,6 +12,7 @@ from dialer.store import tables as t
 from dialer.store.bulk import Row, insert_rows, run_with_rows
 from dialer.store.contract import Delivery, DeliveryOutcome, NewDelivery, NumberedDelivery
 from dialer.store.deltas import Deltas
+from dialer.store.dialect import Cursor, both, relation, relation_of
 from dialer.store.reading import read_all
 from dialer.store.rows import (
     DELIVERY_COLUMNS,
@@ -23,28 +23,38 @@ from dialer.store.rows import (
     to_micros_or_none,
 )
 
-_COLUMNS: Final = (
-    "kind", "client_id", "endpoint", "url", "method", "event_id", "body", "due_at", "created_at",
-)  # fmt: skip
-OUTCOME: Final = (
-    "id", "leaves", "state", "tries", "status", "error", "due_at", "ended_at", "endpoint", "task",
-    "at",
-)  # fmt: skip
-_OPEN: Final = """
-SELECT json_group_array(json_array(id, kind, state)) FROM deliveries
-WHERE ended_at IS NULL AND id IN (SELECT value FROM json_each(?))
-"""
-RECORD: Final = """
+_COLUMNS: Final = relation_of(
+    t.deliveries,
+    ("kind", "client_id", "endpoint", "url", "method", "event_id", "body", "due_at", "created_at"),
+)
+OUTCOME: Final = relation(
+    id="bigint",
+    leaves="text",
+    state="text",
+    tries="integer",
+    status="integer",
+    error="text",
+    due_at="bigint",
+    ended_at="bigint",
+    endpoint="text",
+    task="json",
+    at="bigint",
+)
+_OPEN: Final = both("""
+SELECT @list(@row(id, kind, state)) FROM deliveries
+WHERE ended_at IS NULL AND id IN @numbers(?)
+""")
+RECORD: Final = both("""
 UPDATE deliveries SET state = r.state, tries = deliveries.tries + r.tries, status = r.status,
   error = r.error, due_at = coalesce(r.due_at, deliveries.due_at), ended_at = r.ended_at,
   endpoint = coalesce(r.endpoint, deliveries.endpoint), task = coalesce(r.task, deliveries.task),
   updated_at = r.at
 FROM {rows} WHERE deliveries.id = r.id AND deliveries.state = r.leaves
-"""
-_NOTE_GONE: Final = """
-INSERT OR IGNORE INTO gone_callbacks (client_id, url, at)
-SELECT client_id, url, ? FROM deliveries WHERE id = ?
-"""
+""")
+_NOTE_GONE: Final = both("""
+INSERT INTO gone_callbacks (client_id, url, at)
+SELECT client_id, url, CAST(? AS BIGINT) FROM deliveries WHERE id = ? ON CONFLICT DO NOTHING
+""")
 
 
 def finish_delivery(delivery: NewDelivery, cdr_row: int) -> NewDelivery:
@@ -55,7 +65,7 @@ def finish_delivery(delivery: NewDelivery, cdr_row: int) -> NewDelivery:
 
 
 def insert_deliveries(
-    cursor: sqlite3.Cursor, new: Sequence[tuple[NewDelivery, float]], deltas: Deltas
+    cursor: Cursor, new: Sequence[tuple[NewDelivery, float]], deltas: Deltas
 ) -> list[Delivery]:
     """Store each (delivery, now); as stored, in their order."""
     rows = [
@@ -78,14 +88,14 @@ def insert_deliveries(
 
 
 def record_outcomes(
-    cursor: sqlite3.Cursor, outcomes: Sequence[DeliveryOutcome], deltas: Deltas
+    cursor: Cursor, outcomes: Sequence[DeliveryOutcome], deltas: Deltas
 ) -> list[bool]:
     """True for each that found its delivery in the state that it leaves."""
     results = [False] * len(outcomes)
     left = list(range(len(outcomes)))
     while left:  # outcomes of one delivery take one round each
         names = dump_json([outcomes[place].id for place in left])
-        found = json.loads(cursor.execute(_OPEN, (names,)).fetchone()[0])
+        found = json.loads(_OPEN.ask(cursor, names))
         states = {id_: (kind, state) for id_, kind, state in found}
         rows: dict[int, Row] = {}
         later: list[int] = []
@@ -100,7 +110,7 @@ def record_outcomes(
                 deltas.tally(f"{known[0]}/{outcome.leaves}", -1)
                 deltas.tally(f"{known[0]}/{state}")
                 if outcome.gone:
-                    cursor.execute(_NOTE_GONE, (to_micros(outcome.now), outcome.id))
+                    _NOTE_GONE.run(cursor, to_micros(outcome.now), outcome.id)
         run_with_rows(cursor, RECORD, OUTCOME, list(rows.values()))
         left = later
     return results

@@ -77,7 +77,8 @@ def mark_all(
     """Mark every queue of a client's that has something waiting, for all that waits now: no
     attempt of it is granted any more. Queue → how much of that no earlier mark ends anyway."""
     q = t.queues.c
-    waiting: dict[int, int] = dict(read_prepared(connection, _UNMARKED, client_id))
+    found = read_prepared(connection, _UNMARKED, client_id)
+    waiting: dict[int, int] = {raw[0]: raw[1] for raw in found}
     newest = select(func.max(t.items.c.id)).scalar_subquery()
     ends_all = (q.ending == PENDING) & q.ending_upto.is_(None)
     connection.execute(

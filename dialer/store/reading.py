@@ -20,20 +20,29 @@ from sqlalchemy import (
     case,
     func,
     select,
-    type_coerce,
 )
-from sqlalchemy.dialects import sqlite
+from sqlalchemy.engine.interfaces import Dialect
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.compiler import SQLCompiler
 
 from dialer.states import AttemptState, ItemStatus, QueueStatus
 from dialer.store import tables as t
 from dialer.store.bulk import driver_cursor
 from dialer.store.contract import Totals
+from dialer.store.dialect import (
+    POSTGRES,
+    POSTGRES_DIALECT,
+    SQLITE_DIALECT,
+    is_sqlite,
+    json_list,
+    largest,
+)
 from dialer.store.rows import (
     CANDIDATE_COLUMNS,
     ITEM_COLUMNS,
     OPEN_ATTEMPT_COLUMNS,
     QUEUE_COLUMNS,
+    Raw,
     as_json,
     to_micros,
     word,
@@ -57,51 +66,98 @@ LARGEST_ID: Final = 2**63 - 1
 _MOST_A_MINUTE: Final = 240_000
 
 
-def read_all(connection: Connection, query: Select[Any]) -> list[list[Any]]:
+def read_all(connection: Connection, query: Select[Any]) -> list[Raw]:
+    if connection.dialect.name == POSTGRES:
+        return list(connection.execute(query))
     return list(from_json(connection.scalars(as_json(query)).one()))
 
 
-async def fetch_all(connection: AsyncConnection, query: Select[Any]) -> list[list[Any]]:
+async def fetch_all(connection: AsyncConnection, query: Select[Any]) -> list[Raw]:
+    if connection.dialect.name == POSTGRES:
+        return list(await connection.execute(query))
     return list(from_json((await connection.scalars(as_json(query))).one()))
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
-    """A query compiled once, for reads that come often: building and compiling one takes ten times
-    the CPU of answering it. `marks`: what each mark in `text` stands for, an argument or one of the
-    `constants`."""
+class Compiled:
+    """A query in one tongue. `marks`: what each mark in `text` stands for, an argument or one of
+    the `constants`. `documents`: the columns that hold JSON, where the driver leaves it as text."""
 
     text: str
     marks: tuple[str, ...]
     arguments: tuple[str, ...]
     constants: dict[str, object]
+    documents: tuple[int, ...] = ()
 
     def bind(self, values: Sequence[object]) -> list[object]:
         """What stands at each mark."""
         known = self.constants | dict(zip(self.arguments, values, strict=True))
         return [known[name] for name in self.marks]
 
+    def read(self, rows: Sequence[Raw]) -> list[Raw]:
+        """Rows of asyncpg's, with what they hold as JSON."""
+        if not self.documents:
+            return list(rows)
+        found: list[Raw] = []
+        for row in rows:
+            values = list(row)
+            for place in self.documents:
+                if values[place] is not None:
+                    values[place] = from_json(values[place])
+            found.append(values)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A query compiled once, for reads that come often: building and compiling one takes ten times
+    the CPU of answering it."""
+
+    sqlite: Compiled
+    postgres: Compiled
+
 
 def prepare(make: Callable[..., Select[Any]]) -> Prepared:
     """The query that `make` makes, whose arguments are all values of the query."""
     arguments = tuple(signature(make).parameters)
-    query = as_json(make(*map(bindparam, arguments)))
-    compiled = query.compile(dialect=sqlite.dialect())
+    query = make(*map(bindparam, arguments))
+    documents = tuple(
+        place for place, c in enumerate(query.selected_columns) if isinstance(c.type, JSON)
+    )
+    return Prepared(
+        _compile(as_json(query), SQLITE_DIALECT, arguments, ()),
+        _compile(query, POSTGRES_DIALECT, arguments, documents),
+    )
+
+
+def _compile(
+    query: Select[Any], dialect: Dialect, arguments: tuple[str, ...], documents: tuple[int, ...]
+) -> Compiled:
+    compiled = query.compile(dialect=dialect)
+    assert isinstance(compiled, SQLCompiler)
     constants = {n: value for n, value in compiled.params.items() if n not in arguments}
-    return Prepared(str(compiled), tuple(compiled.positiontup or ()), arguments, constants)
+    marks = tuple(compiled.positiontup or ())
+    return Compiled(str(compiled), marks, arguments, constants, documents)
 
 
-def read_prepared(connection: Connection, query: Prepared, *values: object) -> list[list[Any]]:
-    text = driver_cursor(connection).execute(query.text, query.bind(values)).fetchone()[0]
-    return list(from_json(text))
+def read_prepared(connection: Connection, query: Prepared, *values: object) -> list[Raw]:
+    cursor = driver_cursor(connection)
+    if is_sqlite(cursor):
+        bound = query.sqlite.bind(values)
+        return list(from_json(cursor.execute(query.sqlite.text, bound).fetchone()[0]))
+    asked = cursor.execute(query.postgres.text, query.postgres.bind(values))
+    return query.postgres.read(asked.fetchall())
 
 
 async def fetch_prepared(
     connection: AsyncConnection, query: Prepared, values: Sequence[object]
-) -> list[list[Any]]:
+) -> list[Raw]:
     """In one step of the reader's thread, where SQLAlchemy's way takes four."""
     driver: Any = (await connection.get_raw_connection()).driver_connection
-    ((text,),) = await driver.execute_fetchall(query.text, query.bind(values))
+    if connection.dialect.name == POSTGRES:
+        asked = query.postgres
+        return asked.read(await driver.fetch(asked.text, *asked.bind(values)))
+    ((text,),) = await driver.execute_fetchall(query.sqlite.text, query.sqlite.bind(values))
     return list(from_json(text))
 
 
@@ -114,7 +170,7 @@ def waiting(queue_id: int, server_id: int, after_id: int, limit: int) -> Select[
             _i.server_id == server_id,
             _waits,
             _i.due_at.is_(None),
-            _i.id > func.max(after_id, _ended_upto(queue_id)),
+            _i.id > largest(after_id, _ended_upto(queue_id)),
         )
         .order_by(_i.id)
         .limit(limit)
@@ -272,8 +328,8 @@ def hits(conditions: list[ColumnElement[bool]], offset: int, limit: int) -> Sele
     through once for both."""
     found = select(_i.id).where(*conditions).cte("hits").prefix_with("MATERIALIZED").c.id
     page = select(found).order_by(found).offset(offset).limit(limit).subquery().c.id
-    ids = select(func.json_group_array(page)).scalar_subquery()
-    return select(select(func.count(found)).scalar_subquery(), type_coerce(ids, JSON))
+    ids = select(json_list(page)).scalar_subquery()
+    return select(select(func.count(found)).scalar_subquery(), ids)
 
 
 def items_by_id(ids: Sequence[int]) -> Select[Any]:

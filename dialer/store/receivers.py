@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Select, delete, select
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from dialer.errors import NotFound
 from dialer.store import tables as t
 from dialer.store.audit_rows import note
 from dialer.store.contract import Receivers, Signing
+from dialer.store.dialect import upsert
 from dialer.store.rows import Raw, to_micros_or_none, to_seconds_or_none
 
 _s, _g = t.signing.c, t.gone_callbacks.c
@@ -41,7 +41,7 @@ def rotate_signing(
     old = Signing().version if before is None else int(before)
     new = Signing(old + 1, grace_until)
     values = {"version": new.version, "grace_until": to_micros_or_none(grace_until)}
-    row = upsert(t.signing).values(client_id=client_id, **values)
+    row = upsert(connection, t.signing).values(client_id=client_id, **values)
     connection.execute(row.on_conflict_do_update(index_elements=["client_id"], set_=values))
     details = {"version": [old, new.version], "grace_until": [None, grace_until]}
     note(connection, by, "client.signing-secret", account, details, now)

@@ -18,7 +18,6 @@ from sqlalchemy import (
     func,
     literal_column,
     select,
-    type_coerce,
 )
 
 from ami import LegB
@@ -39,6 +38,7 @@ from dialer.store.contract import (
     Server,
     Task,
 )
+from dialer.store.dialect import json_list
 
 Raw = Sequence[Any]
 
@@ -79,7 +79,7 @@ def as_json(query: Select[Any]) -> Select[Any]:
 
 
 _owned_servers = (
-    select(func.json_group_array(t.client_servers.c.server_id))
+    select(json_list(t.client_servers.c.server_id))
     .where(t.client_servers.c.client_id == t.clients.c.id)
     .correlate(t.clients)
     .scalar_subquery()
@@ -93,7 +93,7 @@ _live_key = (
 SERVER_COLUMNS: Final = tuple(c for c in t.servers.c if c.name != "fence")
 CLIENT_COLUMNS: Final = (
     *(c for c in t.clients.c if c.name not in ("created_at", "updated_at")),
-    type_coerce(_owned_servers, JSON).label("server_ids"),
+    _owned_servers.label("server_ids"),
     _live_key.label("has_key"),
     t.clients.c.created_at,
     t.clients.c.updated_at,

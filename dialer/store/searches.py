@@ -16,9 +16,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from dialer.store import reading
+from dialer.store.rows import Raw
 from dialer.store.session import as_failure
 
-Rows = list[list[Any]]
+Rows = list[Raw]
 
 
 @asynccontextmanager

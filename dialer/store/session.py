@@ -21,6 +21,7 @@ from sqlalchemy.exc import TimeoutError as PoolExhausted
 from dialer.errors import Conflict, StoreUnavailable
 from dialer.failpoints import failpoints
 from dialer.store.deltas import Deltas
+from dialer.store.dialect import Cursor
 
 R = TypeVar("R")
 Future = asyncio.Future[Any]
@@ -39,7 +40,7 @@ class Kind:
     outcome that is an exception fails its write alone. Where one of the rows is bad it raises:
     then each is tried by itself."""
 
-    execute: Callable[[sqlite3.Cursor, Sequence[Any], Deltas], Sequence[Any]]
+    execute: Callable[[Cursor, Sequence[Any], Deltas], Sequence[Any]]
     linger: float = 0.0  # seconds it may wait for company
 
 

@@ -393,5 +393,5 @@ class SqlStore(Configuration):
         return c.Activity(_pairs(by_server), _pairs(by_client), recent or 0)
 
 
-def _pairs(found: list[list[Any]]) -> dict[int, int]:
+def _pairs(found: list[rows.Raw]) -> dict[int, int]:
     return {raw[0]: raw[1] for raw in found}

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 from sqlalchemy import Connection, Select
 from sqlalchemy.exc import SQLAlchemyError
 
-from dialer.store import reading
+from dialer.store import reading, rows
 from dialer.store.claim import Claim
 from dialer.store.engines import SEARCHERS, reading_engine, sqlite_url, writing_engine
 from dialer.store.histories import Histories
@@ -102,21 +102,21 @@ class SqliteStore(SqlStore):
     def _write(self, kind: Kind, op: object) -> Future:
         return self._writer.write(kind, op)
 
-    async def _fetch(self, query: Select[Any]) -> list[list[Any]]:
+    async def _fetch(self, query: Select[Any]) -> list[rows.Raw]:
         try:
             async with self._readers.connect() as connection:
                 return await reading.fetch_all(connection, query)
         except SQLAlchemyError as error:
             raise as_failure(error) from error
 
-    async def _read(self, query: reading.Prepared, *values: object) -> list[list[Any]]:
+    async def _read(self, query: reading.Prepared, *values: object) -> list[rows.Raw]:
         try:
             async with self._readers.connect() as connection:
                 return await reading.fetch_prepared(connection, query, values)
         except (SQLAlchemyError, sqlite3.Error) as error:
             raise as_failure(error) from error
 
-    async def _fetch_together(self, *queries: Select[Any]) -> list[list[list[Any]]]:
+    async def _fetch_together(self, *queries: Select[Any]) -> list[list[rows.Raw]]:
         """Several queries over one and the same state of the database."""
         async with one_state(self._readers) as connection:
             return [await reading.fetch_all(connection, query) for query in queries]

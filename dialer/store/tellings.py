@@ -1,7 +1,6 @@
 """Callbacks about calls that go on: each event of an attempt is stored once, while it is open."""
 
 import json
-import sqlite3
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
@@ -11,6 +10,7 @@ from dialer.states import CallbackEvent
 from dialer.store.bulk import run_with_rows
 from dialer.store.contract import Delivery, Telling
 from dialer.store.deltas import Deltas
+from dialer.store.dialect import Cursor, both, relation
 from dialer.store.outbox import insert_deliveries
 from dialer.store.rows import dump_json
 
@@ -19,21 +19,22 @@ BITS: Final[Mapping[CallbackEvent, int]] = MappingProxyType(
 )
 """Of the column `attempts.told`."""
 
-_OPEN: Final = """
-SELECT json_group_array(json_array(a.channel_id, a.id, a.server_id, s.fence, a.told))
+_OPEN: Final = both("""
+SELECT @list(@row(a.channel_id, a.id, a.server_id, s.fence, a.told))
 FROM attempts a JOIN servers s ON s.id = a.server_id
-WHERE a.state = 'open' AND a.channel_id IN (SELECT value FROM json_each(?))
-"""
-_MARK: Final = "UPDATE attempts SET told = r.told FROM {rows} WHERE attempts.id = r.id"
+WHERE a.state = 'open' AND @name(a.channel_id) IN @names(?)
+""")
+_TOLD: Final = relation(id="bigint", told="integer")
+_MARK: Final = both("UPDATE attempts SET told = r.told FROM {rows} WHERE attempts.id = r.id")
 
 Told = tuple[Delivery, ...] | OwnershipLost
 
 
-def tell(cursor: sqlite3.Cursor, tellings: Sequence[Telling], deltas: Deltas) -> list[Told]:
+def tell(cursor: Cursor, tellings: Sequence[Telling], deltas: Deltas) -> list[Told]:
     """The stored delivery of each; () for what was told before, or of an attempt that has ended."""
     results: list[Told] = [()] * len(tellings)
     names = dump_json([telling.channel_id for telling in tellings])
-    found = json.loads(cursor.execute(_OPEN, (names,)).fetchone()[0])
+    found = json.loads(_OPEN.ask(cursor, names))
     open_ = {channel_id.lower(): attempt for channel_id, *attempt in found}
     told: dict[int, int] = {id_: bits for id_, _, _, bits in open_.values()}
     places: list[int] = []
@@ -48,7 +49,7 @@ def tell(cursor: sqlite3.Cursor, tellings: Sequence[Telling], deltas: Deltas) ->
             told[id_] |= BITS[telling.event]
             places.append(place)
     marked = [(id_, told[id_]) for id_, _, _, bits in open_.values() if told[id_] != bits]
-    run_with_rows(cursor, _MARK, ("id", "told"), marked)
+    run_with_rows(cursor, _MARK, _TOLD, marked)
     new = [(tellings[place].delivery, tellings[place].now) for place in places]
     for place, delivery in zip(places, insert_deliveries(cursor, new, deltas), strict=True):
         results[place] = (delivery,)

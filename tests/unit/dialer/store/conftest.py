@@ -29,5 +29,6 @@ def connection() -> Iterator[Connection]:
 @pytest.fixture
 def cursor(connection: Connection) -> Iterator[sqlite3.Cursor]:
     cursor = driver_cursor(connection)
+    assert isinstance(cursor, sqlite3.Cursor)
     yield cursor
     cursor.close()

@@ -7,7 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Connection
 
-from dialer.store.bulk import cut, driver_cursor, insert_rows, run_with_rows
+from dialer.store.bulk import (
+    array_insertion,
+    cut,
+    driver_cursor,
+    insert_rows,
+    run_with_rows,
+    with_arrays,
+)
+from dialer.store.dialect import both, relation
+
+PLAIN = relation(a="bigint", b="text")
 
 
 @given(st.integers(0, 3000))
@@ -25,20 +35,31 @@ def table(cursor: sqlite3.Cursor) -> sqlite3.Cursor:
 
 
 def test_inserted_rows_get_ids_that_follow_each_other(table: sqlite3.Cursor) -> None:
-    first = insert_rows(table, "t", ("a", "b"), [(n, -n) for n in range(700)])
-    second = insert_rows(table, "t", ("a", "b"), [("x", None)])
+    first = insert_rows(table, "t", PLAIN, [(n, -n) for n in range(700)])
+    second = insert_rows(table, "t", PLAIN, [("x", None)])
     assert (first, second) == (range(1, 701), range(701, 702))
     found = table.execute("SELECT a, b FROM t WHERE id = 600").fetchone()
     assert found == (599, -599)
-    assert insert_rows(table, "t", ("a", "b"), []) == range(0)
+    assert insert_rows(table, "t", PLAIN, []) == ()
 
 
 def test_a_change_runs_over_rows_and_tells_how_many_it_changed(table: sqlite3.Cursor) -> None:
-    insert_rows(table, "t", ("a", "b"), [(n, 0) for n in range(10)])
-    change = "UPDATE t SET b = t.b + r.more FROM {rows} WHERE t.a = r.a"
-    assert run_with_rows(table, change, ("a", "more"), [(3, 5), (4, 6), (99, 1)]) == 2
+    insert_rows(table, "t", PLAIN, [(n, 0) for n in range(10)])
+    change = both("UPDATE t SET b = t.b + r.more FROM {rows} WHERE t.a = r.a")
+    more = relation(a="bigint", more="integer")
+    assert run_with_rows(table, change, more, [(3, 5), (4, 6), (99, 1)]) == 2
     assert table.execute("SELECT b FROM t WHERE a IN (3, 4)").fetchall() == [(5,), (6,)]
-    assert run_with_rows(table, change, ("a", "more"), []) == 0
+    assert run_with_rows(table, change, more, []) == 0
+
+
+def test_postgresql_gets_an_array_for_each_column() -> None:
+    change = both("UPDATE t SET b = r.b FROM {rows} WHERE t.a = r.a")
+    said = "UPDATE t SET b = r.b FROM unnest($1::bigint[], $2::text[]) AS r (a, b) WHERE t.a = r.a"
+    assert with_arrays(change, PLAIN) == said
+    assert array_insertion("t", PLAIN) == (
+        "INSERT INTO t (a, b) SELECT a, b FROM unnest($1::bigint[], $2::text[]) WITH ORDINALITY"
+        " AS r (a, b, ordinality) ORDER BY ordinality RETURNING id"
+    )
 
 
 def test_a_bare_cursor_shares_the_transaction(connection: Connection) -> None:

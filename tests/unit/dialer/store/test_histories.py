@@ -25,8 +25,10 @@ from dialer.histories import (
 )
 from dialer.store import cdr_rows, histories
 from dialer.store.contract import Reservation
+from dialer.store.dialect import Sql
 from dialer.store.histories import Histories
 from dialer.store.reading import read_all
+from dialer.store.rows import Raw
 from tests import store_records as make
 from tests.store_records import NOW
 
@@ -75,7 +77,8 @@ def make_history(cursor: sqlite3.Cursor, chance: Random, count: int) -> list[Cdr
 
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cdr_rows, "COUNT", cdr_rows.COUNT.replace(f"< {cdr_rows.BLOCK}", "< 7"))
+    smaller = cdr_rows.COUNT.sqlite.replace(f"< {cdr_rows.BLOCK}", "< 7")
+    monkeypatch.setattr(cdr_rows, "COUNT", Sql(smaller, ""))
     monkeypatch.setattr(histories, "BLOCK", 9)
     monkeypatch.setattr(histories, "AT_ONCE", 4)
     monkeypatch.setattr(histories, "PIECE", 5)
@@ -88,11 +91,11 @@ class Asked:
         self._connection = connection
         self.short = self.long = 0
 
-    async def read(self, query: Select[Any]) -> list[list[Any]]:
+    async def read(self, query: Select[Any]) -> list[Raw]:
         self.short += 1
         return read_all(self._connection, query)
 
-    async def search(self, client_id: int, *queries: Select[Any]) -> list[list[list[Any]]]:
+    async def search(self, client_id: int, *queries: Select[Any]) -> list[list[Raw]]:
         self.long += 1
         return [read_all(self._connection, query) for query in queries]
 

@@ -59,7 +59,8 @@ def test_filters_use_their_index(connection: Connection, query: CdrQuery, plan: 
     within = [] if is_by_id(query) else [t.cdrs.c.id.between(3, 9)]
     wanted = as_json(select(t.cdrs.c.id).where(*within, *conditions(query, 0, 0)))
     text = str(wanted.compile(dialect=sqlite.dialect(), compile_kwargs={"literal_binds": True}))
-    cursor: sqlite3.Cursor = driver_cursor(connection)
+    cursor = driver_cursor(connection)
+    assert isinstance(cursor, sqlite3.Cursor)
     steps = [step for _, _, _, step in cursor.execute(f"EXPLAIN QUERY PLAN {text}")]
     assert any(plan in step for step in steps), steps
     if is_by_id(query):

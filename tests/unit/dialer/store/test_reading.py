@@ -10,6 +10,7 @@ from sqlalchemy.dialects import sqlite
 from dialer.store import attempts, config_rows, endings, outbox, queue_rows, reading
 from dialer.store import tables as t
 from dialer.store.bulk import Row, with_rows
+from dialer.store.dialect import Relation, Sql
 from dialer.store.rows import as_json
 
 PLANS: dict[str, tuple[Select[Any], str]] = {
@@ -81,16 +82,15 @@ def test_reads_use_their_index(cursor: sqlite3.Cursor, query: Select[Any], index
 WRITES = {
     "reserve": (attempts.RESERVE, attempts.RESERVATION),
     "end items": (attempts.END_ITEMS, attempts.ITEM),
-    "end attempts": (attempts.END_ATTEMPTS, ("id", "at")),
+    "end attempts": (attempts.END_ATTEMPTS, attempts.ENDED),
     "record": (outbox.RECORD, outbox.OUTCOME),
 }
 
 
-@pytest.mark.parametrize(("template", "names"), WRITES.values(), ids=WRITES)
-def test_writes_scan_no_table(
-    cursor: sqlite3.Cursor, template: str, names: tuple[str, ...]
-) -> None:
-    plan = explain(cursor, with_rows(template, names, 4), [None] * 4 * len(names))
+@pytest.mark.parametrize(("template", "columns"), WRITES.values(), ids=WRITES)
+def test_writes_scan_no_table(cursor: sqlite3.Cursor, template: Sql, columns: Relation) -> None:
+    values = [None] * 4 * len(columns.names)
+    plan = explain(cursor, with_rows(template, columns, 4), values)
     scans = [step for step in plan if step.startswith("SCAN")]
     assert [step for step in scans if "CONSTANT" not in step and "subquery" not in step] == []
 
@@ -103,7 +103,7 @@ def test_rows_come_as_one_json_text(connection: Connection) -> None:
 
 
 def test_a_prepared_query_is_the_one_that_would_be_built(cursor: sqlite3.Cursor) -> None:
-    prepared = reading.prepare(reading.due_retries)
+    prepared = reading.prepare(reading.due_retries).sqlite
     query = as_json(reading.due_retries(1, 2, 5, 9)).compile(dialect=sqlite.dialect())
     marks = [query.params[name] for name in query.positiontup or ()]
     assert prepared.bind((1, 2, 5, 9)) == marks

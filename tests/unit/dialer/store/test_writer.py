@@ -13,6 +13,7 @@ from sqlalchemy import Connection, text
 from dialer.errors import Conflict, StoreUnavailable
 from dialer.store import session
 from dialer.store.deltas import Deltas
+from dialer.store.dialect import Cursor
 from dialer.store.engines import sqlite_url, writing_engine
 from dialer.store.session import Kind, Piece
 from dialer.store.writer import LARGEST_GROUP, Writer
@@ -33,7 +34,7 @@ class Notebook:
         engine = writing_engine(sqlite_url(make.url_of(path)))
         self.writer = Writer(engine, (self.prompt, self.patient), self.foreign.set)
 
-    def _insert(self, cursor: sqlite3.Cursor, ops: Sequence[Any], _: Deltas) -> Sequence[Any]:
+    def _insert(self, cursor: Cursor, ops: Sequence[Any], _: Deltas) -> Sequence[Any]:
         self.groups.append(list(ops))
         for word in ops:
             cursor.execute("INSERT INTO words VALUES (?)", (word,))
