@@ -46,14 +46,14 @@ def check_items(evidence: Evidence) -> list[str]:
     final = Counter(cdr.number for cdr in evidence.rows.cdrs if cdr.final)
     processed = Counter(item.number for item in evidence.rows.items if item.status == "processed")
     return [
-        *_say("accepted and not stored", accepted - stored),
-        *_say("stored more often than accepted", stored - accepted),
-        *_say(
+        *say("accepted and not stored", accepted - stored),
+        *say("stored more often than accepted", stored - accepted),
+        *say(
             "not ended",
             (f"{i.number} ({i.status})" for i in evidence.rows.items if i.status not in ENDED),
         ),
-        *_say("processed without a final CDR", processed - final),
-        *_say("more final CDRs than one", (n for n, count in final.items() if count > 1)),
+        *say("processed without a final CDR", processed - final),
+        *say("more final CDRs than one", (n for n, count in final.items() if count > 1)),
     ]
 
 
@@ -64,10 +64,10 @@ def check_originates(evidence: Evidence) -> list[str]:
     actions = Counter(o.action_id for o in originates)
     known = {attempt.channel_id.lower(): attempt for attempt in evidence.rows.attempts}
     return [
-        *_say("ChannelIds originated twice", (i for i, count in counts.items() if count > 1)),
-        *_say("ActionIDs used twice", (i for i, count in actions.items() if count > 1)),
-        *_say("originated without an attempt on disk", (i for i in counts if i not in known)),
-        *_say("originated to another number than the attempt's", _strayed(originates, known)),
+        *say("ChannelIds originated twice", (i for i, count in counts.items() if count > 1)),
+        *say("ActionIDs used twice", (i for i, count in actions.items() if count > 1)),
+        *say("originated without an attempt on disk", (i for i in counts if i not in known)),
+        *say("originated to another number than the attempt's", _strayed(originates, known)),
     ]
 
 
@@ -85,8 +85,8 @@ def check_rings(evidence: Evidence) -> list[str]:
     attempts = Counter(attempt.number for attempt in evidence.rows.attempts)
     originated = Counter(o.number for o in evidence.wire.originates)
     return [
-        *_say("rang more often than they have attempts", rang - attempts),
-        *_say("rang more often than they were originated", rang - originated),
+        *say("rang more often than they have attempts", rang - attempts),
+        *say("rang more often than they were originated", rang - originated),
     ]
 
 
@@ -95,8 +95,8 @@ def check_cdrs(evidence: Evidence) -> list[str]:
     attempts = Counter(attempt.cdr_id for attempt in evidence.rows.attempts)
     cdrs = Counter(cdr.cdr_id for cdr in evidence.rows.cdrs)
     return [
-        *_say("attempts without a CDR", attempts - cdrs),
-        *_say("CDRs without an attempt", cdrs - attempts),
+        *say("attempts without a CDR", attempts - cdrs),
+        *say("CDRs without an attempt", cdrs - attempts),
     ]
 
 
@@ -105,8 +105,8 @@ def check_sinks(evidence: Evidence) -> list[str]:
     cdrs = {cdr.cdr_id for cdr in evidence.rows.cdrs}
     problems: list[str] = []
     for name, sink in (("callbacks", evidence.callbacks), ("SGAPI", evidence.sgapi)):
-        problems += _say(f"CDRs that did not reach {name}", cdrs - sink.cdr_ids.keys())
-        problems += _say(f"ids at {name} that no CDR has", sink.cdr_ids.keys() - cdrs)
+        problems += say(f"CDRs that did not reach {name}", cdrs - sink.cdr_ids.keys())
+        problems += say(f"ids at {name} that no CDR has", sink.cdr_ids.keys() - cdrs)
     return problems
 
 
@@ -138,15 +138,15 @@ def check_unknown(evidence: Evidence) -> list[str]:
     if len(unsent) > len(evidence.kills):
         problems.append(f"{len(unsent)} unknown that never left, {len(evidence.kills)} kills")
     answered = unknown - allowed - unsent
-    return problems + _say("unknown, though not unanswered at any kill", answered)
+    return problems + say("unknown, though not unanswered at any kill", answered)
 
 
 def check_end(evidence: Evidence) -> list[str]:
     """Lives found work again in time, and the last one ended as asked."""
     slow = [f"{seconds:.2f} s" for seconds in recoveries(evidence) if seconds > RECOVERY]
-    problems = _say(f"times over {RECOVERY:g} s from login to a new Originate", slow)
+    problems = say(f"times over {RECOVERY:g} s from login to a new Originate", slow)
     silent = [f"{seconds:.2f} s" for seconds in silences(evidence) if seconds > RECOVERY]
-    problems += _say("connections without an Originate", silent)
+    problems += say("connections without an Originate", silent)
     if evidence.exit_status:
         problems.append(f"the last life ended with {evidence.exit_status}")
     return problems
@@ -229,7 +229,8 @@ def _longest_peace(begin: float, end: float, disturbed: Iterable[tuple[float, fl
     return max(longest, end - free_from)
 
 
-def _say(what: str, wrong: Iterable[str]) -> list[str]:
+def say(what: str, wrong: Iterable[str]) -> list[str]:
+    """A sentence about what is wrong, with the first few names; none when nothing is."""
     names = sorted(wrong)
     if not names:
         return []

@@ -16,7 +16,7 @@ from typing import Any, Final, Self
 
 from chaos.nursery import LARGEST
 
-READY: Final = re.compile(rb"dialer is ready: (http://\S+)")
+READY: Final = re.compile(rb"dialer(?: \w+)? is ready(?:: (\S+))?\n")
 ROOT: Final = Path(__file__).parents[1]
 PATIENCE: Final = 60.0
 
@@ -32,7 +32,7 @@ class _Output(asyncio.Protocol):
         self._said += data
         found = READY.search(self._said)
         if found is not None and not self._life.ready.done():
-            self._life.ready.set_result(found[1].decode().rstrip("/"))
+            self._life.ready.set_result((found[1] or b"").decode().rstrip("/"))
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self._life.output.done():
@@ -41,8 +41,8 @@ class _Output(asyncio.Protocol):
 
 @dataclass(slots=True, eq=False)
 class Life:
-    """One process. `ready` gives the API's URL, `ended` the exit status (minus a signal), `output`
-    what it wrote to its standard output, once that is closed."""
+    """One process. `ready` gives the API's URL (empty where it has none), `ended` the exit status
+    (minus a signal), `output` what it wrote to its standard output, once that is closed."""
 
     pid: int
     ready: "asyncio.Future[str]" = field(default_factory=lambda: _future())
@@ -94,15 +94,16 @@ class Nursery:
         arguments: Sequence[str] = ("run",),
         *,
         fresh: bool = False,
+        log: Path | None = None,
     ) -> Life:
-        """Start a life; it is not ready yet. Its log goes to the nursery's."""
+        """Start a life; it is not ready yet. Its log goes to the nursery's, or to `log`."""
         loop = asyncio.get_running_loop()
         reading, writing = os.pipe()
         order = json.dumps(
             {"birth": dict(environment), "arguments": list(arguments), "fresh": fresh}
         ).encode()
-        with self._log.open("ab") as log:
-            socket.send_fds(self._link, [order], [writing, log.fileno()])
+        with (log or self._log).open("ab") as errors:
+            socket.send_fds(self._link, [order], [writing, errors.fileno()])
         os.close(writing)
         async with asyncio.timeout(PATIENCE):
             life = Life(await self._born.get())

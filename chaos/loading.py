@@ -43,6 +43,10 @@ class Calls:
     talk: str
     size: int = 20
 
+    def server_of(self, number: str) -> str:
+        """The code of the server that a number is dialed through."""
+        return self.server
+
 
 @dataclass(slots=True)
 class Loader:
@@ -71,8 +75,7 @@ class Loader:
                     await asyncio.sleep(PAUSE)
                 if stop.is_set():
                     return
-                endings = rng.choices(list(ENDINGS), list(ENDINGS.values()), k=self.calls.size)
-                await self.load(http, account, [f"{self._next()}{end}" for end in endings])
+                await self.load(http, account, self.draw_numbers(rng))
 
     async def load_talk(self, account: Account, count: int) -> None:
         """So many calls that talk."""
@@ -80,6 +83,11 @@ class Loader:
             for start in range(0, count, LARGEST):
                 size = min(LARGEST, count - start)
                 await self.load(http, account, [f"{self._next()}07" for _ in range(size)])
+
+    def draw_numbers(self, rng: random.Random) -> list[str]:
+        """A batch of new ones, with endings as often as they are to be."""
+        endings = rng.choices(list(ENDINGS), list(ENDINGS.values()), k=self.calls.size)
+        return [f"{self._next()}{ending}" for ending in endings]
 
     def _next(self) -> str:
         return f"{self.calls.prefix}{next(self._number):06d}"
@@ -154,7 +162,7 @@ class Loader:
 
     def _item(self, number: str, account: Account) -> dict[str, Any]:
         return {
-            "asterisk_server_code": self.calls.server,
+            "asterisk_server_code": self.calls.server_of(number),
             "call_timeout": 3,
             "retry": account.retry,
             "action": {

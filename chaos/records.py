@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Originate:
-    """An Originate as the witness on the wire read it. `whole`: its last byte came, too."""
+    """An Originate as the witness on the wire read it. `whole`: its last byte came, too; `account`:
+    the client's accountcode."""
 
     at: float
     connection: int
@@ -14,6 +15,7 @@ class Originate:
     action_id: str
     number: str
     whole: bool = True
+    account: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,8 @@ class Loss:
 @dataclass(frozen=True, slots=True)
 class Wire:
     """Everything that the witness between dialer and Asterisk saw. `most_live`: the most calls of
-    the dialer's that were live at one moment. `losses` has no links that the campaign cut."""
+    the dialer's that were live at one moment. `losses` has no links that the campaign cut. `began`
+    and `gone`: when its own session saw a call's channel come and go."""
 
     originates: tuple[Originate, ...]
     answered: tuple[Told, ...]
@@ -52,6 +55,8 @@ class Wire:
     logins: tuple[Login, ...]
     most_live: int
     losses: tuple[Loss, ...] = ()
+    began: tuple[Told, ...] = ()
+    gone: tuple[Told, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from chaos.witness_process import Pipe, answer
 _END: Final = b"\r\n\r\n"
 _HEADER: Final = {
     name: re.compile(rb"^" + name.encode() + rb": ?(.*?)\r?$", re.MULTILINE | re.IGNORECASE)
-    for name in ("ChannelId", "ActionID", "Channel", "Uniqueid", "ChannelStateDesc")
+    for name in ("ChannelId", "ActionID", "Channel", "Account", "Uniqueid", "ChannelStateDesc")
 }
 _NUMBER: Final = re.compile(r"[^/]+/(?P<number>[^@/]+)")
 
@@ -54,6 +54,7 @@ class Log:
             action_id=_header(block, "ActionID"),
             number=found["number"] if found else "",
             whole=whole,
+            account=_header(block, "Account"),
         )
 
     def see_told(self, connection: int, block: bytes) -> None:
@@ -76,8 +77,12 @@ class Log:
             if channel_id in self.sent:
                 self.live.add(channel_id)
                 self.most_live = max(self.most_live, len(self.live))
+                self.note("began", channel_id=channel_id)
         elif block.startswith(b"Event: Hangup\r\n"):
-            self.live.discard(_header(block, "Uniqueid"))
+            channel_id = _header(block, "Uniqueid")
+            if channel_id in self.live:
+                self.live.discard(channel_id)
+                self.note("gone", channel_id=channel_id)
 
 
 class _Side(asyncio.Protocol):
@@ -229,7 +234,7 @@ async def serve(pipe: Pipe, file: str, host: str, port: int, username: str, secr
 def read_wire(file: Path, most_live: int) -> Wire:
     """What the log says."""
     seen: dict[str, list[dict[str, Any]]] = {
-        what: [] for what in ("originate", "answered", "ended", "login", "lost")
+        what: [] for what in ("originate", "answered", "ended", "login", "lost", "began", "gone")
     }
     with file.open(encoding="utf-8") as lines:
         for line in lines:
@@ -244,4 +249,6 @@ def read_wire(file: Path, most_live: int) -> Wire:
         logins=tuple(Login(**record) for record in seen["login"]),
         most_live=most_live,
         losses=tuple(Loss(**record) for record in seen["lost"]),
+        began=tuple(Told(**record) for record in seen["began"]),
+        gone=tuple(Told(**record) for record in seen["gone"]),
     )

@@ -35,7 +35,7 @@ class Witness:
             raise TimeoutError(f"a witness {otherwise}")
         return self.pipe.recv()
 
-    def ask(self, question: str) -> Any:  # noqa: ANN401 (each question has its own answer)
+    def ask(self, question: object) -> Any:  # noqa: ANN401 (each question has its own answer)
         """What the witness answers. Raises when it does not."""
         assert self.hello is not None
         self.pipe.send(question)

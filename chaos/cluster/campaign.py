@@ -1,0 +1,274 @@
+"""The course of a campaign with several workers: faults one by one, each with the rate of calls
+before and after it; then all at once; then everything ends, and the evidence is collected.
+
+Nothing here judges: that is `chaos.cluster.checker`.
+"""
+
+import asyncio
+import random
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from chaos.cluster.census import merge_wires
+from chaos.cluster.faults import FAULTS, Harm
+from chaos.cluster.records import Limit, Round, Sighting
+from chaos.cluster.stage import (
+    LOOK,
+    Options,
+    Stage,
+    keep_loading,
+    open_cluster,
+    set_stage,
+)
+from chaos.records import Evidence, Probe, Wire
+from chaos.wire import read_wire
+
+MEASURE: Final = 6.0
+"""Seconds over which a rate is taken."""
+
+WARM: Final = 6.0
+"""Seconds of calls before the first rate is taken: channels fill up."""
+
+FLOWING: Final = 0.9
+"""Of the rate at the beginning, what 1.5 s must have for a fault to be over."""
+
+WITHIN: Final = 40.0
+"""Seconds that this may take."""
+
+PROBE: Final = 5.0
+"""Seconds without one more call at a time, after which no more will come."""
+
+HANDS: Final[tuple[tuple[tuple[str, ...], tuple[float, float]], ...]] = (
+    (
+        (
+            *("worker-kill", "worker-failpoint", "worker-freeze-short", "worker-freeze-long"),
+            "worker-term",
+        ),
+        (1.0, 8.0),
+    ),
+    (("api-kill", "deliver-kill"), (1.0, 8.0)),
+    (("pg-restart", "pg-kill", "pg-terminate", "pg-freeze"), (4.0, 20.0)),
+    (("redis-restart", "redis-kill", "redis-flush", "redis-freeze"), (4.0, 20.0)),
+    (("cut-pg", "hang-pg", "cut-redis", "hang-redis", "hang-both"), (2.0, 12.0)),
+    (("cut-ami", "hang-ami"), (4.0, 20.0)),
+)
+"""In a storm each hand does its faults one after another, with pauses, and waits for no other."""
+
+
+async def run_campaign(
+    folder: Path,
+    options: Options,
+    faults: Sequence[str] = tuple(FAULTS),
+    seconds: float = 600.0,
+    storm: float = 0.0,
+    tell: Callable[[str], None] = lambda _: None,
+) -> Sighting:
+    """Run it in `folder`, which is empty: rounds of `faults` for `seconds` (each once at least),
+    then a storm of them. Raises when the cluster does not start, or does not finish."""
+    began = time.monotonic()
+    async with set_stage(folder, options, tell) as stage:
+        await open_cluster(stage)
+        stop = asyncio.Event()
+        loading = asyncio.get_running_loop().create_task(keep_loading(stage, stop))
+        try:
+            baseline = await _measure_first(stage)
+            rounds = await _inflict_each(stage, faults, baseline, began + seconds)
+            suffered = await _rage(stage, faults, storm) if storm else []
+            stop.set()
+            async with asyncio.timeout(options.patience):
+                probe, statuses = await _finish(stage, loading)
+        finally:
+            loading.cancel()
+        return await _collect(stage, rounds, suffered, baseline, probe, statuses, began)
+
+
+# One by one.
+
+
+async def _measure_first(stage: Stage) -> tuple[float, float]:
+    before = time.monotonic()
+    while stage.sent() < 20:
+        if time.monotonic() - before > WITHIN:
+            raise RuntimeError(f"no calls: see {stage.folder}")
+        await asyncio.sleep(LOOK)
+    await asyncio.sleep(WARM)
+    return await _measure()
+
+
+async def _measure() -> tuple[float, float]:
+    since = time.time()
+    await asyncio.sleep(MEASURE)
+    return since, time.time()
+
+
+async def _inflict_each(
+    stage: Stage, faults: Sequence[str], baseline: tuple[float, float], until: float
+) -> list[Round]:
+    """In random order, each as often as the others, until the monotonic time `until`; each once at
+    least."""
+    sent = stage.sent()
+    await asyncio.sleep(MEASURE)
+    rate = (stage.sent() - sent) / MEASURE
+    rng = random.Random(stage.options.seed)
+    rounds: list[Round] = []
+    while len(rounds) < len(faults) or time.monotonic() < until:
+        deck = list(faults)
+        rng.shuffle(deck)
+        for name in deck:
+            if len(rounds) >= len(faults) and time.monotonic() >= until:
+                break
+            rounds.append(await _inflict(stage, name, rng, rate))
+    return rounds
+
+
+async def _inflict(stage: Stage, name: str, rng: random.Random, rate: float) -> Round:
+    harm = await FAULTS[name](stage, rng)
+    flowing = await _until_flowing(stage, FLOWING * rate)
+    measured = await _measure()
+    lasted = "never" if flowing is None else f"{flowing - harm.healed:.1f} s later"
+    stage.tell(f"{name}: {harm.what}; calls go again {lasted}; {stage.in_flight()} in flight")
+    return Round(name, harm, flowing, measured)
+
+
+async def _until_flowing(stage: Stage, rate: float) -> float | None:
+    """When 1.5 s had so many calls a second, and every server a worker; None: not in time."""
+    until = time.monotonic() + WITHIN
+    seen: deque[tuple[float, int]] = deque()
+    while (now := time.monotonic()) < until:
+        seen.append((now, stage.sent()))
+        while now - seen[0][0] > 1.5:
+            (at, before), rest = seen[0], seen[-1][1]
+            if rest - before >= rate * (now - at) and len(stage.owners()) == len(stage.exchanges):
+                return time.time()
+            seen.popleft()
+        await asyncio.sleep(LOOK)
+    return None
+
+
+# All at once.
+
+
+async def _rage(stage: Stage, faults: Sequence[str], seconds: float) -> list[tuple[str, Harm]]:
+    until = time.monotonic() + seconds
+    suffered: list[tuple[str, Harm]] = []
+    async with asyncio.TaskGroup() as tasks:
+        for number, (names, pauses) in enumerate(HANDS):
+            chosen = [name for name in names if name in faults]
+            if chosen:
+                rng = random.Random(stage.options.seed * 100 + number)
+                tasks.create_task(_harm(stage, chosen, pauses, rng, until, suffered))
+    await stage.members.start_ready(*stage.members.all)
+    stage.aim_front()
+    return suffered
+
+
+async def _harm(
+    stage: Stage,
+    names: Sequence[str],
+    pauses: tuple[float, float],
+    rng: random.Random,
+    until: float,
+    suffered: list[tuple[str, Harm]],
+) -> None:
+    while (pause := rng.uniform(*pauses)) + time.monotonic() < until:
+        await asyncio.sleep(pause)
+        name = rng.choice(names)
+        harm = await FAULTS[name](stage, rng)
+        suffered.append((name, harm))
+        stage.tell(f"{name}: {harm.what}; {stage.in_flight()} in flight")
+
+
+# The end.
+
+
+async def _finish(
+    stage: Stage, loading: "asyncio.Task[None]"
+) -> tuple[Probe, tuple[tuple[str, int], ...]]:
+    """Everything ends, then every slot is used at once, then the processes are asked to end."""
+    stage.tell("letting it finish")
+    await loading
+    stage.rates_until = time.time()
+    await stage.set_cps({load.name: 1000.0 for load in stage.options.clients})
+    for exchange in stage.exchanges:
+        await stage.command("servers", "set", exchange.code, "--max-cps", "0")
+    await stage.until_finished("items", "attempts")
+    probe = await _probe_slots(stage)
+    await stage.until_finished("items", "attempts", "deliveries")
+    members = stage.members.all
+    statuses = await asyncio.gather(*(stage.members.ask_to_leave(member) for member in members))
+    return probe, tuple(zip((member.name for member in members), statuses, strict=True))
+
+
+async def _probe_slots(stage: Stage) -> Probe:
+    """Give every client as many calls as it has channels: how many were live at once."""
+    wanted = sum(load.channels for load in stage.options.clients)
+    for account in stage.loader.accounts:
+        await stage.loader.load_talk(account, account.channels)
+    most, until = 0, time.monotonic() + PROBE
+    while most < wanted and time.monotonic() < until:
+        if (live := stage.in_flight()) > most:
+            most, until = live, time.monotonic() + PROBE
+        await asyncio.sleep(LOOK / 5)
+    return Probe(wanted, most)
+
+
+async def _collect(
+    stage: Stage,
+    rounds: Sequence[Round],
+    suffered: Sequence[tuple[str, Harm]],
+    baseline: tuple[float, float],
+    probe: Probe,
+    statuses: tuple[tuple[str, int], ...],
+    began: float,
+) -> Sighting:
+    options = stage.options
+    wires: dict[str, Wire] = {
+        exchange.code: read_wire(exchange.file, exchange.wire.ask("most live"))
+        for exchange in stage.exchanges
+    }
+    stored = await stage.reader.read()
+    rang = [
+        number
+        for exchange in stage.exchanges
+        for number in exchange.simulator.ask("rang")
+        if number.startswith(stage.loader.calls.prefix)
+    ]
+    whole = Evidence(
+        accepted=tuple(stage.loader.accepted),
+        wire=merge_wires(wires),
+        rang=tuple(rang),
+        callbacks=stage.sinks.ask("callbacks"),
+        sgapi=stage.sinks.ask("sgapi"),
+        rows=stored.rows,
+        kills=(),
+        cuts=(),
+        probe=probe,
+        live_at_end=stage.in_flight(),
+        cap=sum(load.channels for load in options.clients),
+        exit_status=0,
+    )
+    return Sighting(
+        whole=whole,
+        wires=wires,
+        lifetimes=stored.lifetimes,
+        reasons=stored.reasons,
+        clients={load.name: Limit(load.channels, load.cps) for load in options.clients},
+        servers={
+            exchange.code: Limit(options.max_channels, options.max_cps)
+            for exchange in stage.exchanges
+        },
+        rounds=tuple(rounds),
+        storm=tuple(suffered),
+        frozen=tuple(stage.frozen),
+        away=tuple(stage.away),
+        baseline=baseline,
+        rates_until=stage.rates_until,
+        unasked=tuple(stage.members.unasked),
+        refused=tuple(stage.loader.failed),
+        false_starts=stage.members.false_starts,
+        statuses=statuses,
+        seconds=time.monotonic() - began,
+    )

@@ -1,0 +1,213 @@
+"""What must be true after a campaign with several workers. Pure; each check returns what is wrong,
+in sentences."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import chain
+from typing import Final
+
+from chaos.checker import (
+    LATE,
+    NOTICED,
+    check_cdrs,
+    check_items,
+    check_originates,
+    check_rings,
+    check_sinks,
+    check_slots,
+    say,
+    unknown_ids,
+)
+from chaos.cluster.census import (
+    Blindness,
+    count_rate,
+    find_blindness,
+    find_busiest_second,
+    find_flow,
+    find_peak,
+    find_takeover,
+    find_told,
+    group,
+    read_spans,
+    read_starts,
+)
+from chaos.cluster.records import Limit, Round, Sighting
+
+TAKEOVER: Final = 15.0
+"""Seconds from a worker's death to the first call of another on its server, at most."""
+
+REBUILD: Final = 5.0
+"""Seconds from Redis' being there again to calls that flow, at most."""
+
+KEPT: Final = 0.95
+"""Of the rate before all faults, what there must be after each."""
+
+FLOWS: Final = 0.8
+"""Of that rate, what one second must have for calls to flow."""
+
+REDIS: Final = "redis-"
+"""How the names of faults begin that Redis suffers."""
+
+
+def check(seen: Sighting) -> list[str]:
+    """Everything that is wrong; empty: all promises were kept."""
+    shared = (
+        check_items,
+        check_originates,
+        check_rings,
+        check_cdrs,
+        check_sinks,
+        check_slots,
+    )
+    own = (check_caps, check_unknown, check_rounds, check_processes)
+    return list(
+        chain(
+            chain.from_iterable(each(seen.whole) for each in shared),
+            chain.from_iterable(each(seen) for each in own),
+        )
+    )
+
+
+def check_caps(seen: Sighting) -> list[str]:
+    """No client has more calls at a time, or in any rolling second, than it may, over all servers;
+    nor has any server."""
+    return [
+        *_check_limits("client", seen, seen.clients),
+        *_check_limits("server", seen, seen.servers),
+    ]
+
+
+def _check_limits(what: str, seen: Sighting, limits: Mapping[str, Limit]) -> list[str]:
+    key = "account" if what == "client" else "server"
+    spans = group(read_spans(seen.wires), lambda span: str(getattr(span, key)))
+    starts = group(read_starts(seen.wires), lambda start: str(getattr(start, key)))
+    problems = [
+        f"{what} {name}: originates that belong to none"
+        for name in spans.keys() | starts.keys()
+        if name not in limits
+    ]
+    for name, limit in limits.items():
+        peak = find_peak(spans.get(name, ()))
+        if peak.most > limit.channels:
+            problems.append(
+                f"{what} {name}: {peak.most} calls at a time, over {limit.channels}, {peak.at:.3f}"
+            )
+        times = [start.at for start in starts.get(name, ()) if start.at < seen.rates_until]
+        busiest = find_busiest_second(times)
+        if busiest.most > max(1.0, limit.cps):
+            problems.append(
+                f"{what} {name}: {busiest.most} calls in a second, over {limit.cps:g},"
+                f" {busiest.at:.3f}"
+            )
+    return problems
+
+
+def check_unknown(seen: Sighting) -> list[str]:
+    """An attempt is `unknown` only where its worker was gone, stopped or cut off while it was open,
+    and had not been told before that it was up or over. Its CDR says why."""
+    problems = say("unknown without need", unexplained(seen))
+    wordless = sum(not words for words in seen.reasons)
+    if wordless:
+        problems.append(f"{wordless} unknown whose CDRs do not say why")
+    return problems
+
+
+def unexplained(seen: Sighting) -> list[str]:
+    told = find_told(seen.wires)
+    end = max((life.ended_at for life in seen.lifetimes.values()), default=0.0)
+    blind = find_blindness(seen.wires, end)
+    blind += [Blindness(*times) for times in seen.frozen]
+    found = []
+    for name in unknown_ids(seen.whole):
+        life = seen.lifetimes[name]
+        known = _known_from(told.get(name), seen.away)
+        for gap in blind:
+            overlaps = gap.server == life.server and (
+                life.opened_at <= gap.until + LATE and life.ended_at >= gap.since
+            )
+            if overlaps and (known is None or known > gap.since):
+                break
+        else:
+            found.append(name)
+    return found
+
+
+def _known_from(told: float | None, away: tuple[tuple[float, float], ...]) -> float | None:
+    """When what the dialer was told outlives it: when it is on disk."""
+    if told is None:
+        return None
+    late = [until for since, until in away if since - NOTICED <= told <= until]
+    return max([told, *late]) + NOTICED
+
+
+def check_rounds(seen: Sighting) -> list[str]:
+    """After each fault calls go again in time, and as many as before."""
+    pace = read_pace(seen)
+    return [
+        f"{number}. {each.fault} ({each.harm.what}): {problem}"
+        for number, each in enumerate(seen.rounds, 1)
+        for problem in _check_round(seen, pace, each)
+    ]
+
+
+def _check_round(seen: Sighting, pace: "Pace", each: Round) -> list[str]:
+    problems = [] if each.flowing is not None else ["calls did not go again"]
+    rate = pace.steady_rate(each.measured)
+    if rate < KEPT * pace.before:
+        problems.append(f"{rate:.1f} calls a second, {pace.before:.1f} before")
+    problems += [
+        "no takeover" if seconds is None else f"takeover after {seconds:.1f} s"
+        for seconds in takeovers(seen, each)
+        if seconds is None or seconds > TAKEOVER
+    ]
+    if each.fault.startswith(REDIS):
+        rebuilt = pace.find_flow(each.harm.healed)
+        if rebuilt is None:
+            problems.append("calls never flow again")
+        elif rebuilt > REBUILD:
+            problems.append(f"calls flow after {rebuilt:.1f} s")
+    return problems
+
+
+def takeovers(seen: Sighting, each: Round) -> list[float | None]:
+    """Of the servers that lost their worker, seconds until another one's first call."""
+    if not each.harm.takeover:
+        return []
+    return [find_takeover(seen.wires[server], at) for server, at in each.harm.left]
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Moments of all starts, and of those of the client that is held by its rate alone; how many a
+    second there were `before` all faults: of the latter, and of all."""
+
+    all: list[float]
+    steady: list[float]
+    before: float
+    all_before: float
+
+    def steady_rate(self, times: tuple[float, float]) -> float:
+        return count_rate(self.steady, *times)
+
+    def find_flow(self, since: float) -> float | None:
+        """Seconds from `since` until calls flow."""
+        return find_flow(self.all, since, FLOWS * self.all_before)
+
+
+def read_pace(seen: Sighting) -> Pace:
+    starts = read_starts(seen.wires)
+    name = next(iter(seen.clients))
+    times = [start.at for start in starts]
+    steady = [start.at for start in starts if start.account == name]
+    before, all_before = (count_rate(line, *seen.baseline) for line in (steady, times))
+    return Pace(times, steady, before, all_before)
+
+
+def check_processes(seen: Sighting) -> list[str]:
+    """None ended that nobody harmed, at the end all ended as asked, and every batch was taken."""
+    badly = [f"{name} ({status})" for name, status in seen.statuses if status]
+    return [
+        *say("processes ended by themselves", seen.unasked),
+        *say("did not end as asked", badly),
+        *say("batches refused", seen.refused),
+    ]

@@ -1,0 +1,55 @@
+"""What was seen during a campaign with several workers. Times are epoch seconds."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from chaos.cluster.database import Lifetime
+from chaos.cluster.faults import Harm
+from chaos.records import Evidence, Wire
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """Of a client over all servers, or of a server over all clients."""
+
+    channels: int
+    cps: float
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One fault by itself. `flowing`: when calls were seen to go again, None: not in time;
+    `measured`: from when to when the rate was taken after it."""
+
+    fault: str
+    harm: Harm
+    flowing: float | None
+    measured: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """All of it. `whole`: what checks of a single server look at, all servers put together.
+    `frozen`: (server, since, until), its worker could not be told anything; `away`: PostgreSQL took
+    nothing; `baseline`: when the rate before all faults was taken; `rates_until`: when limits of
+    calls a second were lifted. `unasked`: processes that ended though nobody harmed them;
+    `refused`: batches that were never taken; `false_starts`: processes that ended before they were
+    ready, and were started again; `statuses`: how processes ended that were asked to at the end."""
+
+    whole: Evidence
+    wires: Mapping[str, Wire]
+    lifetimes: Mapping[str, Lifetime]
+    reasons: tuple[str, ...]
+    clients: Mapping[str, Limit]
+    servers: Mapping[str, Limit]
+    rounds: tuple[Round, ...]
+    storm: tuple[tuple[str, Harm], ...]
+    frozen: tuple[tuple[str, float, float], ...]
+    away: tuple[tuple[float, float], ...]
+    baseline: tuple[float, float]
+    rates_until: float
+    unasked: tuple[str, ...]
+    refused: tuple[str, ...]
+    false_starts: int
+    statuses: tuple[tuple[str, int], ...]
+    seconds: float
