@@ -6,7 +6,7 @@ Used by the lab's tests and by `bench/lab_campaign.py`.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import pairwise
@@ -38,12 +38,15 @@ TIMEOUTS = {2: 2, 6: 8}
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """A client: `numbers` are dialed in this order, `data` is what Wait gets."""
+    """A client: `numbers` are dialed in this order, `data` is what Wait gets where `items` does not
+    say what a number's item is. `policy` as in `dialer clients set --policy`."""
 
     accountcode: str
     channels: int
     numbers: list[str]
     data: str = "3"
+    items: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    policy: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,7 @@ class Plan:
     cap: int
     retry_count: int = 0
     retry_gap: int = 2
+    settings: Mapping[str, str] = field(default_factory=dict)
 
 
 def make_numbers(prefix: int, count: int, endings: range | list[int]) -> list[str]:
@@ -108,10 +112,11 @@ async def run_campaign(lab: Lab, folder: Path, plan: Plan, patience: float) -> O
     """Run `plan` on pbx1 through `dialer run` and collect what everybody saw."""
     loop = asyncio.get_running_loop()
     async with CallbackSink() as callbacks, SgapiSink() as sgapi:
+        settings = {"DIALER_SGAPI_URL": sgapi.origin, **plan.settings}
         pbx = lab.pbx1
         async with (
             await RawAmi.connect(pbx.host, pbx.port) as ami,
-            RunningDialer(folder, {"DIALER_SGAPI_URL": sgapi.origin}) as dialer,
+            RunningDialer(folder, settings) as dialer,
         ):
             await ami.login(pbx.username, pbx.secret)
             since = datetime.now().timestamp()  # noqa: DTZ005 (only its epoch is used)
@@ -165,7 +170,8 @@ async def _add_client(dialer: RunningDialer, tenant: Tenant, callback: str) -> s
             },
         )
     assert answer.status_code == 200, answer.text
-    await dialer.command("clients", "set", tenant.accountcode, "--cps", "1000")
+    policy = [word for change in tenant.policy for word in ("--policy", change)]
+    await dialer.command("clients", "set", tenant.accountcode, "--cps", "1000", *policy)
     key: str = answer.json()["api_key"]
     return key
 
@@ -196,6 +202,8 @@ async def _load(dialer: RunningDialer, plan: Plan, tenant: Tenant, key: str) -> 
 
 
 def _make_item(number: str, tenant: Tenant, plan: Plan) -> dict[str, Any]:
+    if number in tenant.items:
+        return tenant.items[number] | {"retry": plan.retry_count}
     return {
         "asterisk_server_code": "pbx1",
         "caller_id": f"{tenant.accountcode} <5551000>",
