@@ -30,9 +30,10 @@ RESERVATION: Final = relation(
 # Everything that can forbid a new attempt and lives in the database, looked at as it is now.
 RESERVE: Final = both("""
 INSERT INTO attempts
-  (item_id, client_id, queue_id, server_id, number, channel_id, action_id, cdr_id, opened_at)
+  (item_id, client_id, queue_id, server_id, number, channel_id, action_id, cdr_id, opened_at,
+   fence)
 SELECT i.id, i.client_id, i.queue_id, i.server_id, r.number, r.channel_id, r.action_id, r.cdr_id,
-  r.at
+  r.at, r.fence
 FROM {rows}
 JOIN items i ON i.id = r.item_id
 JOIN queues q ON q.id = i.queue_id

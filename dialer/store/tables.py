@@ -1,8 +1,11 @@
 """The tables as SQLAlchemy Core sees them: what the migrations must have built.
 
 Moments are integer microseconds since the epoch, UTC: exact in every database and in JSON.
-Names that must be unique whatever their case (ChannelIds) collate without case.
+Names that must be unique whatever their case (ChannelIds) collate without case. Indexes are named
+as SQLite needs them; what PostgreSQL has instead stands in migration 0010.
 """
+
+from typing import Any
 
 from sqlalchemy import (
     JSON,
@@ -20,7 +23,9 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     text,
+    true,
 )
 
 metadata = MetaData(
@@ -36,11 +41,15 @@ metadata = MetaData(
 # INTEGER PRIMARY KEY is SQLite's own row id: it grows, and costs no index of its own.
 _Key = BigInteger().with_variant(Integer, "sqlite")
 _Moment = BigInteger
-_Caseless = String(collation="NOCASE")
+_Caseless = (
+    String()
+    .with_variant(String(collation="NOCASE"), "sqlite")
+    .with_variant(String(collation="C"), "postgresql")
+)
 
 
 def _flag(name: str, default: bool = False) -> Column[bool]:
-    return Column(name, Boolean, nullable=False, server_default=text("1" if default else "0"))
+    return Column(name, Boolean, nullable=False, server_default=true() if default else false())
 
 
 def _count(name: str) -> Column[int]:
@@ -49,6 +58,11 @@ def _count(name: str) -> Column[int]:
 
 def _words(name: str) -> Column[str]:
     return Column(name, String, nullable=False, server_default=text("''"))
+
+
+def _where(condition: str) -> dict[str, Any]:
+    """The condition of a partial index."""
+    return {f"{database}_where": text(condition) for database in ("sqlite", "postgresql")}
 
 
 def _within(column: str, *words: str) -> CheckConstraint:
@@ -130,7 +144,7 @@ api_keys = Table(
     Column("digest", String, nullable=False),
     Column("created_at", _Moment, nullable=False),
     Column("revoked_at", _Moment),
-    Index("uq_api_keys_live", "client_id", unique=True, sqlite_where=text("revoked_at IS NULL")),
+    Index("uq_api_keys_live", "client_id", unique=True, **_where("revoked_at IS NULL")),
 )
 
 queues = Table(
@@ -168,10 +182,10 @@ queues = Table(
         " = pending_count + queued_count + processed_count + terminated_count",
         name="counts",
     ),
-    Index("uq_queues_quick", "client_id", unique=True, sqlite_where=text("kind = 'quick'")),
-    Index("ix_queues_open", "id", sqlite_where=text("status <> 'completed'")),
-    Index("ix_queues_ending", "id", sqlite_where=text("ending IS NOT NULL")),
-    Index("ix_queues_moving", "id", sqlite_where=text("moved_upto IS NOT NULL")),
+    Index("uq_queues_quick", "client_id", unique=True, **_where("kind = 'quick'")),
+    Index("ix_queues_open", "id", **_where("status <> 'completed'")),
+    Index("ix_queues_ending", "id", **_where("ending IS NOT NULL")),
+    Index("ix_queues_moving", "id", **_where("moved_upto IS NOT NULL")),
 )
 
 queue_servers = Table(
@@ -240,32 +254,32 @@ items = Table(
         "ix_items_fresh",
         "queue_id",
         "server_id",
-        sqlite_where=text("status = 'pending' AND due_at IS NULL"),
+        **_where("status = 'pending' AND due_at IS NULL"),
     ),
     Index(
         "ix_items_retries",
         "queue_id",
         "server_id",
         "due_at",
-        sqlite_where=text("status = 'pending' AND due_at IS NOT NULL"),
+        **_where("status = 'pending' AND due_at IS NOT NULL"),
     ),
     Index(
         "ix_items_deadline",
         "deadline",
-        sqlite_where=text("status = 'pending' AND deadline IS NOT NULL"),
+        **_where("status = 'pending' AND deadline IS NOT NULL"),
     ),
     # For lists by disposition and their lengths.
     Index(
         "ix_items_disposition",
         "queue_id",
         "disposition",
-        sqlite_where=text("disposition IS NOT NULL"),
+        **_where("disposition IS NOT NULL"),
     ),
     Index(
         "uq_items_channel_base",
         "channel_base",
         unique=True,
-        sqlite_where=text("channel_base IS NOT NULL"),
+        **_where("channel_base IS NOT NULL"),
     ),
 )
 
@@ -285,8 +299,9 @@ attempts = Table(
     Column("opened_at", _Moment, nullable=False),
     Column("ended_at", _Moment),
     _count("told"),  # its callback events so far, as bits (dialer.store.tellings)
+    Column("fence", BigInteger),  # the token that it was reserved with
     _within("state", "open", "ended"),
-    Index("uq_attempts_open", "item_id", unique=True, sqlite_where=text("state = 'open'")),
+    Index("uq_attempts_open", "item_id", unique=True, **_where("state = 'open'")),
 )
 
 cdrs = Table(
@@ -338,13 +353,13 @@ cdrs = Table(
         "ix_cdrs_client_channel_id",
         "shelf",
         "client_channel_id",
-        sqlite_where=text("client_channel_id IS NOT NULL"),
+        **_where("client_channel_id IS NOT NULL"),
     ),
     Index(
         "ix_cdrs_sip_call_id",
         "shelf",
         "sip_call_id",
-        sqlite_where=text("sip_call_id IS NOT NULL"),
+        **_where("sip_call_id IS NOT NULL"),
     ),
 )
 
@@ -397,10 +412,10 @@ deliveries = Table(
     _within("state", "pending", "accepted", "delivered", "dead"),
     CheckConstraint("(ended_at IS NULL) = (state IN ('pending', 'accepted'))", name="ended"),
     # What an endpoint's turn reads, and when the next one is due.
-    Index("ix_deliveries_line", "endpoint", "id", "due_at", sqlite_where=text("ended_at IS NULL")),
-    Index("ix_deliveries_due", "endpoint", "due_at", sqlite_where=text("ended_at IS NULL")),
-    Index("ix_deliveries_dead", "id", sqlite_where=text("state = 'dead'")),
-    Index("ix_deliveries_sgapi", "event_id", sqlite_where=text("kind = 'sgapi'")),
+    Index("ix_deliveries_line", "endpoint", "id", "due_at", **_where("ended_at IS NULL")),
+    Index("ix_deliveries_due", "endpoint", "due_at", **_where("ended_at IS NULL")),
+    Index("ix_deliveries_dead", "id", **_where("state = 'dead'")),
+    Index("ix_deliveries_sgapi", "event_id", **_where("kind = 'sgapi'")),
 )
 
 # CDRs of other telephony systems, to be passed on to SGAPI.
@@ -416,7 +431,7 @@ foreign_cdrs = Table(
     Column("delivery_id", ForeignKey("deliveries.id")),  # NULL: there was no SGAPI so far
     Column("created_at", _Moment, nullable=False),
     UniqueConstraint("client_id", "uuid"),
-    Index("ix_foreign_cdrs_unsent", "id", sqlite_where=text("delivery_id IS NULL")),
+    Index("ix_foreign_cdrs_unsent", "id", **_where("delivery_id IS NULL")),
 )
 
 # Callback URLs that answered 410: nothing is sent there until somebody says so.

@@ -9,6 +9,11 @@ branch_labels = None
 depends_on = None
 
 
+_CASELESS = (
+    sa.String()
+    .with_variant(sa.String(collation="NOCASE"), "sqlite")
+    .with_variant(sa.String(collation="C"), "postgresql")
+)
 _TABLES = (
     "clients",
     "idempotency_answers",
@@ -64,10 +69,10 @@ def _create_clients() -> None:
         sa.Column("allocated_channels", sa.Integer(), nullable=False),
         sa.Column("max_cps", sa.Float(), nullable=True),
         sa.Column("rate_limit", sa.Integer(), nullable=True),
-        sa.Column("is_superuser", sa.Boolean(), server_default=sa.text("0"), nullable=False),
-        sa.Column("is_active", sa.Boolean(), server_default=sa.text("1"), nullable=False),
+        sa.Column("is_superuser", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column("is_active", sa.Boolean(), server_default=sa.true(), nullable=False),
         sa.Column("status", sa.String(), nullable=False),
-        sa.Column("paused", sa.Boolean(), server_default=sa.text("0"), nullable=False),
+        sa.Column("paused", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("endpoint", sa.String(), nullable=True),
         sa.Column("prefix", sa.String(), nullable=True),
         sa.Column("default_application", sa.String(), nullable=True),
@@ -123,11 +128,11 @@ def _create_servers() -> None:
         sa.Column("username", sa.String(), nullable=False),
         sa.Column("secret_env", sa.String(), nullable=True),
         sa.Column("secret_file", sa.String(), nullable=True),
-        sa.Column("tls", sa.Boolean(), server_default=sa.text("0"), nullable=False),
+        sa.Column("tls", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("max_channels", sa.Integer(), nullable=True),
         sa.Column("max_cps", sa.Float(), nullable=True),
-        sa.Column("paused", sa.Boolean(), server_default=sa.text("0"), nullable=False),
-        sa.Column("removed", sa.Boolean(), server_default=sa.text("0"), nullable=False),
+        sa.Column("paused", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column("removed", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_servers")),
         sa.UniqueConstraint("code", name=op.f("uq_servers_code")),
     )
@@ -163,6 +168,7 @@ def _create_api_keys() -> None:
         ["client_id"],
         unique=True,
         sqlite_where=sa.text("revoked_at IS NULL"),
+        postgresql_where=sa.text("revoked_at IS NULL"),
     )
 
 
@@ -221,6 +227,7 @@ def _create_deliveries() -> None:
         ["endpoint", "due_at"],
         unique=False,
         sqlite_where=sa.text("state = 'pending'"),
+        postgresql_where=sa.text("state = 'pending'"),
     )
     op.create_index(
         "ix_deliveries_line",
@@ -228,6 +235,7 @@ def _create_deliveries() -> None:
         ["endpoint", "id", "due_at"],
         unique=False,
         sqlite_where=sa.text("state = 'pending'"),
+        postgresql_where=sa.text("state = 'pending'"),
     )
 
 
@@ -241,12 +249,12 @@ def _create_queues() -> None:
         sa.Column("name", sa.String(), nullable=False),
         sa.Column("status", sa.String(), nullable=False),
         sa.Column("kind", sa.String(), nullable=False),
-        sa.Column("retry", sa.Boolean(), server_default=sa.text("1"), nullable=False),
+        sa.Column("retry", sa.Boolean(), server_default=sa.true(), nullable=False),
         sa.Column("retry_count", sa.Integer(), nullable=False),
         sa.Column("retry_gap", sa.Integer(), nullable=False),
         sa.Column("dids", sa.JSON(), nullable=False),
-        sa.Column("paused", sa.Boolean(), server_default=sa.text("0"), nullable=False),
-        sa.Column("closed", sa.Boolean(), server_default=sa.text("0"), nullable=False),
+        sa.Column("paused", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column("closed", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("ending", sa.String(), nullable=True),
         sa.Column("total_count", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("pending_count", sa.Integer(), server_default=sa.text("0"), nullable=False),
@@ -276,6 +284,7 @@ def _create_queues() -> None:
         ["id"],
         unique=False,
         sqlite_where=sa.text("ending IS NOT NULL"),
+        postgresql_where=sa.text("ending IS NOT NULL"),
     )
     op.create_index(
         "ix_queues_open",
@@ -283,6 +292,7 @@ def _create_queues() -> None:
         ["id"],
         unique=False,
         sqlite_where=sa.text("status <> 'completed'"),
+        postgresql_where=sa.text("status <> 'completed'"),
     )
     op.create_index(
         "uq_queues_quick",
@@ -290,6 +300,7 @@ def _create_queues() -> None:
         ["client_id"],
         unique=True,
         sqlite_where=sa.text("kind = 'quick'"),
+        postgresql_where=sa.text("kind = 'quick'"),
     )
 
 
@@ -325,7 +336,7 @@ def _create_items() -> None:
         ),
         sa.Column("batch_id", sa.BigInteger(), nullable=True),
         sa.Column("status", sa.String(), server_default="pending", nullable=False),
-        sa.Column("quick", sa.Boolean(), server_default=sa.text("0"), nullable=False),
+        sa.Column("quick", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("call_id", sa.String(), nullable=False),
         sa.Column("number", sa.String(), nullable=False),
         sa.Column("caller_id", sa.String(), nullable=True),
@@ -333,14 +344,14 @@ def _create_items() -> None:
         sa.Column("retry", sa.Integer(), nullable=False),
         sa.Column("attempts", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("unplaced", sa.Integer(), server_default=sa.text("0"), nullable=False),
-        sa.Column("after_unplaced", sa.Boolean(), server_default=sa.text("0"), nullable=False),
+        sa.Column("after_unplaced", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("disposition", sa.String(), nullable=True),
-        sa.Column("connected", sa.Boolean(), server_default=sa.text("0"), nullable=False),
+        sa.Column("connected", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("call_success", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("call_failed", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("due_at", sa.BigInteger(), nullable=True),
         sa.Column("deadline", sa.BigInteger(), nullable=True),
-        sa.Column("channel_base", sa.String(collation="NOCASE"), nullable=True),
+        sa.Column("channel_base", _CASELESS, nullable=True),
         sa.Column("last_cdr_id", sa.String(), nullable=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("ended_at", sa.BigInteger(), nullable=True),
@@ -359,6 +370,7 @@ def _create_items() -> None:
         ["deadline"],
         unique=False,
         sqlite_where=sa.text("status = 'pending' AND deadline IS NOT NULL"),
+        postgresql_where=sa.text("status = 'pending' AND deadline IS NOT NULL"),
     )
     op.create_index(
         "ix_items_fresh",
@@ -366,6 +378,7 @@ def _create_items() -> None:
         ["queue_id", "server_id"],
         unique=False,
         sqlite_where=sa.text("status = 'pending' AND due_at IS NULL"),
+        postgresql_where=sa.text("status = 'pending' AND due_at IS NULL"),
     )
     op.create_index(op.f("ix_items_queue_id"), "items", ["queue_id"], unique=False)
     op.create_index(
@@ -374,6 +387,7 @@ def _create_items() -> None:
         ["queue_id", "server_id", "due_at"],
         unique=False,
         sqlite_where=sa.text("status = 'pending' AND due_at IS NOT NULL"),
+        postgresql_where=sa.text("status = 'pending' AND due_at IS NOT NULL"),
     )
     op.create_index(
         "uq_items_channel_base",
@@ -381,6 +395,7 @@ def _create_items() -> None:
         ["channel_base"],
         unique=True,
         sqlite_where=sa.text("channel_base IS NOT NULL"),
+        postgresql_where=sa.text("channel_base IS NOT NULL"),
     )
 
 
@@ -414,7 +429,7 @@ def _create_attempts() -> None:
             "server_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
         ),
         sa.Column("number", sa.Integer(), nullable=False),
-        sa.Column("channel_id", sa.String(collation="NOCASE"), nullable=False),
+        sa.Column("channel_id", _CASELESS, nullable=False),
         sa.Column("action_id", sa.String(), nullable=False),
         sa.Column("cdr_id", sa.String(), nullable=False),
         sa.Column("state", sa.String(), server_default="open", nullable=False),
@@ -435,6 +450,7 @@ def _create_attempts() -> None:
         ["item_id"],
         unique=True,
         sqlite_where=sa.text("state = 'open'"),
+        postgresql_where=sa.text("state = 'open'"),
     )
 
 

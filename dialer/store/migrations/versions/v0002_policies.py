@@ -31,6 +31,7 @@ def upgrade() -> None:
         "items",
         ["queue_id", "disposition"],
         sqlite_where=sa.text("disposition IS NOT NULL"),
+        postgresql_where=sa.text("disposition IS NOT NULL"),
     )
 
 

@@ -16,21 +16,31 @@ _KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 _OPEN = "ended_at IS NULL"
 
 
+_STATES = "state IN ('pending', 'accepted', 'delivered', 'dead')"
+_ENDED = "(ended_at IS NULL) = (state IN ('pending', 'accepted'))"
+_OLD_STATES = "state IN ('pending', 'delivered', 'dead')"
+
+
 def upgrade() -> None:
-    _rebuild(
-        sa.Column("task", sa.JSON(), nullable=True),
-        sa.CheckConstraint(
-            "state IN ('pending', 'accepted', 'delivered', 'dead')",
-            name=op.f("ck_deliveries_state"),
-        ),
-        sa.CheckConstraint(
-            "(ended_at IS NULL) = (state IN ('pending', 'accepted'))",
-            name=op.f("ck_deliveries_ended"),
-        ),
-    )
+    if op.get_bind().dialect.name == "postgresql":
+        _drop_indexes()
+        op.add_column("deliveries", sa.Column("task", sa.JSON(), nullable=True))
+        op.drop_constraint(op.f("ck_deliveries_state"), "deliveries")
+        op.create_check_constraint(op.f("ck_deliveries_state"), "deliveries", _STATES)
+        op.create_check_constraint(op.f("ck_deliveries_ended"), "deliveries", _ENDED)
+    else:
+        _rebuild(
+            sa.Column("task", sa.JSON(), nullable=True),
+            sa.CheckConstraint(_STATES, name=op.f("ck_deliveries_state")),
+            sa.CheckConstraint(_ENDED, name=op.f("ck_deliveries_ended")),
+        )
     _index(_OPEN)
     op.create_index(
-        "ix_deliveries_dead", "deliveries", ["id"], sqlite_where=sa.text("state = 'dead'")
+        "ix_deliveries_dead",
+        "deliveries",
+        ["id"],
+        sqlite_where=sa.text("state = 'dead'"),
+        postgresql_where=sa.text("state = 'dead'"),
     )
     op.create_table(
         "gone_callbacks",
@@ -65,12 +75,21 @@ def downgrade() -> None:
         " ON CONFLICT (name) DO UPDATE SET value = tallies.value + excluded.value"
     )
     op.execute("DELETE FROM tallies WHERE name = 'sgapi/accepted'")
-    _rebuild(
-        sa.CheckConstraint(
-            "state IN ('pending', 'delivered', 'dead')", name=op.f("ck_deliveries_state")
-        ),
-    )
+    if op.get_bind().dialect.name == "postgresql":
+        _drop_indexes()
+        op.drop_index("ix_deliveries_dead", "deliveries")
+        op.drop_constraint(op.f("ck_deliveries_ended"), "deliveries")
+        op.drop_constraint(op.f("ck_deliveries_state"), "deliveries")
+        op.create_check_constraint(op.f("ck_deliveries_state"), "deliveries", _OLD_STATES)
+        op.drop_column("deliveries", "task")
+    else:
+        _rebuild(sa.CheckConstraint(_OLD_STATES, name=op.f("ck_deliveries_state")))
     _index("state = 'pending'")
+
+
+def _drop_indexes() -> None:
+    op.drop_index("ix_deliveries_due", "deliveries")
+    op.drop_index("ix_deliveries_line", "deliveries")
 
 
 def _rebuild(*changed: sa.Column[object] | sa.CheckConstraint) -> None:
@@ -107,7 +126,17 @@ def _rebuild(*changed: sa.Column[object] | sa.CheckConstraint) -> None:
 
 def _index(condition: str) -> None:
     where = sa.text(condition)
-    op.create_index("ix_deliveries_due", "deliveries", ["endpoint", "due_at"], sqlite_where=where)
     op.create_index(
-        "ix_deliveries_line", "deliveries", ["endpoint", "id", "due_at"], sqlite_where=where
+        "ix_deliveries_due",
+        "deliveries",
+        ["endpoint", "due_at"],
+        sqlite_where=where,
+        postgresql_where=where,
+    )
+    op.create_index(
+        "ix_deliveries_line",
+        "deliveries",
+        ["endpoint", "id", "due_at"],
+        sqlite_where=where,
+        postgresql_where=where,
     )

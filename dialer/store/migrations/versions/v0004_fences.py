@@ -14,7 +14,8 @@ def upgrade() -> None:
     op.add_column("servers", sa.Column("fence", sa.Integer(), server_default=zero, nullable=False))
     op.add_column("items", sa.Column("kept_ids", sa.JSON()))
     op.add_column(
-        "queues", sa.Column("redial_unknown", sa.Boolean(), server_default=zero, nullable=False)
+        "queues",
+        sa.Column("redial_unknown", sa.Boolean(), server_default=sa.false(), nullable=False),
     )
 
 

@@ -12,7 +12,11 @@ depends_on = None
 def upgrade() -> None:
     op.add_column("queues", sa.Column("moved_upto", sa.BigInteger()))
     op.create_index(
-        "ix_queues_moving", "queues", ["id"], sqlite_where=sa.text("moved_upto IS NOT NULL")
+        "ix_queues_moving",
+        "queues",
+        ["id"],
+        sqlite_where=sa.text("moved_upto IS NOT NULL"),
+        postgresql_where=sa.text("moved_upto IS NOT NULL"),
     )
 
 

@@ -15,7 +15,11 @@ def upgrade() -> None:
     op.add_column("deliveries", sa.Column("updated_at", sa.BigInteger()))
     op.execute("UPDATE deliveries SET updated_at = ended_at WHERE ended_at IS NOT NULL")
     op.create_index(
-        "ix_deliveries_sgapi", "deliveries", ["event_id"], sqlite_where=sa.text("kind = 'sgapi'")
+        "ix_deliveries_sgapi",
+        "deliveries",
+        ["event_id"],
+        sqlite_where=sa.text("kind = 'sgapi'"),
+        postgresql_where=sa.text("kind = 'sgapi'"),
     )
     op.create_table(
         "foreign_cdrs",
@@ -41,6 +45,7 @@ def upgrade() -> None:
         "foreign_cdrs",
         ["id"],
         sqlite_where=sa.text("delivery_id IS NULL"),
+        postgresql_where=sa.text("delivery_id IS NULL"),
     )
 
 

@@ -15,17 +15,20 @@ down_revision = "0007"
 branch_labels = None
 depends_on = None
 
+_KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 _AT_ONCE = 1000
 _FILL = """
-UPDATE cdrs SET source = ?, extension = ?, project = ?, duration = ?, talked = ?, recorded = ?,
-  call_id = ?, client_channel_id = ?, sip_call_id = ?, shelf = attempt_id >> 11
-WHERE id = ?
+UPDATE cdrs SET source = :source, extension = :extension, project = :project,
+  duration = :duration, talked = :talked, recorded = :recorded, call_id = :call_id,
+  client_channel_id = :client_channel_id, sip_call_id = :sip_call_id, shelf = attempt_id >> 11
+WHERE id = :id
 """
 _BLOCKS = """
 INSERT INTO cdr_blocks (client_id, first_id, last_id, size, earliest, latest)
 SELECT client_id, min(id), max(id), count(*), min(started_at), max(started_at)
 FROM (SELECT id, client_id, started_at,
-    (row_number() OVER (PARTITION BY client_id ORDER BY id) - 1) / 2048 AS block FROM cdrs)
+    (row_number() OVER (PARTITION BY client_id ORDER BY id) - 1) / 2048 AS block
+  FROM cdrs) AS numbered
 GROUP BY client_id, block
 """
 _PROJECTS = """
@@ -50,10 +53,12 @@ def upgrade() -> None:
     op.create_index("ix_cdrs_call_id", "cdrs", ["shelf", "call_id"])
     for name in _IDS[1:]:
         where = sa.text(f"{name} IS NOT NULL")
-        op.create_index(f"ix_cdrs_{name}", "cdrs", ["shelf", name], sqlite_where=where)
+        op.create_index(
+            f"ix_cdrs_{name}", "cdrs", ["shelf", name], sqlite_where=where, postgresql_where=where
+        )
     op.create_table(
         "cdr_blocks",
-        sa.Column("client_id", sa.Integer(), nullable=False),
+        sa.Column("client_id", _KEY, nullable=False),
         sa.Column("first_id", sa.BigInteger(), nullable=False),
         sa.Column("last_id", sa.BigInteger(), nullable=False),
         sa.Column("size", sa.Integer(), nullable=False),
@@ -67,7 +72,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "projects",
-        sa.Column("client_id", sa.Integer(), nullable=False),
+        sa.Column("client_id", _KEY, nullable=False),
         sa.Column("number", sa.Integer(), nullable=False),
         sa.Column("name", sa.String(), nullable=False),
         sa.ForeignKeyConstraint(["client_id"], ["clients.id"], name=op.f("fk_projects_client_id")),
@@ -96,8 +101,8 @@ def _columns() -> tuple[sa.Column[Any], ...]:
         sa.Column("extension", sa.String(), server_default=sa.text("''"), nullable=False),
         sa.Column("project", sa.String()),
         sa.Column("duration", sa.Integer(), server_default=sa.text("0"), nullable=False),
-        sa.Column("talked", sa.Boolean(), server_default=sa.text("0"), nullable=False),
-        sa.Column("recorded", sa.Boolean(), server_default=sa.text("0"), nullable=False),
+        sa.Column("talked", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column("recorded", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("call_id", sa.String(), server_default=sa.text("''"), nullable=False),
         sa.Column("client_channel_id", sa.String()),
         sa.Column("sip_call_id", sa.String()),
@@ -108,23 +113,37 @@ def _columns() -> tuple[sa.Column[Any], ...]:
 def _fill(connection: sa.Connection) -> None:
     """The new columns of every row, out of its record."""
     last = 0
-    query = "SELECT id, record FROM cdrs WHERE id > ? ORDER BY id LIMIT ?"
-    while found := connection.exec_driver_sql(query, (last, _AT_ONCE)).all():
-        connection.exec_driver_sql(_FILL, [_values(id_, record) for id_, record in found])
+    query = sa.text("SELECT id, record FROM cdrs WHERE id > :last ORDER BY id LIMIT :limit")
+    while found := connection.execute(query, {"last": last, "limit": _AT_ONCE}).all():
+        connection.execute(_FILLING, [_values(id_, record) for id_, record in found])
         last = found[-1][0]
 
 
-def _values(id_: int, record: str) -> tuple[object, ...]:
+_FILLING = sa.text(_FILL).bindparams(
+    sa.bindparam("source", type_=sa.String()),
+    sa.bindparam("extension", type_=sa.String()),
+    sa.bindparam("project", type_=sa.String()),
+    sa.bindparam("duration", type_=sa.Integer()),
+    sa.bindparam("talked", type_=sa.Boolean()),
+    sa.bindparam("recorded", type_=sa.Boolean()),
+    sa.bindparam("call_id", type_=sa.String()),
+    sa.bindparam("client_channel_id", type_=sa.String()),
+    sa.bindparam("sip_call_id", type_=sa.String()),
+    sa.bindparam("id", type_=sa.BigInteger()),
+)
+
+
+def _values(id_: int, record: str) -> dict[str, object]:
     cdr = load_cdr(json.loads(record))
-    return (
-        name_source(cdr.caller_id) or "",
-        find_extension(cdr),
-        cdr.project,
-        cdr.duration,
-        name_app(False, cdr.application) is App.AUTODIALER,
-        cdr.recording_path is not None,
-        cdr.call_id,
-        cdr.client_channel_id,
-        cdr.sip_call_id,
-        id_,
-    )
+    return {
+        "source": name_source(cdr.caller_id) or "",
+        "extension": find_extension(cdr),
+        "project": cdr.project,
+        "duration": cdr.duration,
+        "talked": name_app(False, cdr.application) is App.AUTODIALER,
+        "recorded": cdr.recording_path is not None,
+        "call_id": cdr.call_id,
+        "client_channel_id": cdr.client_channel_id,
+        "sip_call_id": cdr.sip_call_id,
+        "id": id_,
+    }
