@@ -16,7 +16,7 @@ from dialer.api.app import ApiDeps, create_api
 from dialer.api.server import serve
 from dialer.clock import Clock, SystemClock
 from dialer.clock_keeping import ClockKeeper
-from dialer.coordination.local import LocalSignals
+from dialer.coordination.local import LocalCoordinator, LocalSignals
 from dialer.delivery.forwarding import forward_left
 from dialer.delivery.outbox import Deliverer
 from dialer.delivery.receivers import ReceiverBook
@@ -26,6 +26,7 @@ from dialer.engine import Engine, EngineParts
 from dialer.errors import Conflict, SettingsError, StoreUnavailable
 from dialer.failpoints import failpoints
 from dialer.ids import Ids
+from dialer.presence import Presence
 from dialer.settings import Settings
 from dialer.signing_key import load_signing_key
 from dialer.store import open_store
@@ -36,9 +37,6 @@ log = logging.getLogger(__name__)
 
 DELIVERY_DRAIN = 5.0
 """Seconds that deliveries get to leave after the last call ended; the rest stays in the outbox."""
-
-GONE: dict[str, Any] = {"links": None, "live": 0, "breakers": None}
-"""What `dialer status` finds after a clean end."""
 
 API_DRAIN = 6.0
 """Seconds that requests under way get to end: a little more than the server itself gives them."""
@@ -71,12 +69,15 @@ class Product:
         self.signals = LocalSignals()
         self._receivers = ReceiverBook(self.store, lambda: load_signing_key(settings))
         self._deliverer = self._make_deliverer()
+        self._presence = Presence(self.store, self._clock, "run", os.urandom(8).hex())
         self._traces = TraceFolder(settings.record_dir, self._clock.now, settings.record_max_mb)
         self.engine = Engine(
             EngineParts(
                 store=self.store,
                 clock=self._clock,
                 signals=self.signals,
+                coordinator=LocalCoordinator(),
+                presence=self._presence,
                 sgapi=target,
                 new_id=lambda: ids.new(self._clock.now()),
                 offer=self._deliverer.offer,
@@ -175,7 +176,7 @@ class Product:
                 for part in parts:
                     part.cancel()
                 with suppress(StoreUnavailable):  # what is on disk is taken over all the same
-                    await self.store.put_runtime(GONE, self._clock.now())
+                    await self._presence.leave()
         finally:
             self._traces.close()
             await self.store.close()

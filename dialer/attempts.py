@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from ami import CallReport, Disposition
 from dialer.cdr import AttemptFacts, Cdr, build_cdr
+from dialer.coordination.contract import Turn
 from dialer.planner import Placement
 from dialer.retry import RetryDecision, RetryRules, Tried, decide_retry
 from dialer.states import check_transition
@@ -56,6 +57,9 @@ class LiveAttempt:
     sent_mono: float = 0.0  # monotonic seconds
     answered_at: float | None = None  # epoch seconds
     started_at: float | None = None  # epoch seconds; kept for callbacks about calls that go on
+    reserved_mono: float = 0.0  # monotonic seconds; where workers share: its write began
+    turn: Turn | None = None  # where workers share the client's calls per second
+    response_due: bool = False  # its Originate was written, and not answered yet
 
     @property
     def channel_id(self) -> str:

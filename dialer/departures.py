@@ -3,6 +3,9 @@
 Limits of calls per second hold where the Originate is written, whatever the planner thought and the
 disk took. One line for each server and client; the two share a gate each with other lines, and of
 those whose gates are open the one that waits longest goes first. `now` is monotonic seconds.
+
+Where workers share a client's limit, its attempts bring a turn each, and that decides in place of
+the client's own gate here.
 """
 
 from collections import deque
@@ -44,14 +47,22 @@ class Departures:
         self._hold_back(*first)
         return attempt
 
+    def pop_late(self, now: float) -> LiveAttempt | None:
+        """One whose turn has gone by, or None: it needs another."""
+        for line in self._waiting():
+            turn = self._lines[line][0][1].turn
+            if turn is not None and now > turn.not_after:
+                return self._lines[line].popleft()[1]
+        return None
+
     def next_at(self) -> float | None:
         """When the next turn comes; None: nobody waits."""
         return min((self._opens(line) for line in self._waiting()), default=None)
 
-    def clear(self) -> list[LiveAttempt]:
-        """All that wait, who do not any more."""
-        waiting = [attempt for line in self._waiting() for _, attempt in self._lines[line]]
-        self._lines.clear()
+    def clear(self, server_id: int | None = None) -> list[LiveAttempt]:
+        """All that wait (on this server, where one is named), who do not any more."""
+        lines = [line for line in self._waiting() if server_id in (None, line[0])]
+        waiting = [attempt for line in lines for _, attempt in self._lines.pop(line)]
         return [attempt for attempt in waiting if attempt.stage is Stage.CLEARED]
 
     def gates(self, server_id: int, client_id: int) -> tuple[RateGate, RateGate]:
@@ -74,6 +85,9 @@ class Departures:
         return list(self._lines)
 
     def _opens(self, line: Line) -> float:
+        turn = self._lines[line][0][1].turn
+        if turn is not None:
+            return max(self.gates(*line)[0].earliest(), turn.not_before)
         return max(gate.earliest() for gate in self.gates(*line))
 
     def _hold_back(self, server_id: int, client_id: int) -> None:

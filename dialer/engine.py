@@ -1,6 +1,7 @@
 """The dialing half of the product: links, planner, worker and what keeps them informed.
 
-Built by `dialer.app`. One engine drives every Asterisk server of its store.
+Built by `dialer.app`. Alone, one engine drives every Asterisk server of its store; among others,
+those that the coordinator grants it (`dialer.ownership`).
 """
 
 import asyncio
@@ -9,33 +10,23 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ami import LinkState, LinkTap
-from dialer.breaker import BreakerState, Trouble
+from ami import LinkTap
 from dialer.clock import Clock
-from dialer.coordination.contract import Signals
+from dialer.coordination.contract import Coordinator, Signals
 from dialer.delivery.sgapi import SgapiTarget
-from dialer.errors import SettingsError, StoreUnavailable
-from dialer.failpoints import failpoints
+from dialer.errors import StoreUnavailable
 from dialer.feeding import Feeder
+from dialer.links import Links, LinksParts
+from dialer.ownership import Ownership, OwnershipParts, Tenure
 from dialer.planner import Planner
+from dialer.presence import Presence
 from dialer.reporting import Reporter
-from dialer.server_link import LinkListener, ServerLink
-from dialer.store.contract import (
-    Delivery,
-    EndedItem,
-    NewDelivery,
-    OpenAttempt,
-    RecentStart,
-    Server,
-    Store,
-)
-from dialer.telemetry import conceal
-from dialer.upkeep import STORE_RETRY, Upkeep, address_of
+from dialer.server_link import ServerLink
+from dialer.store.contract import Delivery, EndedItem, NewDelivery, Server, Store
+from dialer.upkeep import Upkeep
 from dialer.worker import Worker, WorkerParts
 
 log = logging.getLogger(__name__)
-
-LOST = "another worker owns it; restart this one to have it back"
 
 HEARTBEAT = 2.0
 """Seconds after which the state for `dialer status` is written again though nothing changed."""
@@ -50,18 +41,6 @@ MINUTE = 60.0
 LOOK_AGAIN = 30.0
 """Seconds between two looks whether a queue without waiting items is completed."""
 
-SEEDED = 10.0
-"""Seconds back that starts of an earlier life count for limits of calls per second (a limit may be
-below one a second)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Left:
-    """What an earlier life of this process left on disk."""
-
-    attempts: tuple[OpenAttempt, ...]
-    starts: tuple[RecentStart, ...]
-
 
 @dataclass(frozen=True, slots=True)
 class EngineParts:
@@ -70,6 +49,8 @@ class EngineParts:
     store: Store
     clock: Clock
     signals: Signals
+    coordinator: Coordinator
+    presence: Presence
     sgapi: SgapiTarget | None
     new_id: Callable[[], str]
     offer: Callable[[Sequence[Delivery]], None]
@@ -85,35 +66,17 @@ class Engine:
     def __init__(self, parts: EngineParts) -> None:
         self._parts = parts
         self._store = parts.store
-        self._links: dict[int, ServerLink] = {}
-        self._link_tasks: dict[int, asyncio.Task[None]] = {}
-        self._problems: dict[int, str] = {}
-        self._fences: dict[int, int] = {}
-        self._owning: set[int] = set()
-        self._lost: set[int] = set()  # servers that another worker owns now
-        self._breakers: dict[int, BreakerState] = {}  # as they were told of
+        self._coordinator = parts.coordinator
+        links: dict[int, ServerLink] = {}
+        fences: dict[int, int] = {}
+        self._known: set[int] = set()  # servers
+        self._looked_through: set[int] = set()  # removed servers that have no calls any more
         self._draining = False
-        self._left: Left | None = None
         self._told_minute = 0.0
         self._looked_at: dict[int, float] = {}
-        self._tasks: asyncio.TaskGroup | None = None
         self.planner = Planner(parts.new_id)
         self._reporter = Reporter(parts.sgapi, parts.offer)
-        self.worker = Worker(
-            WorkerParts(
-                store=parts.store,
-                clock=parts.clock,
-                planner=self.planner,
-                reporter=self._reporter,
-                links=self._links,
-                fences=self._fences,
-                disown=self._disown,
-                request_refresh=lambda: self._upkeep.configuration_changed(),
-                feed_lanes=lambda: self._feeder.feed(),
-                check_deadlines=lambda: self._upkeep.check_deadlines(),
-                max_call_duration=parts.max_call_duration,
-            )
-        )
+        self.worker = self._make_worker(links, fences)
         self._feeder = Feeder(
             parts.store, self.planner, parts.clock, self.worker.wake, self.worker.break_down
         )
@@ -126,6 +89,47 @@ class Engine:
             self.worker.wake,
             parts.wake_delivery,
         )
+        self._links = Links(
+            LinksParts(
+                clock=parts.clock,
+                planner=self.planner,
+                worker=self.worker,
+                links=links,
+                max_call_duration=parts.max_call_duration,
+                tap_of=parts.tap_of,
+            )
+        )
+        self.ownership = Ownership(
+            OwnershipParts(
+                store=parts.store,
+                clock=parts.clock,
+                coordinator=parts.coordinator,
+                planner=self.planner,
+                worker=self.worker,
+                links=self._links,
+                fences=fences,
+                refresh=self._upkeep.refresh,
+            )
+        )
+
+    def _make_worker(self, links: dict[int, ServerLink], fences: dict[int, int]) -> Worker:
+        parts = self._parts
+        return Worker(
+            WorkerParts(
+                store=parts.store,
+                clock=parts.clock,
+                planner=self.planner,
+                reporter=self._reporter,
+                coordinator=parts.coordinator,
+                links=links,
+                fences=fences,
+                disown=lambda server_id: self.ownership.disown(server_id),
+                request_refresh=lambda: self._upkeep.configuration_changed(),
+                feed_lanes=lambda: self._feeder.feed(),
+                check_deadlines=lambda: self._upkeep.check_deadlines(),
+                max_call_duration=parts.max_call_duration,
+            )
+        )
 
     def close_item(self, ended: EndedItem) -> tuple[NewDelivery, ...]:
         """The closing callback of an item that the API ends (store.contract.CloseItem)."""
@@ -133,37 +137,47 @@ class Engine:
 
     async def run(self, ready: asyncio.Event) -> None:
         """Take over what an earlier life left, then dial until cancelled. Raises what is our own
-        bug; `ready` is set when everything that is on disk is known."""
+        bug; `ready` is set when everything that is on disk of our servers is known: of all, where
+        there is no other worker."""
         unsubscribe = self._parts.signals.subscribe(self._upkeep)
         self._store.on_foreign_change(self._upkeep.configuration_changed)
         try:
             async with asyncio.TaskGroup() as tasks:
-                self._tasks = tasks
-                await self._own([server.id for server in (await self._store.snapshot()).servers])
-                since = self._parts.clock.now() - SEEDED
-                self._left = Left(
-                    await self._store.open_attempts(), await self._store.recent_starts(since)
-                )
-                if failpoints.armed:
-                    failpoints.reach("start.left")
+                self._links.run_in(tasks)
                 await self._upkeep.refresh()
-                if failpoints.armed:
-                    failpoints.reach("start.resumed")
                 tasks.create_task(self.worker.run())
+                tasks.create_task(self.ownership.run())
+                tasks.create_task(self._coordinator.run(self.ownership))
+                if not self._coordinator.shared:
+                    await asyncio.sleep(0)  # everything is granted
+                    await self.worker.wait_until(lambda: self.ownership.settled)
                 tasks.create_task(self._upkeep.keep_fresh())
                 tasks.create_task(self._upkeep.expire())
                 tasks.create_task(self._keep_house())
                 self.worker.wake()
                 ready.set()
         finally:
-            self._tasks = None
+            self._links.run_in(None)
             unsubscribe()
             await self._feeder.close()
 
     async def drain(self, seconds: float) -> list[str]:
-        """Start no more calls and wait for the live ones; those that are left."""
+        """Start no more calls and wait for the live ones; those that are left. Where other workers
+        are, they take over the servers with their live calls."""
         self._draining = True
+        if self._coordinator.shared and await self._has_peers():
+            self._coordinator.offer(())
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self.ownership.hand_over_all()
         return await self.worker.drain(seconds)
+
+    async def _has_peers(self) -> bool:
+        try:
+            return await self._parts.presence.has_peers()
+        except StoreUnavailable as error:
+            log.error("other workers cannot be looked for", extra={"error": str(error)})
+            return False
 
     def stop_waiting(self, seconds: float) -> None:
         """Shorten a drain under way to `seconds` from now."""
@@ -175,156 +189,43 @@ class Engine:
         self._upkeep.configuration_changed()
         self.worker.wake()
 
-    # Links.
-
     def _apply_servers(self, servers: tuple[Server, ...]) -> None:
-        if self._left is not None:
-            # Before any link: calls that are live hold their slots, and their events find them.
-            left, self._left = self._left, None
-            self.worker.resume(left.attempts)
-            self.worker.seed_rates(left.starts)
+        """Offer what may be driven from here, and keep the links of what is ours as it says."""
+        shared = self._coordinator.shared
+        offered = []
         for server in servers:
-            if server.removed and not self.worker.has_calls_on(server.id):
-                if server.id in self._links:
-                    self._end_link(server.id)
-            else:
-                self._keep_link(server)
-
-    def _keep_link(self, server: Server) -> None:
-        """Have a link to where the server's settings say, as whom they say."""
-        link = self._links.get(server.id)
-        if server.id in self._lost:
-            return
-        if server.id not in self._fences:
-            self._own_later(server.id)
-            return
-        try:
-            address = address_of(server)
-        except SettingsError as error:
-            self._complain(server, str(error))
-            return
-        conceal(address.secret)
-        self._problems.pop(server.id, None)
-        if link is not None and link.address == address:
-            link.server = server
-            return
-        if link is not None:
-            self._end_link(server.id)
-        self._start_link(
-            server,
-            ServerLink(
-                server,
-                address,
-                LinkListener(
-                    on_effects=self.worker.on_effects,
-                    on_change=self._on_change,
-                    on_reported=lambda link: self.worker.on_reported(link.server.id),
-                    on_failure=self.worker.break_down,
-                ),
-                self._parts.clock,
-                self._parts.max_call_duration,
-                tap=self._parts.tap_of(server.code),
-            ),
-        )
-
-    def _start_link(self, server: Server, link: ServerLink) -> None:
-        assert self._tasks is not None
-        self._links[server.id] = link
-        self.worker.adopt_link(server.id, link)
-        self._link_tasks[server.id] = self._tasks.create_task(link.run())
-
-    def _end_link(self, server_id: int) -> None:
-        del self._links[server_id]
-        self._link_tasks.pop(server_id).cancel()
-        self._problems.pop(server_id, None)
-        self.planner.set_up(server_id, False)
-
-    def _complain(self, server: Server, problem: str) -> None:
-        if self._problems.get(server.id) != problem:
-            self._problems[server.id] = problem
-            log.error("server cannot be used", extra={"server": server.code, "why": problem})
-
-    def _on_change(self, link: ServerLink, renewed: bool) -> None:
-        server_id = link.server.id
-        if self._links.get(server_id) is not link:
-            return  # it was replaced and is taking its leave
-        was_up = self.planner.is_up(server_id)
-        if renewed:
-            self.planner.link_up(server_id)
-        elif link.up:
-            self.planner.set_up(server_id, True)
-        elif was_up and link.state != LinkState.UP.value:
-            shutting = link.state == LinkState.SHUTTING_DOWN.value
-            trouble = Trouble.SHUTTING_DOWN if shutting else Trouble.LINK_LOST
-            self.planner.link_down(server_id, trouble, self._parts.clock.monotonic())
-        else:
-            self.planner.set_up(server_id, False)
-        self.worker.wake()
-
-    # Owning servers.
-
-    async def _own(self, server_ids: Sequence[int]) -> None:
-        self._fences.update(await self._store.own(server_ids))
-
-    def _own_later(self, server_id: int) -> None:
-        """A server that was added: its link starts when it is ours."""
-        assert self._tasks is not None
-        if server_id not in self._owning:
-            self._owning.add(server_id)
-            self._tasks.create_task(self._own_added(server_id))
-
-    async def _own_added(self, server_id: int) -> None:
-        try:
-            await self._own([server_id])
-        except StoreUnavailable as error:
-            log.error("a server cannot be owned yet", extra={"error": str(error)})
-            await asyncio.sleep(STORE_RETRY)
-        self._owning.discard(server_id)
-        self._upkeep.configuration_changed()
-
-    def _disown(self, server_id: int) -> None:
-        """Another worker owns the server: no more calls there from this process, which has to be
-        started again to have it back."""
-        if server_id in self._lost:
-            return
-        server = self.planner.server(server_id)
-        log.critical("another worker owns this server now", extra={"server": server.code})
-        self._lost.add(server_id)
-        if server_id in self._links:
-            self._end_link(server_id)
-        self.planner.set_up(server_id, False)
-        self._problems[server_id] = LOST
+            if server.id not in self._known:
+                self._known.add(server.id)
+                self.planner.set_ours(server.id, False)  # until it is granted
+            ours = self.ownership.is_ours(server.id)
+            left = server.removed and not self.worker.has_calls_on(server.id)
+            if left:
+                self._links.end(server.id)
+            elif ours:
+                self._links.keep(server)
+            # A removed one is looked through for what is open there, once.
+            done = left and (ours or server.id in self._looked_through)
+            if done:
+                self._looked_through.add(server.id)
+            # Alone, one whose secret is missing is ours all the same: its calls hold their slots.
+            if not (shared and (done or (not ours and self._links.find_address(server) is None))):
+                offered.append(server.id)
+        if not self._draining:
+            self._coordinator.offer(offered)
 
     @property
     def links(self) -> dict[str, str]:
         """The state of every link, by server code, for operators."""
-        states = {link.server.code: link.state for link in self._links.values()}
-        for server_id, problem in self._problems.items():
-            states[self.planner.server(server_id).code] = problem
-        return states
+        return self._links.states
+
+    def _drives(self) -> list[str]:
+        ids = [id_ for id_, stage in self.ownership.stages.items() if stage is Tenure.OURS]
+        return [self.planner.server(server_id).code for server_id in ids]
 
     @property
     def breakers(self) -> dict[str, str]:
         """The breakers that are not closed, by server code, for operators."""
-        now = self._parts.clock.monotonic()
-        found = {}
-        for server_id, link in self._links.items():
-            breaker = self.planner.breaker(server_id)
-            if breaker.state is not BreakerState.CLOSED:
-                found[link.server.code] = breaker.describe(now)
-        return found
-
-    def _tell_breakers(self) -> None:
-        """Log what opened, half-opened or closed: once each. A lost link tells of itself."""
-        for server_id, link in self._links.items():
-            breaker = self.planner.breaker(server_id)
-            before = self._breakers.get(server_id, BreakerState.CLOSED)
-            if breaker.state is before:
-                continue
-            self._breakers[server_id] = breaker.state
-            level = logging.INFO if breaker.state is BreakerState.CLOSED else logging.WARNING
-            state = breaker.describe(self._parts.clock.monotonic())
-            log.log(level, "breaker", extra={"server": link.server.code, "state": state})
+        return self._links.breakers
 
     def _tell_ends(self, now: float) -> None:
         """Log how the calls of each minute ended, when it is over."""
@@ -343,19 +244,21 @@ class Engine:
         while True:
             now = self._parts.clock.monotonic()
             self._tidy(now)
-            self._tell_breakers()
+            self._links.tell_breakers()
             self._tell_ends(self._parts.clock.now())
             state: dict[str, object] = {
                 "links": self.links,
                 "live": self.worker.live_calls,
+                "drives": self._drives(),
                 "stopping": self._draining,
                 "breakers": self.breakers,
                 "ends": self._reporter.ends.describe(self._parts.clock.now()),
+                "trouble": self._coordinator.trouble,
             }
             if state != published or now - at >= HEARTBEAT:
                 published, at = state, now
                 with contextlib.suppress(StoreUnavailable):
-                    await self._store.put_runtime(state, self._parts.clock.now())
+                    await self._parts.presence.say(state)
             await asyncio.sleep(TIDY)
 
     def _tidy(self, now: float) -> None:
@@ -367,6 +270,4 @@ class Engine:
                 self._looked_at[queue_id] = now
                 self._upkeep.check_queue(queue_id)
         self._looked_at = {q: at for q, at in self._looked_at.items() if self.planner.queue(q)}
-        for server_id, link in list(self._links.items()):
-            if link.server.removed and not self.worker.has_calls_on(server_id):
-                self._end_link(server_id)
+        self._links.end_removed()

@@ -156,6 +156,18 @@ class Lane:
             self.blocked = place
         return taken
 
+    def put_back(self, item: Candidate) -> None:
+        """What was taken, and could not start, has its place again; where a load after a rescan
+        has not come to it yet, that brings it."""
+        if item.id in self.held:
+            return
+        if item.due_at is not None:
+            self.held.add(item.id)
+            insort(self.retries, item, key=_due_at)
+        elif item.id <= self.cursor:
+            self.held.add(item.id)
+            insort(self.fresh, item, key=_by_id)
+
     def _remove(self, line: deque[Candidate], place: int) -> None:
         self.held.discard(line[place].id)
         del line[place]
@@ -163,3 +175,7 @@ class Lane:
 
 def _due_at(item: Candidate) -> float:
     return item.due_at if item.due_at is not None else 0.0
+
+
+def _by_id(item: Candidate) -> int:
+    return item.id

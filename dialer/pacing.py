@@ -69,6 +69,13 @@ class RateGate:
         while len(self._recent) > self._burst:
             self._recent.popleft()
 
+    def give_back(self) -> None:
+        """The latest start did not happen."""
+        if self.rate is not None and self._recent:
+            self._recent.pop()
+            self._last = self._recent[-1] if self._recent else float("-inf")
+            self._next -= self._step
+
     def fall_behind(self, other: "RateGate", waiting: int) -> None:
         """`waiting` starts that went through this gate wait for `other`, of the same rate: start
         nothing that would wait there for longer than `LINE`."""

@@ -8,13 +8,12 @@ changed. Nothing here waits, reads a clock or touches the store.
 import heapq
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from dialer.backpressure import Window
 from dialer.breaker import Breaker, Trouble
-from dialer.fairness import FairShare
 from dialer.lanes import Lane
 from dialer.pacing import RateGate
+from dialer.picture import ClientState, ServerState, Slot
 from dialer.store.contract import Candidate, Client, Queue, Server
 
 LaneKey = tuple[int, int]
@@ -42,53 +41,6 @@ class Placement:
     cdr_id: str
 
 
-@dataclass(slots=True)
-class _ServerState:
-    server: Server
-    up: bool = False
-    live: int = 0
-    gate: RateGate = field(default_factory=RateGate)
-    window: Window = field(default_factory=Window)
-    breaker: Breaker = field(default_factory=Breaker)
-    shares: FairShare = field(default_factory=FairShare)
-    working: dict[int, dict[int, Lane]] = field(default_factory=dict)  # client → queue → lane
-    live_ids: list[str] = field(default_factory=list)  # lower case, sorted
-
-    def has_room(self, now: float) -> bool:
-        limit = self.server.max_channels
-        return (limit is None or self.live < limit) and self.window.has_room(now)
-
-    @property
-    def ready(self) -> bool:
-        return self.up and not self.server.paused and not self.server.removed
-
-    def refuses(self, channel_id: str) -> bool:
-        """Asterisk refuses an id that begins a live one, in any case (docs/ami-notes.md)."""
-        wanted = channel_id.lower()
-        place = bisect_left(self.live_ids, wanted)
-        return place < len(self.live_ids) and self.live_ids[place].startswith(wanted)
-
-
-@dataclass(slots=True)
-class _ClientState:
-    client: Client
-    live: int = 0
-    gate: RateGate = field(default_factory=RateGate)
-
-    @property
-    def has_room(self) -> bool:
-        return self.client.may_dial and self.live < self.client.allocated_channels
-
-    def may_use(self, server_id: int) -> bool:
-        return not self.client.server_ids or server_id in self.client.server_ids
-
-
-@dataclass(frozen=True, slots=True)
-class _Slot:
-    server_id: int
-    client_id: int
-
-
 class Planner:
     """The worker's picture of servers, clients, queues and lanes, and the decision on top of it.
 
@@ -97,10 +49,11 @@ class Planner:
 
     def __init__(self, new_id: Callable[[], str]) -> None:
         self._new_id = new_id
-        self._servers: dict[int, _ServerState] = {}
-        self._clients: dict[int, _ClientState] = {}
+        self._shared = False
+        self._servers: dict[int, ServerState] = {}
+        self._clients: dict[int, ClientState] = {}
         self._queues: dict[int, Queue] = {}
-        self._slots: dict[str, _Slot] = {}
+        self._slots: dict[str, Slot] = {}
         self._on_the_way: set[int] = set()
         self._hungry: dict[LaneKey, Lane] = {}
         self._lookups: list[tuple[float, LaneKey]] = []  # when to look for due retries
@@ -113,7 +66,7 @@ class Planner:
 
     def set_servers(self, servers: Iterable[Server]) -> None:
         for server in servers:
-            state = self._servers.setdefault(server.id, _ServerState(server))
+            state = self._servers.setdefault(server.id, ServerState(server))
             was_ready = state.ready
             state.server = server
             state.gate.change(server.max_cps)
@@ -123,7 +76,7 @@ class Planner:
     def set_clients(self, clients: Iterable[Client], now: float) -> None:
         for client in clients:
             known = client.id in self._clients
-            state = self._clients.setdefault(client.id, _ClientState(client))
+            state = self._clients.setdefault(client.id, ClientState(client))
             if known and state.client.allocated_channels != client.allocated_channels:
                 for server in self._servers.values():
                     server.shares.weigh(client.id, client.allocated_channels, now)
@@ -162,8 +115,12 @@ class Planner:
             self._withdraw(self.lanes.pop(key))
 
     def idle_queues(self) -> list[int]:
-        """Queues of which nothing waits that could be loaded: they may be completed."""
-        busy = {key[0] for key, lane in self.lanes.items() if not lane.is_idle}
+        """Queues of which nothing waits that could be loaded here: they may be completed."""
+        busy = {
+            key[0]
+            for key, lane in self.lanes.items()
+            if not lane.is_idle and self.is_ours(lane.server_id)
+        }
         return [
             queue_id
             for queue_id, queue in self._queues.items()
@@ -174,6 +131,18 @@ class Planner:
         """Whether the server takes calls now."""
         self._servers[server_id].up = up
         if up:
+            self._watch_all(server_id=server_id)
+
+    def set_ours(self, server_id: int, ours: bool) -> None:
+        """Whether this worker may start calls there. What others did there meanwhile is not known
+        here: its lanes begin anew."""
+        state = self._servers[server_id]
+        if ours and not state.ours:
+            for lane in self.lanes.values():
+                if lane.server_id == server_id:
+                    lane.rescan()
+        state.ours = ours
+        if state.ready:
             self._watch_all(server_id=server_id)
 
     def link_up(self, server_id: int) -> None:
@@ -208,6 +177,11 @@ class Planner:
     def live_calls(self) -> dict[int, int]:
         """Calls that hold a slot, by server."""
         return {server_id: state.live for server_id, state in self._servers.items()}
+
+    def is_ours(self, server_id: int) -> bool:
+        """Whether this worker may start calls there."""
+        state = self._servers.get(server_id)
+        return state is None or state.ours
 
     def is_up(self, server_id: int) -> bool:
         return self._servers[server_id].up
@@ -255,9 +229,10 @@ class Planner:
             and client.client.may_dial
             and client.may_use(placement.server.id)
             and not self._servers[placement.server.id].server.paused
+            and self._servers[placement.server.id].ours
         )
 
-    def _trusts(self, state: _ServerState, now: float) -> bool:
+    def _trusts(self, state: ServerState, now: float) -> bool:
         """Whether the server's breaker lets a call go; the others' calls go on meanwhile."""
         if state.breaker.may_place(now):
             return True
@@ -265,7 +240,7 @@ class Planner:
             self._wake_at(state.breaker.until)
         return False
 
-    def _next(self, state: _ServerState, wall: float, now: float) -> Placement | None:
+    def _next(self, state: ServerState, wall: float, now: float) -> Placement | None:
         turn: float | None = max(now, state.gate.earliest())
         while turn is not None and turn <= self._horizon:
             able, later = self._able_clients(state, turn)
@@ -278,21 +253,21 @@ class Planner:
             self._wake_at(turn - EARLY)
         return None
 
-    def _able_clients(self, state: _ServerState, turn: float) -> tuple[list[int], float | None]:
+    def _able_clients(self, state: ServerState, turn: float) -> tuple[list[int], float | None]:
         """Who may have this turn, and when the next of the others may."""
         able, later = [], None
         for client_id in state.working:
             client = self._clients[client_id]
             if not client.has_room or not client.may_use(state.server.id):
                 continue
-            opens = client.gate.earliest()
+            opens = client.opens_at()
             if opens <= turn:
                 able.append(client_id)
             else:
                 later = opens if later is None else min(later, opens)
         return able, later
 
-    def _first_item(self, state: _ServerState, client_id: int, wall: float) -> Candidate | None:
+    def _first_item(self, state: ServerState, client_id: int, wall: float) -> Candidate | None:
         """A quick call, else the first due retry, else the item received first."""
         lanes = [lane for lane in state.working[client_id].values() if self._open(lane, wall)]
         if len(lanes) > 1:
@@ -326,8 +301,8 @@ class Planner:
 
     def _place(
         self,
-        state: _ServerState,
-        client: _ClientState,
+        state: ServerState,
+        client: ClientState,
         item: Candidate,
         now: float,
         turn: float,
@@ -346,6 +321,8 @@ class Planner:
             cdr_id=cdr_id,
         )
         self.hold(placement, now)
+        if self._shared:
+            client.asked += 1
         state.window.take(now)
         state.breaker.placed(now)
         state.gate.take(turn)
@@ -364,7 +341,7 @@ class Planner:
         if placement.client.id not in state.working:
             state.shares.enter(placement.client.id, client.client.allocated_channels, now)
         state.shares.started(placement.client.id, placement.channel_id, now)
-        self._slots[placement.channel_id] = _Slot(placement.server.id, placement.client.id)
+        self._slots[placement.channel_id] = Slot(placement.server.id, placement.client.id)
         self._on_the_way.add(placement.candidate.id)
 
     def release(self, placement: Placement, now: float, *, dialed: bool = True) -> None:
@@ -375,6 +352,51 @@ class Planner:
         self._clients[slot.client_id].live -= 1
         del state.live_ids[bisect_left(state.live_ids, placement.channel_id.lower())]
         state.shares.ended(slot.client_id, placement.channel_id, now, counts=dialed)
+
+    # Slots that workers share: that of every placement is asked for, and `granted` or `denied`.
+
+    def share(self) -> None:
+        """From now on clients' slots are shared with other workers."""
+        self._shared = True
+
+    def asking(self, placement: Placement) -> None:
+        """The slot of one that was not just planned is being asked for."""
+        self._clients[placement.client.id].asked += 1
+
+    def granted(self, placement: Placement) -> None:
+        """The slot is this worker's."""
+        client = self._clients[placement.client.id]
+        client.asked -= 1
+        client.grant()
+
+    def denied(self, placement: Placement, now: float, until: float | None = None) -> None:
+        """It is not; `until`: the client is not asked again before then, or before `room`."""
+        client = self._clients[placement.client.id]
+        client.asked -= 1
+        if until is not None:
+            client.refuse(until)
+        self.put_back(placement, now)
+
+    def rest_client(self, client_id: int, until: float) -> None:
+        """Plan nothing of this client before `until`, or before `room`."""
+        self._clients[client_id].refuse(until)
+
+    def room(self) -> None:
+        """Slots may be had again."""
+        for client in self._clients.values():
+            client.full_until = float("-inf")
+
+    def put_back(self, placement: Placement, now: float) -> None:
+        """As if it had never been planned: nothing of it is on disk."""
+        self.unsent(placement)
+        self.release(placement, now, dialed=False)
+        self._servers[placement.server.id].gate.give_back()
+        self._clients[placement.client.id].gate.give_back()
+        self._on_the_way.discard(placement.candidate.id)
+        lane = self.lanes.get((placement.candidate.queue_id, placement.candidate.server_id))
+        if lane is not None:
+            lane.put_back(placement.candidate)
+            self.loaded(lane, now)
 
     # What Asterisk makes of it. Every placed call comes to `unsent` or to one of the answers.
 

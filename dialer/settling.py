@@ -6,7 +6,7 @@ the store says that another worker owns the server.
 
 import asyncio
 import logging
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -42,7 +42,8 @@ Written = asyncio.Future[tuple[Delivery, ...]]
 @dataclass(frozen=True, slots=True)
 class SettlerParts:
     """`safely` runs a callback and reports what it raises; `fence_of` gives the token of a
-    server; `on_written` and `on_lost` are told of each end that is on disk, or never will be."""
+    server; `on_written` and `on_lost` are told of each end that is on disk, or never will be, for
+    its token is none any more."""
 
     store: Store
     clock: Clock
@@ -52,7 +53,7 @@ class SettlerParts:
     fence_of: Callable[[int], int]
     safely: Callable[..., None]
     on_written: Callable[[], None]
-    on_lost: Callable[[int], None]
+    on_lost: Callable[[int, int], None]
 
 
 class Settler:
@@ -63,12 +64,16 @@ class Settler:
         self._planner = parts.planner
         self._ended: deque[tuple[LiveAttempt, CallReport, float]] = deque()
         self._concluding = False
-        self._writing = 0
+        self._writing: Counter[int] = Counter()  # by server
 
     @property
     def idle(self) -> bool:
         """Every end is on disk."""
         return not self._writing
+
+    def is_writing_on(self, server_id: int) -> bool:
+        """Whether ends of calls on this server are on their way to the disk."""
+        return server_id in self._writing
 
     def rules_of(self, queue_id: int, otherwise: RetryRules | None = None) -> RetryRules:
         """A queue's rules as they are now; `otherwise` where it is not known any more."""
@@ -79,7 +84,7 @@ class Settler:
 
     def end(self, attempt: LiveAttempt, report: CallReport) -> None:
         """An attempt in `settling`. Its record is made at the next `conclude_soon`."""
-        self._writing += 1
+        self._writing[attempt.placement.server.id] += 1
         self._ended.append((attempt, report, self._parts.clock.now()))
 
     def conclude_soon(self) -> None:
@@ -162,7 +167,7 @@ class Settler:
 
     def withdraw(self, attempt: LiveAttempt) -> None:
         """An attempt in `withdrawing`: nothing of it left, and it holds no slot."""
-        self._writing += 1
+        self._writing[attempt.placement.server.id] += 1
         self._planner.withdrawing(attempt.placement)
         withdrawal = Withdrawal(
             channel_id=attempt.channel_id,
@@ -193,7 +198,11 @@ class Settler:
     # Both.
 
     def _is_written(
-        self, attempt: LiveAttempt, done: Written, again: Callable[..., None], write: object
+        self,
+        attempt: LiveAttempt,
+        done: Written,
+        again: Callable[..., None],
+        write: Settlement | Withdrawal,
     ) -> bool:
         if done.cancelled():
             return False
@@ -208,8 +217,8 @@ class Settler:
             return False
         if isinstance(error, OwnershipLost):
             attempt.move(Stage.LOST)
-            self._writing -= 1
-            self._parts.on_lost(error.server_id)
+            self._count_down(attempt)
+            self._parts.on_lost(error.server_id, write.fence)
             return False
         raise error
 
@@ -217,5 +226,11 @@ class Settler:
         """`waits`: the item may wait for its deadline now."""
         if waits and attempt.placement.candidate.deadline is not None:
             self._parts.check_deadlines()
-        self._writing -= 1
+        self._count_down(attempt)
         self._parts.on_written()
+
+    def _count_down(self, attempt: LiveAttempt) -> None:
+        server_id = attempt.placement.server.id
+        self._writing[server_id] -= 1
+        if not self._writing[server_id]:
+            del self._writing[server_id]

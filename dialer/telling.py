@@ -40,7 +40,7 @@ class TellerParts:
     reporter: Reporter
     fence_of: Callable[[int], int]
     safely: Callable[..., None]
-    on_lost: Callable[[int], None]
+    on_lost: Callable[[int, int], None]
 
 
 class Teller:
@@ -91,6 +91,6 @@ class Teller:
             loop = asyncio.get_running_loop()
             loop.call_later(TELL_RETRY, self._parts.safely, self._store, attempt, telling)
         elif isinstance(error, OwnershipLost):
-            self._parts.on_lost(error.server_id)
+            self._parts.on_lost(error.server_id, telling.fence)
         else:
             raise error

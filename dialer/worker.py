@@ -10,29 +10,18 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ami import (
-    ActionInvalid,
-    ActionRejected,
-    ActionTimeout,
-    CallEffect,
-    CallEnded,
-    CallProgressed,
-    CallReport,
-    LinkDown,
-    Message,
-    Progress,
-)
+from ami import CallEffect, CallEnded, CallProgressed, CallReport, Progress
 from dialer.attempts import LiveAttempt, Stage, unplaced_report
 from dialer.clock import Clock
-from dialer.departures import Departures
-from dialer.errors import Conflict, OwnershipLost, Refused, StoreUnavailable
+from dialer.coordination.contract import Coordinator
+from dialer.dispatch import Dispatcher, DispatcherParts
+from dialer.errors import Conflict, OwnershipLost, StoreUnavailable
 from dialer.failpoints import failpoints
-from dialer.originate import build_originate, find_application
 from dialer.planner import Placement, Planner
-from dialer.recording import explain_refusal
 from dialer.reporting import Reporter
 from dialer.server_link import ServerLink
 from dialer.settling import Settler, SettlerParts
+from dialer.slots import Slots, SlotsParts
 from dialer.store.contract import OpenAttempt, RecentStart, Reservation, Store
 from dialer.telling import Teller, TellerParts
 
@@ -41,19 +30,17 @@ log = logging.getLogger(__name__)
 STORE_PAUSE = 1.0
 """Seconds without new attempts after the store could not take a write (disk full, locked)."""
 
-TRANSIENT = ("shutting down", "Originate failed")
-"""Asterisk's error texts that do not mean that the same Originate would fail again."""
-
 
 @dataclass(frozen=True, slots=True)
 class WorkerParts:
-    """What the worker is made of; `engine` puts it together. `fences`: the token of every server
-    that this process owns, or owned. `disown`: it owns a server no more."""
+    """What the worker is made of; `engine` puts it together. `fences`: the latest token of every
+    server that this process owns, or owned. `disown`: the store says that it owns one no more."""
 
     store: Store
     clock: Clock
     planner: Planner
     reporter: Reporter
+    coordinator: Coordinator
     links: dict[int, ServerLink]
     fences: Mapping[int, int]
     disown: Callable[[int], None]
@@ -97,9 +84,10 @@ class Worker:
                 on_lost=self._lose,
             )
         )
-        self._departures = Departures(parts.planner)
-        self._next_turn: asyncio.TimerHandle | None = None
-        self._next_turn_at: float | None = None
+        self._slots = self._make_slots() if parts.coordinator.shared else None
+        self._dispatcher = self._make_dispatcher()
+        self._start = self._reserve if self._slots is None else self._slots.ask
+        self._watchers: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
         self._woken = False
         self._stopping = False
         self._draining: asyncio.Timeout | None = None
@@ -108,6 +96,38 @@ class Worker:
         self._idle = asyncio.Event()
         self._idle.set()
         self._broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def _make_slots(self) -> Slots:
+        return Slots(
+            SlotsParts(
+                coordinator=self._parts.coordinator,
+                clock=self._clock,
+                planner=self._planner,
+                safely=self._safely,
+                may_start=self._may_start,
+                start=self._reserve,
+                line_up=lambda attempt: self._dispatcher.line_up(attempt),
+                take_back=self._take_back,
+                wake=self.wake,
+            )
+        )
+
+    def _make_dispatcher(self) -> Dispatcher:
+        return Dispatcher(
+            DispatcherParts(
+                store=self._store,
+                clock=self._clock,
+                planner=self._planner,
+                links=self._parts.links,
+                slots=self._slots,
+                max_call_duration=self._parts.max_call_duration,
+                safely=self._safely,
+                take_back=self._take_back,
+                never_sent=self._never_sent,
+                pause=self._pause,
+                wake=self.wake,
+            )
+        )
 
     async def run(self) -> None:
         """Wait for ever; raises what went wrong in a callback, so that it stops the product
@@ -141,17 +161,24 @@ class Worker:
             self._timer = None
         if not self._stopping:
             self._place_calls()
-            self._depart()  # limits may have been raised
+            self._dispatcher.depart()  # limits may have been raised
+        if self._slots is not None:
+            self._check_idle()
+        if self._watchers:
+            self._tell_watchers()
         if not self._reserving:
             self._settler.conclude_soon()
 
     def _place_calls(self) -> None:
         wall, now = self._clock.now(), self._clock.monotonic()
-        if now < self._paused_until:
-            self._wake_in(self._paused_until - now)
+        pause = self._paused_until - now
+        if self._slots is not None:
+            pause = max(pause, self._slots.closed_for(now))
+        if pause > 0:
+            self._wake_in(pause)
             return
         for placement in self._planner.plan(wall, now):
-            self._reserve(placement)
+            self._start(placement)
         self._parts.feed_lanes()
         waits = [at - now for at in (self._planner.wake_at,) if at is not None]
         waits += [
@@ -170,31 +197,34 @@ class Worker:
 
     def _reserve(self, placement: Placement) -> None:
         attempt = LiveAttempt(placement, rules=self._settler.rules_of(placement.candidate.queue_id))
+        if self._slots is not None:
+            attempt.reserved_mono = self._clock.monotonic()
         self._live[placement.channel_id] = attempt
         self._idle.clear()
         self._reserving += 1
         item = placement.candidate
         if failpoints.armed:
             failpoints.reach("worker.reserve.before")
-        reserved: asyncio.Future[bool] = asyncio.ensure_future(
-            self._store.reserve(
-                Reservation(
-                    item_id=item.id,
-                    client_id=item.client_id,
-                    queue_id=item.queue_id,
-                    server_id=item.server_id,
-                    number=placement.number,
-                    channel_id=placement.channel_id,
-                    action_id=placement.action_id,
-                    cdr_id=placement.cdr_id,
-                    now=self._clock.now(),
-                    fence=self._parts.fences[item.server_id],
-                )
-            )
+        reservation = Reservation(
+            item_id=item.id,
+            client_id=item.client_id,
+            queue_id=item.queue_id,
+            server_id=item.server_id,
+            number=placement.number,
+            channel_id=placement.channel_id,
+            action_id=placement.action_id,
+            cdr_id=placement.cdr_id,
+            now=self._clock.now(),
+            fence=self._parts.fences[item.server_id],
         )
-        reserved.add_done_callback(lambda done: self._safely(self._reserved, attempt, done))
+        reserved: asyncio.Future[bool] = asyncio.ensure_future(self._store.reserve(reservation))
+        reserved.add_done_callback(
+            lambda done: self._safely(self._reserved, attempt, reservation, done)
+        )
 
-    def _reserved(self, attempt: LiveAttempt, done: "asyncio.Future[bool]") -> None:
+    def _reserved(
+        self, attempt: LiveAttempt, reservation: Reservation, done: "asyncio.Future[bool]"
+    ) -> None:
         if done.cancelled():
             return
         self._reserving -= 1
@@ -204,22 +234,24 @@ class Worker:
             if failpoints.armed:
                 failpoints.reach("worker.reserve.granted")
             attempt.move(Stage.CLEARED)
-            if self._stopping:
-                self._take_back(attempt)
+            if self._slots is None and not self._stopping:
+                self._dispatcher.line_up(attempt)
+            elif self._slots is not None and self._may_start(attempt.placement):
+                self._slots.ask_turn(attempt)
             else:
-                self._departures.add(attempt)
-                self._depart()
+                self._take_back(attempt)
             return
         placement = attempt.placement
         attempt.move(Stage.REFUSED)
         del self._live[attempt.channel_id]
+        self._free(attempt)
         if isinstance(error, Conflict) and placement.candidate.channel_base is not None:
             self._dial_under_own_id(placement)
         else:
             if isinstance(error, StoreUnavailable):
                 self._pause()
             elif isinstance(error, OwnershipLost):
-                self._lose(error.server_id)
+                self._lose(error.server_id, reservation.fence)
             elif error is not None:
                 raise error
             self._planner.refused(placement, self._clock.now(), self._clock.monotonic())
@@ -240,118 +272,19 @@ class Worker:
             channel_id=placement.action_id,
         )
         self._planner.hold(again, now)
-        self._reserve(again)
-
-    # Sending.
-
-    def _depart(self) -> None:
-        """Write every Originate whose turn it is, and be here again at the next one's."""
-        while (attempt := self._departures.pop(self._clock.monotonic())) is not None:
-            self._send(attempt)
-        at = self._departures.next_at()
-        if at == self._next_turn_at:
-            return
-        if self._next_turn is not None:
-            self._next_turn.cancel()
-        self._next_turn_at, self._next_turn = at, None
-        if at is not None:
-            wait = max(0.0, at - self._clock.monotonic())
-            loop = asyncio.get_running_loop()
-            self._next_turn = loop.call_later(wait, self._safely, self._on_turn)
-
-    def _on_turn(self) -> None:
-        self._next_turn_at = self._next_turn = None
-        self._depart()
-
-    def _send(self, attempt: LiveAttempt) -> None:
-        """Write the Originate. What it was planned on is looked at again: it may have waited."""
-        placement = attempt.placement
-        if not self._planner.may_leave(placement, self._clock.now()):
-            self._take_back(attempt)
-            return
-        link = self._parts.links.get(placement.server.id)
-        if link is None:
-            self._never_sent(attempt, "the server was removed")
-            return
-        try:
-            self._originate(attempt, link)
-        except Refused as error:
-            attempt.repeats = True
-            self._never_sent(attempt, f"rejected by policy: {error}")
-        except ActionInvalid as error:
-            attempt.repeats = True
-            self._never_sent(attempt, str(error))
-        except StoreUnavailable as error:  # of the file beside the database
-            log.error("an Originate could not be noted", extra={"error": str(error)})
-            self._pause()
-            self._take_back(attempt)
-        except LinkDown:
-            self._planner.set_up(placement.server.id, link.up)
-            self._take_back(attempt)
-
-    def _originate(self, attempt: LiveAttempt, link: ServerLink) -> None:
-        placement = attempt.placement
-        client = self._planner.client(placement.client.id)
-        originate = build_originate(
-            placement.candidate,
-            client,
-            channel_id=placement.channel_id,
-            action_id=placement.action_id,
-            cdr_id=placement.cdr_id,
-            max_duration=self._parts.max_call_duration,
-            policy=client.policy,
-        )
-        attempt.application, attempt.data = originate.application, originate.data
-        if originate.application is None:  # recorded: the operator's dialplan runs it
-            attempt.application, attempt.data = find_application(
-                placement.candidate.payload, client, client.policy
-            )
-        if failpoints.armed:
-            failpoints.reach("worker.originate.before")
-        if not link.up:
-            raise LinkDown("the link is down")
-        # From here on the end of this process leaves an attempt that may have rung.
-        self._store.note_sent(placement.channel_id)
-        if failpoints.armed:
-            failpoints.reach("worker.originate.noted")
-        try:
-            answer = link.originate(originate)
-        except (LinkDown, ActionInvalid):
-            self._store.note_unsent(placement.channel_id)
-            raise
-        if failpoints.armed:
-            failpoints.reach("worker.originate.after")
-        attempt.move(Stage.SENT)
-        attempt.sent_at, attempt.sent_mono = self._clock.now(), self._clock.monotonic()
-        answer.add_done_callback(lambda done: self._safely(self._answered, attempt, link, done))
-
-    def _answered(
-        self, attempt: LiveAttempt, link: ServerLink, done: "asyncio.Future[Message]"
-    ) -> None:
-        """Asterisk's Response. What a lost link or a missing answer leaves open is left to
-        reconciliation."""
-        if failpoints.armed:
-            failpoints.reach("worker.originate.answered")
-        placement, now = attempt.placement, self._clock.monotonic()
-        error = asyncio.CancelledError() if done.cancelled() else done.exception()
-        if error is None or isinstance(error, ActionRejected):
-            refused, took = error is not None, now - attempt.sent_mono
-            if self._planner.answered(placement, took, now, refused=refused):
-                self.wake()
-        elif isinstance(error, LinkDown) and attempt.stage is Stage.SENT:
-            self._store.note_unsent(attempt.channel_id)
-            for follower in (link, self._parts.links.get(placement.server.id)):
-                if follower is not None:
-                    follower.forget(attempt.channel_id)
-            self._take_back(attempt)
+        if self._slots is None:
+            self._reserve(again)
         else:
-            self._planner.unanswered(placement, now, lost=not isinstance(error, ActionTimeout))
-            link.look()
-            self.wake()
-        if isinstance(error, ActionRejected):
-            attempt.repeats = not any(text in error.message for text in TRANSIENT)
-            payload = attempt.placement.candidate.payload
-            link.refuse(attempt.channel_id, explain_refusal(error.message, payload))
+            self._slots.ask_again(again)
+
+    def _may_start(self, placement: Placement) -> bool:
+        return not self._stopping and self._planner.is_ours(placement.server.id)
+
+    def _free(self, attempt: LiveAttempt) -> None:
+        if self._slots is not None:
+            self._slots.free(attempt.channel_id)
+
+    # What was not sent.
 
     def _never_sent(self, attempt: LiveAttempt, why: str) -> None:
         """It is on disk and can not be sent, now or later: an attempt that never was a call."""
@@ -370,6 +303,7 @@ class Worker:
         del self._live[attempt.channel_id]
         self._planner.unsent(attempt.placement)
         self._planner.release(attempt.placement, self._clock.monotonic(), dialed=False)
+        self._free(attempt)
         self._settler.withdraw(attempt)
         self.wake()
 
@@ -415,6 +349,7 @@ class Worker:
             self._planner.unreported(attempt.placement.server.id, now)
         del self._live[attempt.channel_id]
         self._planner.release(attempt.placement, now, dialed=report.placed)
+        self._free(attempt)
         self._settler.end(attempt, report)
         self.wake()
 
@@ -422,10 +357,17 @@ class Worker:
         self._check_idle()
         self.wake()
 
-    def _lose(self, server_id: int) -> None:
-        """Another worker owns a server: dial nothing more there and let go of its calls, which are
-        the other's to follow and to settle."""
-        self._parts.disown(server_id)
+    def _lose(self, server_id: int, fence: int) -> None:
+        """The store says that this token is none any more: another worker owns the server, unless
+        this one has a later token, and the write was of before."""
+        if self._parts.fences[server_id] == fence:
+            self._parts.disown(server_id)
+            self.let_go(server_id)
+        self.wake()
+
+    def let_go(self, server_id: int) -> None:
+        """Dial nothing more there and let go of its calls, which are another worker's to follow
+        and to settle. What is being written to disk goes on; see `is_quiet_on`."""
         now = self._clock.monotonic()
         for attempt in tuple(self._live.values()):
             if attempt.placement.server.id != server_id or attempt.stage is Stage.RESERVING:
@@ -440,8 +382,43 @@ class Worker:
 
     # Starting and stopping.
 
+    def stop_on(self, server_id: int) -> None:
+        """Take back what is on disk and has not left; the server is not ours to dial on (as the
+        planner knows), so nothing follows."""
+        for attempt in self._dispatcher.clear(server_id):
+            self._take_back(attempt)
+
+    def is_quiet_on(self, server_id: int, *, answered: bool = False) -> bool:
+        """Nothing of this server is being asked for, or on its way to the disk or from there to
+        the wire; `answered`: nor waits for Asterisk's Response."""
+        if self._settler.is_writing_on(server_id):
+            return False
+        if self._slots is not None and self._slots.is_asking_on(server_id):
+            return False
+        return not any(
+            a.stage in (Stage.RESERVING, Stage.CLEARED) or (answered and a.response_due)
+            for a in self._live.values()
+            if a.placement.server.id == server_id
+        )
+
+    async def wait_until(self, met: Callable[[], bool]) -> None:
+        """Wait until `met()`, asked when the picture changes. Cancel it to give up."""
+        while not met():
+            watcher = (met, asyncio.get_running_loop().create_future())
+            self._watchers.append(watcher)
+            try:
+                await watcher[1]
+            finally:
+                self._watchers.remove(watcher)
+
+    def _tell_watchers(self) -> None:
+        for met, told in self._watchers:
+            if not told.done() and met():
+                told.set_result(None)
+
     def resume(self, attempts: Iterable[OpenAttempt]) -> None:
-        """Take over attempts that an earlier life of this process left open. Those that never left
+        """Take over attempts that an earlier owner of their server, or an earlier life of this
+        process, left open. Those that never left
         wait again; all others hold their slots and are followed until reconciliation knows what
         became of them."""
         attempts = tuple(attempts)
@@ -472,6 +449,18 @@ class Worker:
                 # Told already, unless the life before ended between the two writes.
                 self._teller.tell(attempt, Progress.ANSWERED, opened.answered_at)
 
+    def hold_slots(self, server_id: int) -> None:
+        """Tell the other workers which calls are on a server that was taken over."""
+        if self._slots is not None:
+            on_it = [a for a in self._live.values() if a.placement.server.id == server_id]
+            self._slots.hold(server_id, on_it)
+
+    def room(self) -> None:
+        """Slots or turns may be had (again)."""
+        if self._slots is not None:
+            self._slots.room()
+        self.wake()
+
     def adopt_link(self, server_id: int, link: ServerLink) -> None:
         """A server got a link (its first, or one to another address): it follows the calls that
         are live there."""
@@ -495,7 +484,7 @@ class Worker:
         for (server_id, client_id), times in by_owner.items():
             for gates in (
                 self._planner.gates(server_id, client_id),
-                self._departures.gates(server_id, client_id),
+                self._dispatcher.gates(server_id, client_id),
             ):
                 for gate in gates:
                     gate.seed(times)
@@ -504,8 +493,10 @@ class Worker:
         """Start nothing more and wait for live calls to end; the ChannelIds of those that did not
         (they stay open on disk and are taken over at the next start)."""
         self._stopping = True
-        for attempt in self._departures.clear():
+        for attempt in self._dispatcher.clear():
             self._take_back(attempt)
+        if self._slots is not None and not self._slots.idle:
+            self._idle.clear()
         try:
             async with asyncio.timeout(seconds) as self._draining:
                 await self._idle.wait()
@@ -521,7 +512,8 @@ class Worker:
             self._draining.reschedule(self._clock.monotonic() + seconds)
 
     def _check_idle(self) -> None:
-        if not self._live and self._settler.idle:
+        asking = self._slots is not None and not self._slots.idle
+        if not self._live and self._settler.idle and not asking:
             self._idle.set()
 
     @property

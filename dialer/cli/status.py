@@ -2,8 +2,9 @@
 
 import time
 from asyncio import sleep as pause
+from collections import Counter
 from dataclasses import dataclass
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 from rich.console import Console, Group, RenderableType
@@ -12,11 +13,9 @@ from rich.table import Table
 
 from dialer.cli.clients import show_state
 from dialer.cli.workspace import make_console, show_limit, with_store
+from dialer.presence import read_notes
 from dialer.recent_ends import MINUTES
 from dialer.store.contract import Activity, Queue, RuntimeNote, Server, Snapshot, Store, Totals
-
-STALE: Final = 6.0
-"""Seconds without a word after which a worker is taken for gone: it speaks every two."""
 
 MUTE: Final = (
     "worker running, but it cannot write to the database (disk full? locked by another process?) "
@@ -89,41 +88,68 @@ def draw(picture: Picture) -> RenderableType:
     )
 
 
+def find_workers(picture: Picture) -> dict[str, dict[str, Any]]:
+    """What the processes that dial say of themselves, by name."""
+    notes = read_notes(picture.notes, picture.now)
+    return {name: note for name, note in sorted(notes.items()) if "links" in note}
+
+
 def find_links(picture: Picture) -> dict[str, str] | None:
-    """AMI link states by server code; None when no worker is running."""
-    note = picture.notes.get("links")
-    if note is None or note.value is None or picture.now - note.at > STALE:
+    """AMI link states by server code; None when no worker is running. Of several workers that say
+    something of one server, the one that drives it counts."""
+    workers = find_workers(picture)
+    if not workers:
         return None
-    return {str(code): str(state) for code, state in note.value.items()}
+    links: dict[str, str] = {}
+    for name, note in workers.items():
+        for code, state in note["links"].items():
+            if code not in links or code in note.get("drives", ()):
+                links[code] = f"{state} ({name})" if len(workers) > 1 else str(state)
+    return links
 
 
 def find_breakers(picture: Picture) -> dict[str, str]:
     """Breakers of servers that are not closed, by server code."""
-    note = picture.notes.get("breakers")
-    if note is None or not note.value or find_links(picture) is None:
-        return {}
-    return {str(code): str(state) for code, state in note.value.items()}
+    notes = find_workers(picture).values()
+    return {str(c): str(state) for note in notes for c, state in note["breakers"].items()}
 
 
 def describe_worker(picture: Picture) -> str:
     calls = sum(picture.activity.calls_by_server.values())
     rate = picture.activity.attempts_last_minute
-    stopping = picture.notes.get("stopping")
-    worker = STOPPING if stopping is not None and stopping.value else "worker running"
-    if find_links(picture) is None:
-        worker = MUTE if picture.claimed else "no worker running"
-    return f"{worker}; {calls} live calls, {rate} attempts in the last minute"
+    lines = [
+        f"{_describe_workers(picture)}; {calls} live calls, {rate} attempts in the last minute"
+    ]
+    for name, note in sorted(read_notes(picture.notes, picture.now).items()):
+        if note.get("trouble"):
+            lines.append(f"{name}: {note['trouble']}")
+    return "\n".join(lines)
+
+
+def _describe_workers(picture: Picture) -> str:
+    workers = find_workers(picture)
+    if not workers:
+        return MUTE if picture.claimed else "no worker running"
+    stopping = [name for name, note in workers.items() if note["stopping"]]
+    if len(workers) == 1:
+        return STOPPING if stopping else "worker running"
+    told = f", of which {len(stopping)} stopping" if stopping else ""
+    return f"{len(workers)} workers running{told}"
 
 
 def describe_ends(picture: Picture) -> str:
     """How the calls of the last minutes ended, and why those failed that did."""
-    note = picture.notes.get("ends")
-    if note is None or not note.value or find_links(picture) is None:
+    notes = [note["ends"] for note in find_workers(picture).values()]
+    if not notes:
         return f"ended in the last {MINUTES} minutes: not known"
-    ends, reasons = note.value["dispositions"], note.value["reasons"]
-    counts = ", ".join(f"{count} {disposition}" for disposition, count in ends.items())
+    ends: Counter[str] = Counter()
+    reasons: Counter[tuple[str, str]] = Counter()
+    for note in notes:
+        ends.update(note["dispositions"])
+        reasons.update({(name, reason): count for name, reason, count in note["reasons"]})
+    counts = ", ".join(f"{count} {disposition}" for disposition, count in ends.most_common())
     lines = [f"ended in the last {MINUTES} minutes: {counts or 'none'}"]
-    lines += [f"  {count} {disposition}: {reason}" for disposition, reason, count in reasons]
+    lines += [f"  {count} {name}: {reason}" for (name, reason), count in reasons.most_common()]
     return "\n".join(lines)
 
 

@@ -214,7 +214,7 @@ class Site:
         async with logged_in(self.lab.pbx1) as ami:
             await self.post([CANCELLED])
             numbers = {self.number(shape, CANCELLED) for shape in self.shapes}
-            (link,) = self.product.engine._links.values()
+            (link,) = self.product.engine._links._links.values()
             for channel_id in await _ringing(ami, numbers):
                 await link.hang_up(channel_id)
         await self.until_pushed([CANCELLED])

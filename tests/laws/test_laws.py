@@ -71,6 +71,7 @@ CORE = (
     "dialer/pacing.py",
     "dialer/phrases.py",
     "dialer/php_query.py",
+    "dialer/picture.py",
     "dialer/planner.py",
     "dialer/policy.py",
     "dialer/policy_lists.py",

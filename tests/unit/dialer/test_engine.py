@@ -12,7 +12,7 @@ import pytest
 
 from ami.simulator import Simulator, SimulatorConfig
 from dialer.app import Product
-from dialer.engine import LOST
+from dialer.ownership import LOST
 from dialer.settings import load_settings
 from dialer.store.contract import Server, StoredKey
 from tests import store_records
@@ -111,8 +111,8 @@ async def test_the_state_is_published_for_operators(site: Site) -> None:
     await site.until({"pbx1": "up"})
     async with asyncio.timeout(10):
         while True:
-            note = (await site.product.store.runtime()).get("links")
-            if note is not None and note.value == {"pbx1": "up"}:
+            note = (await site.product.store.runtime()).get("run/1")
+            if note is not None and note.value["links"] == {"pbx1": "up"}:
                 break
 
 
@@ -120,8 +120,8 @@ async def test_that_it_starts_no_more_calls_is_published(site: Site) -> None:
     for stopping in (False, True):
         async with asyncio.timeout(10):
             while True:
-                note = (await site.product.store.runtime()).get("stopping")
-                if note is not None and note.value is stopping:
+                note = (await site.product.store.runtime()).get("run/1")
+                if note is not None and note.value["stopping"] is stopping:
                     break
         await site.product.engine.drain(0.0)
 
@@ -130,14 +130,14 @@ async def test_the_farewell_of_a_replaced_link_does_not_take_the_server_down(sit
     await site.add()
     await site.until({"pbx1": "up"})
     engine = site.product.engine
-    (old,) = engine._links.values()
+    (old,) = engine._links._links.values()
     second = Simulator()
     await second.start()
     await site.change(port=second.port)
     async with asyncio.timeout(10):
         while second.counters.sessions < 1 or site.links != {"pbx1": "up"}:  # noqa: ASYNC110
             await asyncio.sleep(0)
-    engine._on_change(old, False)
+    engine._links._on_change(old, False)
     assert engine.planner._servers[old.server.id].up
     await second.stop()
 
@@ -157,8 +157,7 @@ async def test_a_server_that_another_worker_owns_is_left_alone_and_said(
 ) -> None:
     await site.add()
     await site.until({"pbx1": "up"})
-    ours = dict(site.product.engine._fences)
-    assert ours == {1: 1}
+    assert site.product.engine.ownership._parts.fences == {1: 1}
     await site.product.store.own([1])  # what another worker would do
     item = store_records.item(server_id=1, payload_json=PAYLOAD)
     client = replace(store_records.CLIENT, max_cps=None)
@@ -205,5 +204,7 @@ async def test_how_the_calls_of_a_minute_ended_is_logged_once(
         ({"failed": 1}, [["failed", "No route to destination", 1]])
     ]
     async with asyncio.timeout(10):  # it is for `dialer status`, too
-        while "ends" not in await site.product.store.runtime():  # noqa: ASYNC110
-            await asyncio.sleep(0)
+        while True:
+            note = (await site.product.store.runtime()).get("run/1")
+            if note is not None and "dispositions" in note.value["ends"]:
+                break

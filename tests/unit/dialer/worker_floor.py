@@ -3,12 +3,22 @@
 import asyncio
 import itertools
 import json
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from typing import Any
 
 from ami import CallEnded, LinkDown, Message, Originate
 from dialer.batch import build_batch
 from dialer.bodies import parse_batch
+from dialer.coordination.contract import (
+    Coordinator,
+    Driver,
+    HeldSlot,
+    SlotWish,
+    Turn,
+    Verdict,
+)
+from dialer.coordination.local import LocalCoordinator
 from dialer.errors import StoreUnavailable
 from dialer.planner import Planner
 from dialer.reporting import Reporter
@@ -128,10 +138,63 @@ class FakeLink:
         self.resumed.append((channel_id, opened_at, answered_at))
 
 
+class Desk:
+    """A coordinator that other workers use, too; every question waits until the test answers it."""
+
+    shared = True
+    trouble: str | None = None
+
+    def __init__(self) -> None:
+        self.wishes: list[tuple[SlotWish, asyncio.Future[Verdict]]] = []
+        self.turns: list[tuple[int, asyncio.Future[Turn | None]]] = []
+        self.freed: list[str] = []
+        self.held: dict[int, list[HeldSlot]] = {}
+        self.offered: list[int] = []
+        self.given_up: list[int] = []
+        self.until = float("inf")
+
+    async def open(self) -> None: ...
+    async def close(self) -> None: ...
+    async def run(self, driver: Driver) -> None: ...
+    async def live(self) -> dict[int, int]:
+        return {}
+
+    def offer(self, server_ids: Collection[int]) -> None:
+        self.offered = list(server_ids)
+
+    async def give_up(self, server_id: int) -> None:
+        self.given_up.append(server_id)
+
+    def may_write_until(self, server_id: int) -> float:
+        return self.until
+
+    def take(self, wish: SlotWish) -> "asyncio.Future[Verdict]":
+        asked: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
+        self.wishes.append((wish, asked))
+        return asked
+
+    def turn(self, client_id: int, max_cps: float | None) -> "asyncio.Future[Turn | None]":
+        asked: asyncio.Future[Turn | None] = asyncio.get_running_loop().create_future()
+        self.turns.append((client_id, asked))
+        return asked
+
+    def free(self, channel_id: str) -> None:
+        self.freed.append(channel_id)
+
+    def hold(self, server_id: int, slots: Iterable[HeldSlot]) -> None:
+        self.held[server_id] = list(slots)
+
+    def answer(self, *verdicts: Verdict) -> None:
+        """Answer the oldest questions for slots that wait."""
+        waiting = [asked for _, asked in self.wishes if not asked.done()]
+        for asked, verdict in zip(waiting, verdicts, strict=True):
+            asked.set_result(verdict)
+
+
 class Floor:
     """A worker with one client on one server, and everything around it in memory."""
 
-    def __init__(self, **client: Any) -> None:
+    def __init__(self, coordinator: Coordinator | None = None, **client: Any) -> None:
         ids = itertools.count(1)
         self.clock = FakeClock()
         self.ledger = Ledger()
@@ -151,6 +214,7 @@ class Floor:
                 clock=self.clock,
                 planner=self.planner,
                 reporter=Reporter(None, self.offered.extend),
+                coordinator=coordinator or LocalCoordinator(),
                 links={1: self.link},  # type: ignore[dict-item]
                 fences={1: 7},
                 disown=self._disown,

@@ -3,11 +3,13 @@
 import time
 from dataclasses import replace
 from io import StringIO
+from typing import Any
 
 import pytest
 from rich.console import Console
 
 from dialer.cli import status
+from dialer.presence import STALE
 from dialer.states import ItemStatus, QueueKind, QueueStatus
 from dialer.store.contract import (
     Activity,
@@ -23,9 +25,28 @@ from tests import store_records as make
 from tests.unit.dialer.cli.conftest import ADD_CLIENT, ADD_SERVER, Terminal
 
 NOW = make.NOW
+LEFT = RuntimeNote(None, NOW)
 SERVER = replace(make.SERVER, id=1, max_channels=30)
 CLIENT = Client(1, "Acme", "acme", "acme", has_key=True)
 QUEUE = Queue(1, 1, "autumn", QueueStatus.PAUSED, QueueKind.BATCH, pending_count=3, queued_count=2)
+NONE_ENDED: dict[str, Any] = {"dispositions": {}, "reasons": []}
+
+
+def say(age: float = 3, name: str = "run/1", **said: Any) -> dict[str, RuntimeNote]:
+    """The note of a process that dials."""
+    role = name.partition("/")[0]
+    value = {
+        "process": name,
+        "role": role,
+        "links": {"pbx1": "up"},
+        "stopping": False,
+        "breakers": {},
+        "ends": NONE_ENDED,
+        "trouble": None,
+    }
+    return {name: RuntimeNote(value | said, NOW - age)}
+
+
 PICTURE = status.Picture(
     NOW,
     Snapshot((SERVER,), (CLIENT,), (QUEUE,), ((1, 1),)),
@@ -36,7 +57,7 @@ PICTURE = status.Picture(
         {"callback/pending": 2, "sgapi/accepted": 6, "sgapi/dead": 1},
     ),
     Activity({1: 2}, {1: 2}, 17),
-    {"links": RuntimeNote({"pbx1": "up"}, NOW - 3)},
+    say(),
 )
 
 
@@ -60,7 +81,7 @@ def test_everything_is_shown() -> None:
 
 
 @pytest.mark.parametrize(
-    "notes", [{}, {"links": RuntimeNote({"pbx1": "up"}, NOW - status.STALE - 1)}]
+    "notes", [{}, say(STALE + 1), {"links": RuntimeNote({"pbx1": "up"}, NOW)}, {"run/1": LEFT}]
 )
 def test_a_worker_that_says_nothing_is_not_running(notes: dict[str, RuntimeNote]) -> None:
     printed = show(replace(PICTURE, notes=notes))
@@ -69,21 +90,39 @@ def test_a_worker_that_says_nothing_is_not_running(notes: dict[str, RuntimeNote]
 
 
 def test_a_worker_that_is_there_and_leaves_no_word_cannot_write() -> None:
-    notes = {"links": RuntimeNote({"pbx1": "up"}, NOW - status.STALE - 1)}
+    notes = say(STALE + 1)
     printed = " ".join(show(replace(PICTURE, notes=notes, claimed=True)).split())
     assert "worker running, but it cannot write to the database" in printed
     assert "cannot write" not in show(replace(PICTURE, claimed=True))
 
 
 def test_a_worker_that_starts_no_more_calls_says_so() -> None:
-    notes = {**PICTURE.notes, "stopping": RuntimeNote(True, NOW - 1)}
-    printed = show(replace(PICTURE, notes=notes))
+    printed = show(replace(PICTURE, notes=say(stopping=True)))
     assert "worker stopping: no new calls, it waits for the live ones; 2 live calls" in printed
     assert "worker running" not in printed
-    running = {**notes, "stopping": RuntimeNote(False, NOW - 1)}
-    assert "stopping" not in show(replace(PICTURE, notes=running))
-    gone = {**notes, "links": RuntimeNote({"pbx1": "up"}, NOW - status.STALE - 1)}
+    assert "stopping" not in show(PICTURE)
+    gone = say(STALE + 1, stopping=True)
     assert "no worker running" in show(replace(PICTURE, notes=gone))
+
+
+def test_of_several_workers_each_shows_what_it_drives_and_what_troubles_it() -> None:
+    notes = {
+        **say(name="worker/1", drives=["pbx1"], ends={"dispositions": {"busy": 2}, "reasons": []}),
+        **say(
+            name="worker/2",
+            stopping=True,
+            links={"pbx1": "the secret is not set"},
+            trouble="Redis does not answer",
+            ends={"dispositions": {"busy": 1}, "reasons": [["busy", "User busy", 1]]},
+        ),
+        "api/1": RuntimeNote({"process": "x", "role": "api"}, NOW),
+    }
+    printed = show(replace(PICTURE, notes=notes))
+    assert "2 workers running, of which 1 stopping; 2 live calls" in printed
+    assert "worker/2: Redis does not answer" in printed
+    assert "up (worker/1)" in printed
+    assert "ended in the last 5 minutes: 3 busy" in printed
+    assert "1 busy: User busy" in printed
 
 
 def test_removed_servers_are_not_shown_and_paused_ones_are() -> None:
@@ -111,7 +150,8 @@ def test_the_command_reads_the_database(dialer: Terminal) -> None:
 
     async def work(store: Store) -> None:
         await store.insert_batch(make.batch(make.item(), queue_name="[bold]spring[/bold]"))
-        await store.put_runtime({"links": {"pbx1": "refused"}}, time.time())
+        note = say(links={"pbx1": "refused"})["run/1"].value
+        await store.put_runtime({"run/1": note}, time.time())
 
     dialer.store(work)
     answer = dialer("status")
@@ -138,9 +178,8 @@ def test_watching_ends_with_ctrl_c(dialer: Terminal, monkeypatch: pytest.MonkeyP
 
 def test_a_breaker_that_is_not_closed_is_shown_with_its_reason() -> None:
     why = "open: Originates are not answered (next try in 3 s)"
-    notes = {**PICTURE.notes, "breakers": RuntimeNote({"pbx1": why}, NOW - 1)}
-    assert f"active; breaker {why}" in show(replace(PICTURE, notes=notes))
-    gone = {"breakers": notes["breakers"]}  # nobody says of a link
+    assert f"active; breaker {why}" in show(replace(PICTURE, notes=say(breakers={"pbx1": why})))
+    gone = say(STALE + 1, breakers={"pbx1": why})
     assert "breaker" not in show(replace(PICTURE, notes=gone))
 
 
@@ -149,10 +188,8 @@ def test_how_the_last_calls_ended_is_shown_with_the_reasons() -> None:
         "dispositions": {"answered": 12, "failed": 7},
         "reasons": [["failed", "No route to [destination]", 6], ["failed", "other reasons", 1]],
     }
-    printed = show(replace(PICTURE, notes={**PICTURE.notes, "ends": RuntimeNote(ends, NOW - 1)}))
+    printed = show(replace(PICTURE, notes=say(ends=ends)))
     assert "ended in the last 5 minutes: 12 answered, 7 failed" in printed
     assert "6 failed: No route to [destination]" in printed
-    none = RuntimeNote({"dispositions": {}, "reasons": []}, NOW - 1)
-    assert "last 5 minutes: none" in show(replace(PICTURE, notes={**PICTURE.notes, "ends": none}))
-    for notes in ({"ends": none}, PICTURE.notes):  # no worker, or one of an earlier version
-        assert "last 5 minutes: not known" in show(replace(PICTURE, notes=notes))
+    assert "last 5 minutes: none" in show(PICTURE)
+    assert "last 5 minutes: not known" in show(replace(PICTURE, notes={}))
