@@ -6,7 +6,6 @@ names are AMI's of Asterisk 20–23 (main/manager_channels.c, main/manager_bridg
 `Dial` event with SubEvent, and `UniqueID` for `Uniqueid`, are understood too.
 """
 
-import math
 from collections.abc import Callable, Iterable
 from typing import Final, Protocol
 
@@ -54,6 +53,9 @@ RECORDING_EVENT: Final = "DialerRecording"
 CALL_ID_EVENT: Final = "DialerCallId"
 _OUR_EVENTS: Final = "UserEvent: Dialer"
 
+# Epoch seconds of the year 10,000: a Timestamp above is damaged.
+_NEVER: Final = 253_402_300_800.0
+
 
 def translate(message: EventMessage, received_at: float) -> Event | None:
     """The event that `message` reports, or None where it is none that is wanted or says too
@@ -92,7 +94,7 @@ def _number(value: str, default: float) -> float:
         number = float(value) if value else default
     except ValueError:
         return default
-    return number if 0 < number < math.inf else default
+    return number if 0 < number < _NEVER else default
 
 
 def _whole(value: str) -> int | None:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from ami.trace.moments import bound_moment
 from ami.trace.records import Direction, Record
 from ami.wire import MAX_MESSAGE, parse_message
 
@@ -35,7 +36,7 @@ def make_record(block: bytes, at: float | None, line_end: bytes) -> Record | Non
     else:
         return None
     if at is None and (stamp := _TIMESTAMP.search(block)) is not None:
-        at = float(stamp[1])
+        at = bound_moment(float(stamp[1]))
     return Record(at, direction, block + line_end + line_end)
 
 

@@ -6,6 +6,8 @@ from typing import Final
 
 # A log line without a year: a leap year that is plainly not the year of the call.
 NO_YEAR: Final = 1972
+# Epoch seconds of the year 10,000: a number above is damaged, or no time.
+NEVER: Final = 253_402_300_800.0
 
 _ISO: Final = re.compile(
     r"(\d{4})[-/](\d\d)[-/](\d\d)[T ](\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9}))?\s?(Z|[+-]\d\d:?\d\d)?"
@@ -43,6 +45,11 @@ def read_moment(text: str) -> float | None:
     if (epoch := _EPOCH.search(text)) is not None:
         return float(epoch[0])
     return None
+
+
+def bound_moment(at: float) -> float | None:
+    """Epoch seconds that may be a time; None for 0, which says that none is known, and others."""
+    return at if 0 < at < NEVER else None
 
 
 def _from_iso(found: re.Match[str]) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from ami.trace.blocks import make_record
-from ami.trace.moments import read_moment
+from ami.trace.moments import NEVER, bound_moment, read_moment
 from ami.trace.records import Record
 from ami.wire import MAX_MESSAGE
 
@@ -58,7 +58,10 @@ def _moment_of(value: object) -> float | None:
     if isinstance(value, bool):
         return None
     if isinstance(value, int | float):
-        return value / 1000 if value > 1e11 else float(value)
+        # Above 1e11 they are milliseconds. An int may be too large for a float.
+        if not 0 < value < NEVER * 1000:
+            return None
+        return bound_moment(value / 1000 if value > 1e11 else float(value))
     return read_moment(value) if isinstance(value, str) else None
 
 

@@ -1,5 +1,5 @@
 from ami.trace import Record
-from ami.trace.blocks import Blocks, begins_message, split_blocks
+from ami.trace.blocks import Blocks, begins_message, make_record, split_blocks
 
 
 def split(text: str) -> tuple[list[Record], Blocks]:
@@ -44,3 +44,9 @@ def test_a_message_above_the_bound_is_lost_not_held() -> None:
         assert list(blocks.add(line, None)) == []
     assert list(blocks.end()) == []
     assert blocks.lost > 1000
+
+
+def test_a_damaged_timestamp_is_no_time() -> None:
+    record = make_record(b"Event: A\r\nTimestamp: " + b"9" * 400, None, b"\r\n")
+    assert record is not None
+    assert record.at is None

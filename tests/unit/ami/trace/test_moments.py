@@ -1,6 +1,6 @@
 import pytest
 
-from ami.trace.moments import read_moment
+from ami.trace.moments import NEVER, bound_moment, read_moment
 
 
 @pytest.mark.parametrize(
@@ -24,3 +24,9 @@ from ami.trace.moments import read_moment
 )
 def test_times_of_logs(text: str, at: float | None) -> None:
     assert read_moment(text) == at
+
+
+@pytest.mark.parametrize("no_time", [0.0, -5.0, NEVER, float("inf"), float("-inf"), float("nan")])
+def test_what_is_no_time_is_none(no_time: float) -> None:
+    assert bound_moment(no_time) is None
+    assert bound_moment(1447456498.5) == 1447456498.5

@@ -52,6 +52,15 @@ def test_events_wrapped_with_their_time(wrapped: dict[str, object]) -> None:
     assert messages_of([record])[0].name == "Newchannel"
 
 
+@pytest.mark.parametrize(
+    "damaged", [10**400, -(10**400), float("inf"), float("-inf"), float("nan"), 1e300, 0, -5, True]
+)
+def test_a_number_that_is_no_time_says_nothing(damaged: float) -> None:
+    record = make_event({"time": damaged, "event": EVENTS[0]})
+    assert record is not None
+    assert record.at is None
+
+
 def test_a_value_can_make_no_header() -> None:
     record = make_event(
         {"Event": "A", "X": "1\r\nCause: 17\r\n\r\nEvent: Hangup", "Y\nZ": "\ud800"}
