@@ -43,7 +43,7 @@ async def run_campaign(
     tell: Callable[[str], None] = lambda _: None,
 ) -> Outcome:
     """Run it in `folder`, which is empty. No `far_end`: on the simulator. `tell` gets lines about
-    its progress. Raises when the dialer does not start, or does not finish in time."""
+    its progress. Raises when the dialer does not start."""
     started = time.monotonic()
     async with set_scene(folder, options, far_end, tell) as scene:
         async with asyncio.timeout(options.longest + options.patience):

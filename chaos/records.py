@@ -132,7 +132,8 @@ class Probe:
 class Evidence:
     """All of it. `accepted`: the numbers of the batches that were answered with 200, each number
     once. `rang`: numbers in the order in which the far end got calls. `cuts`: when the link to
-    Asterisk was cut. `exit_status` is that of the last life, which was asked to end.
+    Asterisk was cut. `exit_status` is that of the last life, which was asked to end;
+    -9: it did not come so far in time.
     `disturbed`: from when to when Asterisk was harmed or the dialer stopped: no time to call in."""
 
     accepted: tuple[str, ...]

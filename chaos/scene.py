@@ -273,14 +273,19 @@ async def finish(
     scene: Scene, life: Life, accounts: tuple[Account, ...], loading: "asyncio.Task[None]"
 ) -> tuple[Probe, int]:
     """With a last life that nobody harms: everything ends, then every slot is used at once, then it
-    is asked to end; its exit status."""
-    async with asyncio.timeout(scene.options.patience):
-        await loading
-        await set_cps(scene, {account.name: 1000.0 for account in accounts})
-        await until_finished(scene, "items", "attempts")
-        probe = await probe_slots(scene, accounts)
-        await until_finished(scene, "items", "attempts", "deliveries")
-        scene.nursery.send(life, signal.SIGTERM)
+    is asked to end; its exit status. One that does not come so far is killed: the checker tells."""
+    probe = Probe(sum(account.channels for account in accounts), 0)
+    try:
+        async with asyncio.timeout(scene.options.patience):
+            await loading
+            await set_cps(scene, {account.name: 1000.0 for account in accounts})
+            await until_finished(scene, "items", "attempts")
+            probe = await probe_slots(scene, accounts)
+            await until_finished(scene, "items", "attempts", "deliveries")
+            scene.nursery.send(life, signal.SIGTERM)
+            return probe, await life.ended
+    except TimeoutError:
+        scene.nursery.send(life, signal.SIGKILL)
         return probe, await life.ended
 
 
