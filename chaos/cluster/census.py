@@ -176,10 +176,10 @@ def count_rate(times: Sequence[float], since: float, until: float) -> float:
     return (bisect_left(times, until) - bisect_left(times, since)) / (until - since)
 
 
-def find_takeover(wire: Wire, at: float) -> float | None:
+def find_takeover(wire: Wire, at: float, until: float) -> float | None:
     """Seconds from `at`, when its worker left a server, to the first Originate there on a
-    connection that was made after that; None: there was none."""
-    later = {login.connection for login in wire.logins if login.at > at}
+    connection that was made after that, and before `until`; None: there was none."""
+    later = {login.connection for login in wire.logins if at < login.at < until}
     return min((o.at - at for o in wire.originates if o.connection in later), default=None)
 
 

@@ -158,7 +158,7 @@ def _check_round(seen: Sighting, pace: "Pace", each: Round) -> list[str]:
     problems += [
         "no takeover" if seconds is None else f"takeover after {seconds:.1f} s"
         for seconds in takeovers(seen, each)
-        if seconds is None or seconds > TAKEOVER
+        if each.harm.takeover and (seconds is None or seconds > TAKEOVER)
     ]
     if each.fault.startswith(REDIS):
         rebuilt = pace.find_flow(each.harm.healed)
@@ -170,10 +170,11 @@ def _check_round(seen: Sighting, pace: "Pace", each: Round) -> list[str]:
 
 
 def takeovers(seen: Sighting, each: Round) -> list[float | None]:
-    """Of the servers that lost their worker, seconds until another one's first call."""
-    if not each.harm.takeover:
-        return []
-    return [find_takeover(seen.wires[server], at) for server, at in each.harm.left]
+    """Of the servers that lost their worker, seconds until another one's first call; None: there
+    was none before the next fault."""
+    return [
+        find_takeover(seen.wires[server], at, each.measured[1]) for server, at in each.harm.left
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,11 @@ from chaos.cluster.census import (
     find_busiest_second,
     find_longest_silence,
     find_peak,
-    find_takeover,
     group,
     read_spans,
     read_starts,
 )
-from chaos.cluster.checker import Pace, read_pace
+from chaos.cluster.checker import Pace, read_pace, takeovers
 from chaos.cluster.records import Round, Sighting
 from chaos.report import count_figures
 
@@ -42,8 +41,7 @@ def count_lines(seen: Sighting) -> list[Line]:
 
 def _count_line(seen: Sighting, pace: Pace, fault: str, rounds: list[Round]) -> Line:
     flows = [pace.find_flow(each.harm.healed) for each in rounds]
-    left = [left for each in rounds for left in each.harm.left]
-    times = [find_takeover(seen.wires[server], at) for server, at in left]
+    times = [seconds for each in rounds for seconds in takeovers(seen, each)]
     return Line(
         fault,
         len(rounds),

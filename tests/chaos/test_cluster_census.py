@@ -124,8 +124,9 @@ def test_a_takeover_is_the_first_call_on_a_later_connection() -> None:
         (originate(9.9, "a", 1), originate(10.1, "b", 1), originate(17.0, "c", 2)),
         logins=(Login(1.0, 1), Login(16.0, 2)),
     )
-    assert find_takeover(seen, 10.0) == 7.0
-    assert find_takeover(seen, 16.5) is None
+    assert find_takeover(seen, 10.0, 20.0) == 7.0
+    assert find_takeover(seen, 16.5, 20.0) is None
+    assert find_takeover(seen, 10.0, 15.0) is None
 
 
 def test_one_wire_of_all_keeps_connections_apart() -> None:

@@ -152,7 +152,7 @@ def lose_the_second_server() -> Sighting:
     wire = replace(WIRES["pbx2"], logins=(Login(0.0, 1), Login(50.0, 2)))
     late = replace(RIGHT.rounds[0].harm, left=(("pbx2", 30.0),))
     return replace(
-        with_round(harm=late),
+        with_round(harm=late, measured=(40.0, 55.0)),
         wires={
             **RIGHT.wires,
             "pbx2": replace(
