@@ -26,12 +26,6 @@ from chaos.cluster.stage import (
 from chaos.records import Evidence, Probe, Wire
 from chaos.wire import read_wire
 
-MEASURE: Final = 6.0
-"""Seconds over which a rate is taken."""
-
-WARM: Final = 6.0
-"""Seconds of calls before the first rate is taken: channels fill up."""
-
 FLOWING: Final = 0.9
 """Of the rate at the beginning, what 1.5 s must have for a fault to be over."""
 
@@ -74,8 +68,8 @@ async def run_campaign(
         stop = asyncio.Event()
         loading = asyncio.get_running_loop().create_task(keep_loading(stage, stop))
         try:
-            baseline = await _measure_first(stage)
-            rounds = await _inflict_each(stage, faults, baseline, began + seconds)
+            baseline, rate = await _measure_first(stage)
+            rounds = await _inflict_each(stage, faults, rate, began + seconds)
             suffered = await _rage(stage, faults, storm) if storm else []
             stop.set()
             async with asyncio.timeout(options.patience):
@@ -88,33 +82,33 @@ async def run_campaign(
 # One by one.
 
 
-async def _measure_first(stage: Stage) -> tuple[float, float]:
+async def _measure_first(stage: Stage) -> tuple[tuple[float, float], float]:
+    """From when to when, and the calls a second."""
     before = time.monotonic()
     while stage.sent() < 20:
         if time.monotonic() - before > WITHIN:
             raise RuntimeError(f"no calls: see {stage.folder}")
         await asyncio.sleep(LOOK)
-    await asyncio.sleep(WARM)
-    return await _measure()
+    await asyncio.sleep(stage.options.warm)
+    sent = stage.sent()
+    since, until = await _measure(stage)
+    return (since, until), (stage.sent() - sent) / (until - since)
 
 
-async def _measure() -> tuple[float, float]:
+async def _measure(stage: Stage) -> tuple[float, float]:
     since = time.time()
-    await asyncio.sleep(MEASURE)
+    await asyncio.sleep(stage.options.measure)
     return since, time.time()
 
 
 async def _inflict_each(
-    stage: Stage, faults: Sequence[str], baseline: tuple[float, float], until: float
+    stage: Stage, faults: Sequence[str], rate: float, until: float
 ) -> list[Round]:
     """In random order, each as often as the others, until the monotonic time `until`; each once at
     least."""
-    sent = stage.sent()
-    await asyncio.sleep(MEASURE)
-    rate = (stage.sent() - sent) / MEASURE
     rng = random.Random(stage.options.seed)
     rounds: list[Round] = []
-    while len(rounds) < len(faults) or time.monotonic() < until:
+    while faults and (len(rounds) < len(faults) or time.monotonic() < until):
         deck = list(faults)
         rng.shuffle(deck)
         for name in deck:
@@ -127,7 +121,7 @@ async def _inflict_each(
 async def _inflict(stage: Stage, name: str, rng: random.Random, rate: float) -> Round:
     harm = await FAULTS[name](stage, rng)
     flowing = await _until_flowing(stage, FLOWING * rate)
-    measured = await _measure()
+    measured = await _measure(stage)
     lasted = "never" if flowing is None else f"{flowing - harm.healed:.1f} s later"
     stage.tell(f"{name}: {harm.what}; calls go again {lasted}; {stage.in_flight()} in flight")
     return Round(name, harm, flowing, measured)
@@ -266,6 +260,7 @@ async def _collect(
         away=tuple(stage.away),
         baseline=baseline,
         rates_until=stage.rates_until,
+        kept=options.kept,
         unasked=tuple(stage.members.unasked),
         refused=tuple(stage.loader.failed),
         false_starts=stage.members.false_starts,

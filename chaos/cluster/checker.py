@@ -39,9 +39,6 @@ TAKEOVER: Final = 15.0
 REBUILD: Final = 5.0
 """Seconds from Redis' being there again to calls that flow, at most."""
 
-KEPT: Final = 0.95
-"""Of the rate before all faults, what there must be after each."""
-
 FLOWS: Final = 0.8
 """Of that rate, what one second must have for calls to flow."""
 
@@ -153,7 +150,7 @@ def check_rounds(seen: Sighting) -> list[str]:
 def _check_round(seen: Sighting, pace: "Pace", each: Round) -> list[str]:
     problems = [] if each.flowing is not None else ["calls did not go again"]
     rate = pace.steady_rate(each.measured)
-    if rate < KEPT * pace.before:
+    if rate < seen.kept * pace.before:
         problems.append(f"{rate:.1f} calls a second, {pace.before:.1f} before")
     problems += [
         "no takeover" if seconds is None else f"takeover after {seconds:.1f} s"

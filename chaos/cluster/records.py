@@ -32,7 +32,8 @@ class Sighting:
     """All of it. `whole`: what checks of a single server look at, all servers put together.
     `frozen`: (server, since, until), its worker could not be told anything; `away`: PostgreSQL took
     nothing; `baseline`: when the rate before all faults was taken; `rates_until`: when limits of
-    calls a second were lifted. `unasked`: processes that ended though nobody harmed them;
+    calls a second were lifted; `kept`: of the rate before, what there must be after each fault.
+    `unasked`: processes that ended though nobody harmed them;
     `refused`: batches that were never taken; `false_starts`: processes that ended before they were
     ready, and were started again; `statuses`: how processes ended that were asked to at the end."""
 
@@ -48,6 +49,7 @@ class Sighting:
     away: tuple[tuple[float, float], ...]
     baseline: tuple[float, float]
     rates_until: float
+    kept: float
     unasked: tuple[str, ...]
     refused: tuple[str, ...]
     false_starts: int

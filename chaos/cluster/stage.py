@@ -52,7 +52,9 @@ class Load:
 @dataclass(frozen=True, slots=True)
 class Options:
     """`scale` makes a simulated call's length (`talk` seconds); `max_channels` and `max_cps` are
-    each server's. The first client is held by its rate, the second by its channels."""
+    each server's. The first client is held by its rate, the second by its channels. After `warm`
+    seconds of calls their rate is taken over `measure` seconds, and after each fault; `kept` of it
+    must be left."""
 
     seed: int = 1
     apis: int = 2
@@ -67,6 +69,9 @@ class Options:
     drain: float = 8.0
     entry: str = "dialer.cli"
     patience: float = 240.0
+    warm: float = 6.0
+    measure: float = 6.0
+    kept: float = 0.95
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,6 +114,7 @@ def build() -> Sighting:
         away=(),
         baseline=(10.0, 20.0),
         rates_until=100.0,
+        kept=0.95,
         unasked=(),
         refused=(),
         false_starts=0,
