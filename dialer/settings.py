@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from dialer.coordination.address import parse_address
 from dialer.errors import SettingsError
 
 PREFIX = "DIALER_"
@@ -37,7 +38,8 @@ class Settings(BaseSettings):
     database_url: str = "sqlite+aiosqlite:///dialer.db"
     """Where everything is kept: `sqlite+aiosqlite:///FILE`."""
     redis_url: str | None = None
-    """Coordination between machines; none: inside this process."""
+    """Coordination between machines: `redis://[USER:PASSWORD@]HOST:PORT/DATABASE` or
+    `unix:///PATH`; none: inside this process."""
     http_host: str = "127.0.0.1"
     """Address that the HTTP API listens on."""
     http_port: Annotated[int, Field(ge=0, le=65535)] = 8080
@@ -95,6 +97,13 @@ class Settings(BaseSettings):
         if not value.startswith(("sqlite+aiosqlite:///", "postgresql+asyncpg://")):
             raise ValueError("must begin with sqlite+aiosqlite:/// or postgresql+asyncpg://")
         return value
+
+    @field_validator("redis_url")
+    @classmethod
+    def _known_redis(cls, value: str | None) -> str | None:
+        if value:
+            parse_address(value)
+        return value or None
 
     @field_validator("sgapi_url")
     @classmethod

@@ -34,6 +34,12 @@ def test_frozen() -> None:
     [
         ("DIALER_HTTP_PORT", "high", "DIALER_HTTP_PORT input should be a valid integer"),
         ("DIALER_DATABASE_URL", "mysql://x", "DIALER_DATABASE_URL must begin with sqlite"),
+        (
+            "DIALER_REDIS_URL",
+            "rediss://x",
+            "DIALER_REDIS_URL may not be rediss://: there is no tls",
+        ),
+        ("DIALER_REDIS_URL", "redis://x/y", "DIALER_REDIS_URL has a database that is no number"),
         ("DIALER_SGAPI_URL", "ftp://x", "DIALER_SGAPI_URL must begin with http"),
         ("DIALER_SGAPI_ENTITY", "a/b", "DIALER_SGAPI_ENTITY may hold letters"),
         ("DIALER_GATEWAY_PER_SECOND", "0", "DIALER_GATEWAY_PER_SECOND input should be greater"),
@@ -70,4 +76,4 @@ def test_secrets_are_known_to_what_masks_them() -> None:
         *("canary-key", "canary-token", "canary/gate", "canary-redis"),
     }
     assert load_settings(env_file=None).secrets == ()
-    assert load_settings(env_file=None, redis_url="http://[").secrets == ()
+    assert load_settings(env_file=None, sgapi_url="http://[").secrets == ()

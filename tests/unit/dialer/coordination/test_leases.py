@@ -1,0 +1,158 @@
+"""One worker's leases by what it sees of the others. No clock: times are made up."""
+
+from math import inf
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dialer.coordination.leases import Changes, Leases
+from dialer.coordination.timing import Timing
+from dialer.coordination.view import State, View
+
+TIMING = Timing()
+
+
+def view(
+    leases: dict[int, str],
+    beats: dict[str, int] | None = None,
+    state: State = State.OPEN,
+    servers: frozenset[int] = frozenset({1, 2}),
+) -> View:
+    beats = beats or {"me": 1}
+    return View(state, 0.0, 0, beats, dict.fromkeys(beats, servers), leases)
+
+
+def make_leases() -> Leases:
+    return Leases("me", TIMING, frozenset({1, 2}))
+
+
+def test_a_renewal_counts_from_when_it_was_sent() -> None:
+    leases = make_leases()
+    assert leases.may_write_until(1) == -inf
+    assert leases.see(view({1: "me"}), sent=10.0, received=10.4) == Changes(granted=(1,))
+    assert leases.may_write_until(1) == 10.0 + TIMING.valid
+    assert leases.may_write_until(2) == -inf
+    assert leases.see(view({1: "me"}), 11.0, 11.1) == Changes()
+    assert leases.may_write_until(1) == 11.0 + TIMING.valid
+
+
+def test_in_a_closed_epoch_nothing_may_be_written_and_nothing_is_lost_yet() -> None:
+    leases = make_leases()
+    leases.see(view({1: "me"}), 10.0, 10.1)
+    assert leases.see(view({}, state=State.CLOSED), 11.0, 11.1) == Changes()
+    assert leases.may_write_until(1) == -inf
+    assert leases.mine == {1}
+    assert leases.see(view({1: "other"}), 12.0, 12.1) == Changes(lost=(1,))
+    assert leases.mine == set()
+
+
+def test_a_lost_redis_ends_authority_but_not_leases() -> None:
+    leases = make_leases()
+    leases.see(view({1: "me"}), 10.0, 10.1)
+    leases.stop()
+    assert leases.may_write_until(1) == -inf
+    assert leases.write_claims(12.5) == "1:2500000"
+    assert leases.lose_all() == (1,)
+    assert leases.write_claims(12.5) == ""
+
+
+def test_what_was_given_up_is_told_until_redis_has_heard_it() -> None:
+    leases = make_leases()
+    leases.see(view({1: "me"}), 10.0, 10.1)
+    leases.give_up(1)
+    assert leases.may_write_until(1) == -inf
+    assert leases.giving == {1}
+    assert leases.see(view({1: "me"}), 10.2, 10.3) == Changes(), "that beat said nothing of it"
+    leases.see(view({}), 10.4, 10.5, gave=(1,))
+    assert leases.giving == set()
+
+
+def test_a_lease_that_comes_for_a_server_no_more_offered_is_given_back() -> None:
+    leases = make_leases()
+    leases.offered = frozenset({2})
+    assert leases.see(view({1: "me"}), 10.0, 10.1) == Changes()
+    assert leases.giving == {1}
+
+
+def test_servers_of_nobody_are_asked_for() -> None:
+    leases = make_leases()
+    assert leases.write_takes() == ""
+    leases.see(view({}), 10.0, 10.1)
+    assert leases.write_takes() == "1:-:0 2:-:0"
+
+
+def test_a_silent_worker_is_dead_only_when_our_own_clock_saw_it_silent() -> None:
+    leases = make_leases()
+    beats = {"me": 1, "other": 5}
+    leases.see(view({1: "other", 2: "me"}, beats), 10.0, 10.0)
+    leases.see(view({1: "other", 2: "me"}, beats), 15.9, 15.9)
+    assert leases.write_takes() == ""
+    leases.see(view({1: "other", 2: "me"}, beats), 16.1, 16.1)
+    assert leases.write_takes() == "1:other:5", "if its beat is still that one"
+    leases.see(view({1: "other", 2: "me"}, {"me": 1, "other": 6}), 16.2, 16.2)
+    assert leases.write_takes() == "", "it lives"
+
+
+def test_an_owner_that_never_beat_is_dead_after_as_long() -> None:
+    leases = make_leases()
+    leases.see(view({1: "ghost", 2: "me"}), 10.0, 10.0)
+    assert leases.write_takes() == ""
+    leases.see(view({1: "ghost", 2: "me"}), 17.0, 17.0)
+    assert leases.write_takes() == "1:ghost:0"
+
+
+def test_the_dead_are_forgotten_when_they_own_nothing() -> None:
+    leases = make_leases()
+    beats = {"me": 1, "other": 5}
+    leases.see(view({1: "other"}, beats), 10.0, 10.0)
+    leases.see(view({1: "other"}, {**beats, "me": 2}), 80.0, 80.0)
+    assert leases.write_gone() == ""
+    leases.see(view({1: "me"}, {**beats, "me": 3}), 80.0, 80.0)
+    assert leases.write_gone() == "other:5"
+
+
+def test_another_worker_wants_a_server_once() -> None:
+    leases = make_leases()
+    leases.see(view({1: "me", 2: "me"}), 10.0, 10.0)
+    beats = {"me": 2, "other": 1}
+    assert leases.see(view({1: "me", 2: "me"}, beats), 11.0, 11.0).wanted == 1
+    assert leases.see(view({1: "me", 2: "me"}, beats), 12.0, 12.0).wanted is None
+    leases.give_up(1)
+    assert leases.see(view({2: "me"}, beats), 13.0, 13.0, gave=(1,)) == Changes()
+    assert leases.see(view({1: "other", 2: "me"}, beats), 13.1, 13.1) == Changes()
+
+
+@settings(max_examples=100)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from("abc"),
+            st.sampled_from(["beat", "beat", "late", "freeze"]),
+            st.floats(0.05, 4.0),
+        ),
+        max_size=60,
+    )
+)
+def test_never_may_two_write_to_one_server(steps: list[tuple[str, str, float]]) -> None:
+    """Workers beat, are answered late, or stand still for a while, in any order; Redis here is
+    `lua/beat.lua` in a few lines of Python."""
+    workers = {name: Leases(name, TIMING, frozenset({1})) for name in "abc"}
+    beats: dict[str, int] = {}
+    owner: str | None = None
+    now = 0.0
+    for name, what, seconds in steps:
+        if what == "freeze":
+            now += seconds
+            continue
+        leases, sent = workers[name], now
+        takes = leases.write_takes()
+        now += seconds if what == "late" else 0.001
+        beats[name] = beats.get(name, 0) + 1
+        if takes:
+            _, holder, beat = takes.split(":")
+            if holder == (owner or "-") and (owner is None or str(beats[owner]) == beat):
+                owner = name
+        held = {} if owner is None else {1: owner}
+        leases.see(view(held, dict(beats), servers=frozenset({1})), sent, now)
+        may = [name for name, one in workers.items() if one.may_write_until(1) > now]
+        assert len(may) <= 1

@@ -1,0 +1,18 @@
+"""What must hold between the times, whatever they are."""
+
+from dialer.coordination.timing import Timing
+
+
+def test_a_lease_outlives_every_authority_and_one_lost_beat_stops_nothing() -> None:
+    timing = Timing()
+    assert timing.valid + timing.margin < timing.dead
+    assert timing.valid > 2 * timing.beat + timing.timeout
+    assert timing.dead < timing.forget
+
+
+def test_a_dead_workers_servers_move_in_time_and_a_lost_redis_costs_little() -> None:
+    timing = Timing()
+    # Seen dead, asked for at the next sign of life, told in its answer.
+    assert timing.dead + 2 * timing.beat + timing.timeout < 15
+    # Noticed, waited for, opened, and told with the next sign of life.
+    assert timing.beat + timing.retry + timing.valid + timing.margin + timing.beat < 5
