@@ -55,8 +55,7 @@ Inflict = Callable[[Stage, random.Random], Awaitable[Harm]]
 def draw_worker(stage: Stage, rng: random.Random) -> Member:
     """Four of five times one that drives a server."""
     owners = sorted(set(stage.owners().values()), key=lambda member: member.number)
-    alive = [worker for worker in stage.workers if worker.alive]
-    return rng.choice(owners if owners and rng.random() < 0.8 else alive)
+    return rng.choice(owners if owners and rng.random() < 0.8 else stage.workers)
 
 
 def draw_point(role: Role, rng: random.Random) -> tuple[str, str]:

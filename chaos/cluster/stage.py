@@ -31,8 +31,9 @@ USER, PASSWORD = "dialer", "dialer-lab"
 LOOK: Final = 0.1
 """Seconds between two looks of the campaign's at what changes by itself."""
 
-BACKLOG: Final = 80
-"""Items of a client that wait at least, while it loads."""
+BACKLOG: Final = 300
+"""Items of a client that wait at least, while it loads: enough for a server while the other has no
+worker."""
 
 PROMPT: Final = -15
 """The niceness of witnesses: what they write is when they came to see it, and the machine is
@@ -64,8 +65,8 @@ class Options:
     clients: tuple[Load, ...] = (Load("acme", 110, 24.0, retry=1), Load("beta", 20, 12.0))
     talk: str = "30"
     scale: float = 0.1
-    max_channels: int = 100
-    max_cps: float = 30.0
+    max_channels: int = 70
+    max_cps: float = 18.0
     drain: float = 8.0
     entry: str = "dialer.cli"
     patience: float = 240.0
