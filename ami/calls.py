@@ -66,6 +66,10 @@ _NO_CHANNEL: Final = (
     "Asterisk made no channel: no such endpoint, no reachable contact, or an id in use"
 )
 _RANKS: Final = {progress: rank for rank, progress in enumerate(Progress)}
+_HIGHEST: Final = max(_RANKS.values())
+# As tuples: a union would be made anew for every event that is looked at.
+_DIALS: Final = (DialBegun, DialProgressed, DialEnded)
+_OF_SERVERS: Final = (ServerShutdown, ServerBooted)
 
 
 class _Call:
@@ -213,12 +217,19 @@ class CallTracker:
         """Take in one event; what it makes known."""
         if isinstance(event, OriginateAnswered):
             return self._apply_response(event, now)
-        if isinstance(event, ServerShutdown | ServerBooted):
+        if isinstance(event, _OF_SERVERS):
             return []
         call = self._find(event)
         if call is None:
             self.dropped += 1
             return []
+        return self._take(call, event, now)
+
+    def apply_to(self, channel_id: str, event: ChannelEvent, now: float) -> list[CallEffect]:
+        """As `apply`, for an event of which `find` has told that it is this call's."""
+        return self._take(self._calls[channel_id], event, now)
+
+    def _take(self, call: _Call, event: ChannelEvent, now: float) -> list[CallEffect]:
         call.last_now = now
         effects = self._see(call, event)
         if call.seen.live == 0 or call.expiry is not None:
@@ -323,14 +334,14 @@ class CallTracker:
     def _find(self, event: ChannelEvent) -> _Call | None:
         """The call that a channel event belongs to: by the channels known, then by Linkedid."""
         known = self._by_channel
-        if isinstance(event, DialBegun | DialProgressed | DialEnded):
+        if isinstance(event, _DIALS):
             call = known.get(event.dest_uniqueid or "") or known.get(event.uniqueid or "")
             return call or self._calls.get(event.dest_linkedid or event.linkedid or "")
         return known.get(event.uniqueid) or self._calls.get(event.linkedid or "")
 
     def _see(self, call: _Call, event: ChannelEvent) -> list[CallEffect]:
         """Record `event` in `call`, and tell what it reached."""
-        if isinstance(event, DialBegun | DialProgressed | DialEnded):
+        if isinstance(event, _DIALS):
             if event.uniqueid == call.channel_id:
                 call.seen.mention(event.uniqueid, event.at)
             if event.dest_uniqueid is None:
@@ -340,7 +351,7 @@ class CallTracker:
             uniqueid, channel = event.uniqueid, event.channel
         self._by_channel.setdefault(uniqueid, call)
         leg = call.seen.see(uniqueid, channel, event)
-        return self._tell(call, leg, event)
+        return self._tell(call, leg, event) if call.rank < _HIGHEST else []
 
     def _tell(self, call: _Call, leg: Leg, event: ChannelEvent) -> list[CallEffect]:
         effects: list[CallEffect] = []

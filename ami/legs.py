@@ -5,6 +5,7 @@ events in any order, and any of them twice, leave the same record and give the s
 """
 
 from collections.abc import Iterable
+from typing import Final
 
 from ami.causes import EMPTY_CAUSES, Evidence, cause_text, decide_disposition
 from ami.events import (
@@ -24,6 +25,8 @@ from ami.events import (
     RecordingStarted,
 )
 from ami.reports import CallReport, LegB
+
+_TOLD: Final = (RecordingStarted, CallIdTold)
 
 
 class Leg:
@@ -174,16 +177,21 @@ class Legs:
     def see(self, uniqueid: str, channel: str, event: ChannelEvent) -> Leg:
         """Take in `event` about the channel `uniqueid`; the channel's record."""
         leg = self._leg(uniqueid, channel, event.at)
-        was_live = leg.hungup_at is None and not leg.gone
+        if isinstance(event, ChannelHungUp):
+            if leg.hungup_at is None and not leg.gone:
+                self.live -= 1
+        elif isinstance(event, _TOLD):
+            self._note(uniqueid, event)
         leg.see(event)
-        if isinstance(event, RecordingStarted):
-            begun = (event.at, event.file)
-            self.recorded = begun if self.recorded is None else min(self.recorded, begun)
-        elif isinstance(event, CallIdTold) and uniqueid == self.channel_id:
-            self.sip_call_id = min(event.call_id, self.sip_call_id or event.call_id)
-        if was_live and leg.hungup_at is not None:
-            self.live -= 1
         return leg
+
+    def _note(self, uniqueid: str, told: RecordingStarted | CallIdTold) -> None:
+        """Keep what the dialplan told of the call."""
+        if isinstance(told, RecordingStarted):
+            begun = (told.at, told.file)
+            self.recorded = begun if self.recorded is None else min(self.recorded, begun)
+        elif uniqueid == self.channel_id:
+            self.sip_call_id = min(told.call_id, self.sip_call_id or told.call_id)
 
     def see_live(self, listed: LiveChannel, at: float) -> None:
         """Take in a channel that Asterisk lists at `at`. Its ringing or its answer is as late as

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
+from rich.console import Console
 from rich.table import Column, Table
 
 from ami.trace import Record, TraceError, read_moment
-from dialer.cli.workspace import make_console
 from dialer.errors import SettingsError
 from dialer.replay.cdrs import write_cdr
 from dialer.replay.comparison import compare_cdrs, read_expected
@@ -161,7 +161,7 @@ def show_table(cdrs: list[dict[str, Any]]) -> None:
             "bridged" if cdr["leg_b"] and cdr["connected"] else ""
         )
         table.add_row(*cells, second, cdr["error_message"] or "")
-    console = make_console()
+    console = Console(markup=False, highlight=False, emoji=False)  # they are others' words
     if not console.is_terminal:  # a file has no width
         console.width = _WIDE
     console.print(table)

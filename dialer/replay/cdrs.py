@@ -1,8 +1,9 @@
 """The CDR of a traced call: production's, without what no AMI stream holds."""
 
-from dataclasses import asdict, replace
+from dataclasses import fields, replace
 from typing import Any, Final
 
+from ami import LegB
 from dialer.cdr import AttemptFacts, Cdr, build_cdr
 from dialer.replay.follower import TracedCall
 from dialer.replay.origin import Origin
@@ -35,6 +36,9 @@ STREAM_FIELDS: Final = (
     "sip_call_id",
     "recording_path",
 )
+_LEG_FIELDS: Final = tuple(field.name for field in fields(LegB))
+_MOMENTS: Final = tuple(name for name in STREAM_FIELDS if name.endswith("_at"))
+_LEG_MOMENTS: Final = tuple(name for name in _LEG_FIELDS if name.endswith("_at"))
 _SPANS: Final = ("duration", "billsec", "ring_seconds")
 _NOBODY: Final = Origin(None, None, "", None, None, None, None)
 
@@ -49,23 +53,16 @@ def write_cdr(call: TracedCall) -> dict[str, Any]:
     if not call.originated:
         report = replace(report, detail=None)  # nobody owed it an OriginateResponse
     cdr = build_cdr(report, _facts_of(origin), final=True, next_attempt_at=None)
-    shown = {name: getattr(cdr, name) for name in STREAM_FIELDS}
-    if cdr.leg_b is not None:
-        shown["leg_b"] = asdict(cdr.leg_b)
-        if origin.application is None:  # it dialed, whatever did
-            shown["connected"] = report.connected_b
+    shown = _show(cdr, call.timed)
+    if cdr.leg_b is not None and origin.application is None:  # it dialed, whatever did
+        shown["connected"] = report.connected_b
     shown["number"] = cdr.number or None
-    _tidy_times(shown, call.timed)
     return shown
 
 
 def compare_fields(cdr: Cdr) -> dict[str, Any]:
     """The same fields of a CDR that production wrote."""
-    shown = {name: getattr(cdr, name) for name in STREAM_FIELDS}
-    if cdr.leg_b is not None:
-        shown["leg_b"] = asdict(cdr.leg_b)
-    _tidy_times(shown, True)
-    return shown
+    return _show(cdr, True)
 
 
 def _facts_of(origin: Origin) -> AttemptFacts:
@@ -87,12 +84,19 @@ def _facts_of(origin: Origin) -> AttemptFacts:
     )
 
 
-def _tidy_times(shown: dict[str, Any], timed: bool) -> None:
-    """To the microsecond, as the store keeps them; null without a clock."""
-    places = [shown, shown["leg_b"]] if shown["leg_b"] is not None else [shown]
-    for place in places:
-        for name, value in place.items():
-            if name.endswith("_at") and value is not None:
-                place[name] = round(value, 6) if timed else None
+def _show(cdr: Cdr, timed: bool) -> dict[str, Any]:
+    shown = {name: getattr(cdr, name) for name in STREAM_FIELDS}
+    _tidy_times(shown, _MOMENTS, timed)
+    if cdr.leg_b is not None:
+        leg_b = shown["leg_b"] = {name: getattr(cdr.leg_b, name) for name in _LEG_FIELDS}
+        _tidy_times(leg_b, _LEG_MOMENTS, timed)
     if not timed:
         shown.update(dict.fromkeys(_SPANS))
+    return shown
+
+
+def _tidy_times(shown: dict[str, Any], moments: tuple[str, ...], timed: bool) -> None:
+    """To the microsecond, as the store keeps them; null without a clock."""
+    for name in moments:
+        if shown[name] is not None:
+            shown[name] = round(shown[name], 6) if timed else None

@@ -29,7 +29,6 @@ from ami import (
     ProtocolBroken,
     ServerBooted,
     ServerShutdown,
-    parse_message,
     translate,
 )
 from ami.trace import Direction, Record, breaks_stream, read_note
@@ -45,6 +44,7 @@ _FAILURE_BELONGS: Final = 1.0
 _REMEMBERED: Final = 20_000
 _BANNER: Final = b"Asterisk Call Manager"
 _FOREVER: Final = float("inf")
+_SELDOM: Final = (OriginateAnswered, ServerBooted, ServerShutdown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,16 +153,15 @@ class Follower:
 
     def _take_sent(self, data: bytes) -> None:
         for block in data.replace(b"\r\n", b"\n").split(b"\n\n"):
-            message = parse_message(b"Event: sent\n" + block.strip(b"\n"))
-            action = message.get("Action").lower() if message is not None else ""
-            if message is not None and action == "originate":
+            message = Message(Kind.EVENT, "sent", block.strip(b"\n"))
+            action = message.get("Action").lower()
+            if action == "originate":
                 self._order(message)
-            elif message is not None and action == "hangup":
+            elif action == "hangup":
                 self.tracker.cancelling(message.get("Channel"))
 
     def _order(self, message: Message) -> None:
-        headers = {name.lower(): value for name, value in reversed(message.headers)}
-        origin = read_originate(headers, message.all("Variable"))
+        origin = read_originate(message.headers)
         channel_id, action_id = origin.channel_id, origin.action_id
         if channel_id is None:
             self._nameless.append(origin)
@@ -191,14 +190,19 @@ class Follower:
             return []
         if at is None and message.get("Timestamp"):
             self._at = event.at if self._at is None else max(self._at, event.at)
-        if isinstance(event, ServerBooted):
-            return self._take_boot(event)
-        if isinstance(event, ServerShutdown):
-            self._shutting_down = True
-            return []
+        if isinstance(event, _SELDOM):
+            return self._take_seldom(event, message)
+        return self._take_channel_event(event, message)
+
+    def _take_seldom(
+        self, event: OriginateAnswered | ServerBooted | ServerShutdown, message: Message
+    ) -> list[TracedCall]:
         if isinstance(event, OriginateAnswered):
             return self._take_answer(event, message)
-        return self._take_channel_event(event, message)
+        if isinstance(event, ServerBooted):
+            return self._take_boot(event)
+        self._shutting_down = True
+        return []
 
     def _take_response(self, message: Message) -> list[TracedCall]:
         """The answer to an action: an Originate that was refused made no call."""
@@ -279,14 +283,18 @@ class Follower:
             return []
         seen = self._seen[found]
         seen.beheld = True
-        seen.timed = seen.timed or event.at > 0
+        if event.at > 0:
+            seen.timed = True
         if isinstance(event, DialBegun) and event.uniqueid is None:
             seen.originated = True  # the dial of an originate has no channel that dials
             seen.dialed = seen.dialed or _dial_string(event.dest_channel, message)
-        if isinstance(event, ChannelHungUp) and event.uniqueid == found and seen.held is not None:
+        elif seen.held is not None and isinstance(event, ChannelHungUp) and event.uniqueid == found:
             calls = self._take_held(found, seen, event)
             return calls + self._follow(self.tracker.apply(event, self._now), message, found)
-        return self._follow(self.tracker.apply(event, self._now), message, found)
+        effects = self.tracker.apply_to(found, event, self._at or 0.0)
+        if not effects and self.watch is None:
+            return []
+        return self._follow(effects, message, found)
 
     def _take_held(self, channel_id: str, seen: _Seen, hangup: ChannelHungUp) -> list[TracedCall]:
         """A Failure was this call's own when its channel went at the same time."""

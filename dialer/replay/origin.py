@@ -41,8 +41,10 @@ class Origin:
         return f"{tech}/{name.split('/')[0]}-".lower()
 
 
-def read_originate(headers: dict[str, str], variables: tuple[str, ...]) -> Origin:
-    """The order in an Originate action: its headers by lower-case name, its Variable headers."""
+def read_originate(written: tuple[tuple[str, str], ...]) -> Origin:
+    """The order in an Originate action, of its headers as they were written."""
+    headers = {name.lower(): value for name, value in reversed(written)}
+    variables = [value for name, value in written if name.lower() == "variable"]
     application = headers.get("application") or None
     data = headers.get("data", "")  # none is written where it is empty
     set_by = dict(assigned for line in variables for assigned in _split_assignments(line))

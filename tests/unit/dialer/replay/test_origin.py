@@ -5,8 +5,8 @@ from dialer.replay.origin import Origin, read_originate, recall_originate
 from tests.unit.dialer.replay.traced import SUCCESS, encode
 
 
-def ordered(dial_string: str) -> Origin:
-    return read_originate({"channel": dial_string}, ())
+def ordered(dial_string: str, *written: tuple[str, str]) -> Origin:
+    return read_originate((("Action", "Originate"), ("Channel", dial_string), *written))
 
 
 @pytest.mark.parametrize(
@@ -26,18 +26,19 @@ def test_numbers_and_channels_of_dial_strings(dial_string: str, number: str, pre
 
 def test_what_a_recorded_call_runs_stands_in_its_variables() -> None:
     variables = ("A=1,B=2", "DIALER_APPLICATION=Dial", r"DIALER_DATA=PJSIP/1@x\,20\\")
-    origin = read_originate({"channel": "PJSIP/1@x", "context": "dialer-recording"}, variables)
+    written = (("Variable", variables[0]), ("variable", variables[1]), ("Variable", variables[2]))
+    origin = ordered("PJSIP/1@x", ("Context", "dialer-recording"), *written)
     assert (origin.application, origin.data) == ("Dial", "PJSIP/1@x,20\\")
 
 
 def test_a_call_to_a_place_in_the_dialplan_runs_no_application() -> None:
-    origin = read_originate({"channel": "PJSIP/1@x", "context": "c", "data": "x"}, ("A=1",))
+    origin = ordered("PJSIP/1@x", ("Context", "c"), ("Data", "x"), ("Variable", "A=1"))
     assert (origin.application, origin.data) == (None, None)
 
 
 def test_empty_data_is_not_written_and_no_less_known() -> None:
     """As production's CDR and Asterisk's OriginateResponse have it."""
-    origin = read_originate({"channel": "PJSIP/1@x", "application": "Echo"}, ())
+    origin = ordered("PJSIP/1@x", ("Application", "Echo"))
     assert (origin.application, origin.data) == ("Echo", "")
 
 
