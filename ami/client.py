@@ -109,8 +109,8 @@ class AmiClient:
 
     `on_event` gets every event named in `wanted`, and OriginateResponse, Shutdown and FullyBooted,
     in the order received and inside the reading of the socket: it must be quick. Should it or
-    `on_link` raise, the link is cut and `run` raises the same error. `on_room`: `up` is true again
-    after a peer that did not read made it false.
+    `on_link` raise, the link is cut and `run` raises the same error. `on_room`: `up` and `flowing`
+    are true again after a peer that did not read made one of them false.
     """
 
     def __init__(
@@ -155,6 +155,11 @@ class AmiClient:
     def up(self) -> bool:
         """Logged in, fully booted, not shutting down, and reading what it is sent."""
         return self._state is LinkState.UP and self._session is not None and self._session.writable
+
+    @property
+    def flowing(self) -> bool:
+        """`up`, and an Originate would leave this process at once."""
+        return self.up and self._session is not None and self._session.flowing
 
     async def run(self) -> None:
         """Keeps the link until cancelled; then logs off and closes it. Raises what `on_event` or

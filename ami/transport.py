@@ -249,12 +249,11 @@ class _Protocol(AMIProtocol):  # type: ignore[misc]  # panoramisk is untyped
     def resume_writing(self) -> None:
         """The socket took the rest: the next ones follow until it takes one in part only."""
         self._stop_watching()
-        was_full = self.full
         while self.backlog and self.stalled is None:
             action_id, data = self.backlog.popleft()
             self.backlog_size -= len(data)
             self._hand_over(action_id, data)
-        if was_full and not self.full and self.on_room is not None:
+        if self.stalled is None and self.on_room is not None:
             self.on_room()
 
     def _stop_watching(self) -> None:
@@ -347,8 +346,8 @@ class Session:
     ) -> "Session":
         """Connects. `on_event` is called in the order received, inside the reading of the socket,
         for every event of `wanted` except the items of a list. `stall_timeout`: seconds in which
-        the peer may take nothing of what it is sent. `on_room`: called when actions are taken
-        again after some were not. `tap` sees all bytes. Raises LinkDown."""
+        the peer may take nothing of what it is sent. `on_room`: called when the peer took all that
+        had waited. `tap` sees all bytes. Raises LinkDown."""
         listed = frozenset({"CoreShowChannel", "CoreShowChannelsComplete"})
         decoder = Decoder(wanted=wanted | listed)
         protocol = _Protocol(decoder, on_event, stall_timeout, on_room, tap)
@@ -386,6 +385,11 @@ class Session:
     def writable(self) -> bool:
         """Whether an action would be taken now."""
         return not self._protocol.lost.done() and not self._protocol.full
+
+    @property
+    def flowing(self) -> bool:
+        """Whether an action would leave this process at once: the peer took all before it."""
+        return self.writable and self._protocol.stalled is None
 
     def send(self, action: Action, timeout: float | None = None) -> "asyncio.Future[Message]":
         """Writes before it returns, or as soon as the peer has taken what was written before.

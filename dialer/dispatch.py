@@ -115,9 +115,11 @@ class Dispatcher:
             self._parts.pause()
             self._parts.take_back(attempt)
         except LinkDown:
-            self._planner.set_up(placement.server.id, link.up)
+            flows = link.up if self._slots is None else link.flowing
+            self._planner.set_up(placement.server.id, flows)
             self._parts.take_back(attempt)
         except OwnershipLost:  # or it cannot be known: somebody else may own the server now
+            self._parts.pause()
             self._parts.take_back(attempt)
 
     def _originate(self, attempt: LiveAttempt, link: ServerLink) -> None:
@@ -139,7 +141,8 @@ class Dispatcher:
             )
         if failpoints.armed:
             failpoints.reach("worker.originate.before")
-        if not link.up:
+        # Where another worker may come next, nothing may leave later than it is written here.
+        if not (link.up if self._slots is None else link.flowing):
             raise LinkDown("the link is down")
         # From here on the end of this process leaves an attempt that may have rung.
         self._parts.store.note_sent(placement.channel_id)

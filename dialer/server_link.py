@@ -115,6 +115,11 @@ class ServerLink:
     def up(self) -> bool:
         return self._client.up
 
+    @property
+    def flowing(self) -> bool:
+        """`up`, and nothing that was written waits in this process."""
+        return self._client.flowing
+
     async def run(self) -> None:
         """Connect, stay connected and reconcile until cancelled."""
         try:

@@ -175,6 +175,27 @@ class Backlog:
         line.refused = line.refused or bool(line.late)
         line.reading, line.late, line.settled = False, [], set()
 
+    def holds(self, delivery_id: int) -> bool:
+        """Whether it waits here, or is being sent or recorded."""
+        return delivery_id in self._held
+
+    def drop(self, delivery: Delivery) -> None:
+        """What `take` gave is not sent after all: it is on disk, for whoever finds it due."""
+        line = self._lines[delivery.endpoint]
+        line.in_flight -= 1
+        self._in_flight -= 1
+        self._held.discard(delivery.id)
+        self._enroll(line)
+
+    def clear(self) -> list[Delivery]:
+        """All that waits, and does not any more; it is on disk."""
+        dropped = [delivery for line in self._lines.values() for delivery in line.waiting]
+        for line in self._lines.values():
+            line.waiting.clear()
+        self._held.difference_update(delivery.id for delivery in dropped)
+        self._waiting = 0
+        return dropped
+
     def take(self, now: float) -> Delivery | None:
         """The next delivery to send, which is in flight from now on; None: nothing may start."""
         if self._in_flight >= self._limits.total_in_flight:

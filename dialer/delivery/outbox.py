@@ -8,8 +8,9 @@ picture (an offer, an answer, a wake-up) acts at once.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
+from dataclasses import dataclass
 from math import inf
 from typing import Any, Final, Protocol
 
@@ -53,6 +54,17 @@ def judge(delivery: Delivery, answer: Answer, chance: Chance, now: float) -> Ver
     return sgapi.judge_sgapi(answer, delivery.tries, chance, now, delivery.task)
 
 
+@dataclass(frozen=True, slots=True)
+class Sharing:
+    """One deliverer among several: what it loads it claims for so many seconds, and starts no try
+    when fewer than `least` of them are left. `follows`: whether it is the one that looks at tasks
+    of SGAPI, which are looked at slowly by one alone."""
+
+    follows: Callable[[], bool]
+    claim: float = 120.0
+    least: float = 30.0
+
+
 class OutboxStore(Protocol):
     """What is needed of `dialer.store.contract.Store`."""
 
@@ -60,6 +72,10 @@ class OutboxStore(Protocol):
     async def due_deliveries(
         self, endpoint: str, now: float, after_id: int, limit: int
     ) -> tuple[Delivery, ...]: ...
+    async def claim_deliveries(
+        self, endpoint: str, now: float, after_id: int, limit: int, until: float
+    ) -> tuple[Delivery, ...]: ...
+    async def release_deliveries(self, ids: Sequence[int], until: float, now: float) -> None: ...
     async def due_endpoints(self, now: float) -> tuple[str, ...]: ...
     async def next_delivery_at(self, after: float = 0.0) -> float | None: ...
 
@@ -91,7 +107,11 @@ class Deliverer:
         chance: Chance,
         limits: Limits | None = None,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        sharing: Sharing | None = None,
     ) -> None:
+        self._sharing = sharing
+        self._claims: dict[int, float] = {}  # epoch: until when what was claimed is ours alone
+        self._draining = False
         self._store = store
         self._clock = clock
         self._sender = sender
@@ -109,8 +129,12 @@ class Deliverer:
         self._stopped: set[str] = set()
 
     def offer(self, deliveries: Sequence[Delivery]) -> None:
-        """Send what was just committed. What does not fit into memory stays on disk, in turn."""
-        self._backlog.offer(deliveries)
+        """Send what was just committed. What does not fit into memory stays on disk, in turn.
+        Where others deliver, too, it is claimed first, as all that is on disk."""
+        if self._sharing is None:
+            self._backlog.offer(deliveries)
+        else:
+            self._backlog.flag({delivery.endpoint for delivery in deliveries})
         self._send_more()
 
     def wake(self) -> None:
@@ -141,13 +165,27 @@ class Deliverer:
     async def drain(self, deadline: float) -> int:
         """Wait until everything due was tried and recorded (endpoints that rest aside), or until
         `deadline` (monotonic seconds). `run` goes on meanwhile; cancel it afterwards. Returns how
-        many deliveries are left in memory; they are all on disk."""
+        many deliveries are left in memory; they are all on disk. What was claimed and waits is
+        left to the other deliverers at once."""
+        self._draining = True
+        await self._release(self._backlog.clear() if self._sharing is not None else ())
         while not self._is_quiet() and (left := deadline - self._clock.monotonic()) > 0:
             self._settled.clear()
             with suppress(TimeoutError):
                 async with asyncio.timeout(min(left, LONGEST_NAP)):
                     await self._settled.wait()
         return self._backlog.held
+
+    async def _release(self, deliveries: Iterable[Delivery]) -> None:
+        """Leave what was claimed, and is not held here, to everybody at once."""
+        by_time: dict[float, list[int]] = {}
+        for delivery in deliveries:
+            by_time.setdefault(self._claims.pop(delivery.id), []).append(delivery.id)
+        try:
+            for until, ids in by_time.items():
+                await self._store.release_deliveries(ids, until, self._clock.now())
+        except StoreUnavailable as error:
+            log.error("deliveries wait until their claims end", extra={"error": str(error)})
 
     def resting(self) -> dict[str, float]:
         """Endpoints that are left alone at the moment, and until when (monotonic seconds)."""
@@ -163,10 +201,21 @@ class Deliverer:
             return  # not running yet, or no more
         now = self._clock.monotonic()
         while (delivery := self._backlog.take(now)) is not None:
+            if self._sharing is not None and not self._is_ours(delivery, self._sharing):
+                self._backlog.drop(delivery)
+                self._expect(self._clock.now())
+                continue
             self._tasks.create_task(self._deliver(delivery))
         wakes_at = self._backlog.wakes_at()
         if self._backlog.is_hungry() or (wakes_at is not None and wakes_at < self._nap_until):
             self._woken.set()
+
+    def _is_ours(self, delivery: Delivery, sharing: Sharing) -> bool:
+        """Whether its claim lasts through a try; it may have waited for its turn for long."""
+        if self._claims[delivery.id] - self._clock.now() >= sharing.least:
+            return True
+        del self._claims[delivery.id]
+        return False
 
     async def _deliver(self, delivery: Delivery) -> None:
         if self._receivers.is_gone(delivery.client_id, delivery.url):
@@ -187,6 +236,7 @@ class Deliverer:
         if failpoints.armed:
             failpoints.reach("delivery.recorded")
         self._backlog.recorded(delivery)
+        self._claims.pop(delivery.id, None)
         self._settled.set()
         self._expect(outcome.due_at)
 
@@ -232,10 +282,10 @@ class Deliverer:
             await self._find_due()
             while pages or (pages := deque(self._backlog.pages())):
                 page = pages[0]
-                rows = await self._store.due_deliveries(
-                    page.endpoint, self._clock.now(), page.after_id, page.limit
-                )
+                rows = await self._read(page)
                 self._backlog.loaded(pages.popleft(), rows)
+                if self._sharing is not None:
+                    await self._release([row for row in rows if not self._backlog.holds(row.id)])
                 self._send_more()
         except StoreUnavailable as error:
             log.error("the outbox cannot be read", extra={"error": str(error)})
@@ -243,6 +293,19 @@ class Deliverer:
                 self._backlog.unread(page)
             self._woken.set()
             await self._pause(LONGEST_STORE_PAUSE)
+
+    async def _read(self, page: Page) -> Sequence[Delivery]:
+        now = self._clock.now()
+        if self._sharing is None:
+            return await self._store.due_deliveries(page.endpoint, now, page.after_id, page.limit)
+        if self._draining:
+            return ()
+        until = now + self._sharing.claim
+        rows = await self._store.claim_deliveries(
+            page.endpoint, now, page.after_id, page.limit, until
+        )
+        self._claims.update((row.id, until) for row in rows)
+        return rows
 
     async def _find_due(self) -> None:
         now = self._clock.now()
@@ -252,13 +315,16 @@ class Deliverer:
         # From here on a sooner time than infinity comes from whoever records a retry.
         self._due_at = inf
         try:
-            self._backlog.flag(await self._store.due_endpoints(now))
+            self._backlog.flag(filter(self._serves, await self._store.due_endpoints(now)))
             next_at = await self._store.next_delivery_at(now)
         except StoreUnavailable:
             self._due_at = now
             raise
         if next_at is not None:
             self._due_at = min(self._due_at, max(next_at, now + RECHECK))
+
+    def _serves(self, endpoint: str) -> bool:
+        return self._sharing is None or endpoint != following.LINE or self._sharing.follows()
 
     async def _nap(self) -> None:
         now, wakes_at = self._clock.monotonic(), self._backlog.wakes_at()

@@ -151,13 +151,26 @@ async def test_room_again_is_told_once() -> None:
     protocol.on_room = told
     session = Session(protocol, PATIENCE)
     sent = fill(session)
-    writable = [session.writable]
+    writable = [session.writable, session.flowing]
     told.assert_not_called()
     pipe.widen(10_000_000)
-    writable.append(session.writable)
-    assert writable == [False, True]
+    writable += [session.writable, session.flowing]
+    assert writable == [False, False, True, True]
     told.assert_called_once_with()
     assert len(pipe.taken) == sum(len(serialize(call)) for call in sent)
+    protocol.abort(LinkLost("over"))
+
+
+async def test_what_waits_in_part_does_not_flow() -> None:
+    protocol, pipe = piped(0)
+    session = Session(protocol, PATIENCE)
+    flows = [session.flowing]
+    session.send(short_call(1))
+    flows.append(session.flowing)
+    assert session.writable
+    pipe.widen(10_000_000)
+    flows.append(session.flowing)
+    assert flows == [True, False, True]
     protocol.abort(LinkLost("over"))
 
 

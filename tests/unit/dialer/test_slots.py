@@ -225,6 +225,20 @@ async def test_who_was_stopped_in_between_writes_nothing_of_before(expired: str)
     assert floor.desk.freed == floor.wished[:1]
 
 
+async def test_nothing_waits_in_this_process_for_an_asterisk_that_does_not_read(
+    floor: Shared,
+) -> None:
+    """It would leave whenever that reads again, whoever drives it then."""
+    floor.feed(item(1))
+    await floor.turn()
+    await floor.answer(GRANTED)
+    floor.link.stalled = True
+    await floor.commit()
+    assert floor.link.sent == []
+    assert len(floor.ledger.withdrawals) == 1
+    assert not floor.planner.is_up(1)  # until the link tells that it flows
+
+
 async def test_a_slot_that_comes_while_stopping_is_given_back(floor: Shared) -> None:
     floor.feed(item(1))
     await floor.turn()

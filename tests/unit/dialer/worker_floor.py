@@ -105,6 +105,7 @@ class FakeLink:
         self.forgotten: list[str] = []
         self.looks = 0
         self.breaks = False
+        self.stalled = False
         self.sent: list[Originate] = []
         self.answers: list[asyncio.Future[Message]] = []
         self.refused: list[tuple[str, str]] = []
@@ -114,6 +115,10 @@ class FakeLink:
     @property
     def up(self) -> bool:
         return not self.down
+
+    @property
+    def flowing(self) -> bool:
+        return not (self.down or self.stalled)
 
     def look(self) -> None:
         self.looks += 1

@@ -1,7 +1,7 @@
 """A clock that stands still, an outbox in memory, and a sender that answers when told."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import Self
@@ -60,6 +60,20 @@ class MemoryOutbox:
             if row.endpoint == endpoint and row.due_at <= now and row.id > after_id
         )
         return tuple(self.pending[number] for number in due[:limit])
+
+    async def claim_deliveries(
+        self, endpoint: str, now: float, after_id: int, limit: int, until: float
+    ) -> tuple[Delivery, ...]:
+        rows = await self.due_deliveries(endpoint, now, after_id, limit)
+        self.pending |= {row.id: replace(row, due_at=until) for row in rows}
+        return rows
+
+    async def release_deliveries(self, ids: Sequence[int], until: float, now: float) -> None:
+        self._check()
+        for number in ids:
+            row = self.pending[number]
+            if row.due_at == until:
+                self.pending[number] = replace(row, due_at=now)
 
     async def due_endpoints(self, now: float) -> tuple[str, ...]:
         self.looked.put_nowait(now)
