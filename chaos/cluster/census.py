@@ -134,12 +134,13 @@ def group(things: Iterable[Thing], key: Callable[[Thing], str]) -> dict[str, lis
 
 
 def find_blindness(wires: Mapping[str, Wire], end: float) -> list[Blindness]:
-    """Of each server the times, up to `end`, in which no dialer was logged in."""
-    return [
-        Blindness(server, since, until)
-        for server, wire in wires.items()
-        for since, until in _gaps(wire, end)
-    ]
+    """Of each server the times, up to `end`, in which no dialer was logged in; and the moments in
+    which one did, who knows no more than what is on disk."""
+    found = []
+    for server, wire in wires.items():
+        found += [Blindness(server, since, until) for since, until in _gaps(wire, end)]
+        found += [Blindness(server, login.at, login.at) for login in wire.logins]
+    return found
 
 
 def _gaps(wire: Wire, end: float) -> Iterator[tuple[float, float]]:

@@ -107,6 +107,7 @@ def test_times_in_which_nobody_was_told() -> None:
         Blindness("pbx1", -inf, 1.0),
         Blindness("pbx1", 3.0, 5.0),
         Blindness("pbx1", 10.0, 12.0),
+        *(Blindness("pbx1", at, at) for at in (1.0, 5.0, 8.0)),
     ]
 
 
