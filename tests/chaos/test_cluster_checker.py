@@ -235,6 +235,7 @@ def test_who_was_frozen_could_not_be_told() -> None:
     blind = replace(
         RIGHT,
         wires={"pbx1": replace(RIGHT.wires["pbx1"], losses=()), "pbx2": WIRES["pbx2"]},
+        lifetimes={**RIGHT.lifetimes, LOST: Lifetime("pbx1", 30.0, 36.0)},
         rounds=(),
     )
     assert "unknown without need" in " ".join(check(blind))
