@@ -50,6 +50,7 @@ class Hands:
         self.granted_at: dict[int, float] = {}
         self.rooms = 0
         self.calls: tuple[HeldSlot, ...] = ()
+        self.wanted: list[int] = []
         self.prompt = True
         self._giving: set[asyncio.Task[None]] = set()
 
@@ -68,6 +69,7 @@ class Hands:
         self.coordinator.hold(server_id, live)
 
     def server_wanted(self, server_id: int) -> None:
+        self.wanted.append(server_id)
         if self.prompt:
             self.log.append(("given", server_id))
             task = asyncio.ensure_future(self.coordinator.give_up(server_id))
@@ -129,12 +131,12 @@ class Worker:
 class Crew:
     """A Redis with workers that end with the test. `stored`: what the store says is held."""
 
-    def __init__(self, *options: str, timing: Timing = QUICK, url: str | None = None) -> None:
+    def __init__(self, *options: str, timing: Timing = QUICK) -> None:
         self.redis = RedisServer(*options)
         self.stored = Held((), ())
         self.rebuilds = 0
         self.unreadable: Exception | None = None
-        self._timing, self._url = timing, url
+        self._timing = timing
         self._workers: list[Worker] = []
 
     async def rebuild(self) -> Held:
@@ -143,15 +145,16 @@ class Crew:
             raise self.unreadable
         return self.stored
 
-    def make(self) -> Worker:
-        address = parse_address(self._url or self.redis.url)
+    def make(self, url: str | None = None) -> Worker:
+        """`url`: another way to the same Redis."""
+        address = parse_address(url or self.redis.url)
         name = f"w{len(self._workers)}"
         worker = Worker(RedisCoordinator(address, self.rebuild, worker=name, timing=self._timing))
         self._workers.append(worker)
         return worker
 
-    async def hire(self, *servers: int) -> Worker:
-        return await self.make().start(*servers)
+    async def hire(self, *servers: int, url: str | None = None) -> Worker:
+        return await self.make(url).start(*servers)
 
     def writers(self, server: int) -> list[Worker]:
         """Who may write to it now."""
