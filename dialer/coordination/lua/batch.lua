@@ -63,7 +63,7 @@ local function take(server, client, channel, limit, step)
   end
   if step > 0 then
     local g = gate(client, step)
-    local wait = g.last + step * (g.line + 1) - now - LINE
+    local wait = math.max(g.last + step, now) + step * g.line - now - LINE
     if wait > 0 then return 'F' .. digits(wait) end
     g.line, g.at, g.changed = g.line + 1, now, true
   end
