@@ -149,8 +149,8 @@ def _decode(buffer: str, start: int, *, final: bool) -> tuple[int | None, object
 
 
 def _pass_over(buffer: str, start: int, *, final: bool) -> tuple[int | None, object, str]:
+    if not final and len(buffer) - start <= MAX_MESSAGE:
+        return None, None, ""  # with what comes it may be whole
     following = _NEXT.search(buffer, start + 1)
-    if following is None and not final and len(buffer) - start <= MAX_MESSAGE:
-        return None, None, ""
     end = following.start() if following is not None else len(buffer)
     return end, None, f"{end - start} characters that are no JSON"

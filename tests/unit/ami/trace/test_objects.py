@@ -90,6 +90,20 @@ def test_the_same_records_however_the_file_is_read(size: int) -> None:
     assert list(read_objects(InPieces(data, size).read, problems.append)) == read(data)[1]
 
 
+@given(size=st.integers(1, 50))
+@settings(max_examples=30)
+def test_an_object_is_whole_however_its_parts_stand_in_lines(size: int) -> None:
+    """A part that begins a line is not taken for the next event while the rest is to be read."""
+    data = b'{"time": 1447456498,\n"event":\n{"Event": "A", "X":\n{"Event": "B"}}}\n{"Event": "C"}'
+    problems: list[str] = []
+    records = list(read_objects(InPieces(data, size).read, problems.append))
+    assert problems == []
+    assert [(r.at, message.name) for r in records for message in messages_of([r])] == [
+        (1447456498.0, "A"),
+        (None, "C"),
+    ]
+
+
 @given(st.text(max_size=100))
 @settings(max_examples=100)
 def test_any_text_after_an_event_gives_records_or_problems(text: str) -> None:
