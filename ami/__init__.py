@@ -38,6 +38,7 @@ from ami.events import (
     ServerBooted,
     ServerShutdown,
 )
+from ami.fields import Fields
 from ami.inspection import NO_EXTENSION, UNWANTED, ServerReport, inspect_server
 from ami.link import Backoff, LinkState
 from ami.reports import CallEffect, CallEnded, CallProgressed, CallReport, LegB, OpenCall, Progress
@@ -77,6 +78,7 @@ __all__ = [
     "Disposition",
     "Event",
     "Evidence",
+    "Fields",
     "Hangup",
     "Kind",
     "LegB",

@@ -230,9 +230,22 @@ class CallTracker:
         return self._take(self._calls[channel_id], event, now)
 
     def _take(self, call: _Call, event: ChannelEvent, now: float) -> list[CallEffect]:
+        """Record `event` in `call`; what it reached, and whether it ended it."""
         call.last_now = now
-        effects = self._see(call, event)
-        if call.seen.live == 0 or call.expiry is not None:
+        seen = call.seen
+        if isinstance(event, _DIALS):
+            if event.uniqueid == call.channel_id:
+                seen.mention(event.uniqueid, event.at)
+            uniqueid, channel = event.dest_uniqueid, event.dest_channel
+        else:
+            uniqueid, channel = event.uniqueid, event.channel
+        effects: list[CallEffect] = []
+        if uniqueid is not None:
+            self._by_channel.setdefault(uniqueid, call)
+            leg = seen.see(uniqueid, channel, event)
+            if call.rank < _HIGHEST:
+                effects = self._tell(call, leg, event)
+        if seen.live == 0 or call.expiry is not None:
             effects += self._settle(call, now)
         return effects
 
@@ -338,20 +351,6 @@ class CallTracker:
             call = known.get(event.dest_uniqueid or "") or known.get(event.uniqueid or "")
             return call or self._calls.get(event.dest_linkedid or event.linkedid or "")
         return known.get(event.uniqueid) or self._calls.get(event.linkedid or "")
-
-    def _see(self, call: _Call, event: ChannelEvent) -> list[CallEffect]:
-        """Record `event` in `call`, and tell what it reached."""
-        if isinstance(event, _DIALS):
-            if event.uniqueid == call.channel_id:
-                call.seen.mention(event.uniqueid, event.at)
-            if event.dest_uniqueid is None:
-                return []
-            uniqueid, channel = event.dest_uniqueid, event.dest_channel
-        else:
-            uniqueid, channel = event.uniqueid, event.channel
-        self._by_channel.setdefault(uniqueid, call)
-        leg = call.seen.see(uniqueid, channel, event)
-        return self._tell(call, leg, event) if call.rank < _HIGHEST else []
 
     def _tell(self, call: _Call, leg: Leg, event: ChannelEvent) -> list[CallEffect]:
         effects: list[CallEffect] = []

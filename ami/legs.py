@@ -259,12 +259,13 @@ class Legs:
         seen, `ended_at` for an end that was not; not `certain`: what was not seen may have been
         missed."""
         own = self.own
+        answered_at = self.answered_at
         first_side = self._first_side()
-        told_by = self._told_by(first_side)
+        told_by = self._told_by(own, first_side, answered=answered_at is not None)
         rang = any(leg.progressed or leg.ringing_at is not None for leg in first_side)
         cause, sip_code = (told_by.cause, told_by.sip_code) if told_by else (None, None)
         reason = self.response.reason if self.response else None
-        answered_at = self.answered_at
+        dial_status = own.dial_status if own else None
         evidence = Evidence(
             answered=answered_at is not None,
             cancelled=self.cancelled,
@@ -274,13 +275,14 @@ class Legs:
             reason=reason,
             cause=cause,
             sip_code=sip_code,
-            dial_status=own.dial_status if own else None,
+            dial_status=dial_status,
         )
+        second = [leg for leg in self.legs.values() if leg.dialed_by == self.channel_id]
         return CallReport(
             channel_id=self.channel_id,
             action_id=action_id,
             disposition=decide_disposition(evidence),
-            connected_b=any(self.talks(leg) for leg in self.legs.values() if self.is_second(leg)),
+            connected_b=any(map(self.talks, second)),
             started_at=self._started_at(begun_at),
             ringing_at=earliest(leg.ringing_at for leg in first_side),
             answered_at=answered_at,
@@ -290,8 +292,8 @@ class Legs:
             cause_text=_text_of(told_by),
             sip_code=sip_code,
             reason=reason,
-            dial_status=own.dial_status if own else None,
-            leg_b=self._leg_b(),
+            dial_status=dial_status,
+            leg_b=self._leg_b(second) if second else None,
             placed=bool(self.legs) or not certain or bool(reason),
             rang=rang,
             detail=detail,
@@ -320,12 +322,11 @@ class Legs:
         second.discard(self.channel_id)
         return [leg for leg in legs if leg.uniqueid not in second]
 
-    def _told_by(self, first_side: list[Leg]) -> Leg | None:
+    def _told_by(self, own: Leg | None, first_side: list[Leg], *, answered: bool) -> Leg | None:
         """The channel whose Hangup explains the call: the called party's, but where that one
         carries no SIP code and was never answered, the last leg dialed for it that says more:
         any that says something where it says nothing, else one that says the same."""
-        own = self.own
-        if self.answered_at is not None or (own is not None and own.sip_code is not None):
+        if answered or (own is not None and own.sip_code is not None):
             return own
         silent = own is None or not _explains(own)
         dialed = [
@@ -336,15 +337,12 @@ class Legs:
         ]
         return max(dialed)[2] if dialed else own
 
-    def _leg_b(self) -> LegB | None:
+    def _leg_b(self, second: list[Leg]) -> LegB:
         """The second leg: the one that talked, else the one that answered, else the last dialed."""
         dialed = [
             (self.talks(leg), leg.answered_at is not None, leg.dialed_at or 0.0, leg.uniqueid)
-            for leg in self.legs.values()
-            if self.is_second(leg)
+            for leg in second
         ]
-        if not dialed:
-            return None
         leg = self.legs[max(dialed)[3]]
         return LegB(
             channel=leg.channel or None,

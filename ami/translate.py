@@ -64,8 +64,8 @@ def translate(message: EventMessage, received_at: float) -> Event | None:
     if reader is None:
         return None
     fields, make = reader
-    values = fields.read(message)
-    return make(_number(values[0], received_at), *values[1:])
+    stamp, *values = fields.read(message)
+    return make(_number(stamp, received_at), *values)
 
 
 def live_channels(messages: Iterable[EventMessage]) -> tuple[LiveChannel, ...]:

@@ -21,6 +21,7 @@ from dialer.replay.follower import Follower, TracedCall
 from dialer.replay.sessions import TracedSession, open_sessions
 
 MAX: Final = "max"
+_WRITER: Final = json.JSONEncoder(ensure_ascii=False)
 _WIDE: Final = 400  # columns of a terminal that is a file
 
 
@@ -204,7 +205,7 @@ def show_time(at: float | None) -> str:
 
 
 def write_line(cdr: dict[str, Any]) -> str:
-    return json.dumps(cdr, ensure_ascii=False)
+    return _WRITER.encode(cdr)
 
 
 def parse_moment(option: str, text: str | None) -> float | None:

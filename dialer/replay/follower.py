@@ -152,8 +152,10 @@ class Follower:
     # What was written to Asterisk.
 
     def _take_sent(self, data: bytes) -> None:
-        for block in data.replace(b"\r\n", b"\n").split(b"\n\n"):
-            message = Message(Kind.EVENT, "sent", block.strip(b"\n"))
+        plain = data.endswith(b"\r\n\r\n") and b"\n\n" not in data
+        blocks = data.split(b"\r\n\r\n") if plain else _split_blocks(data)
+        for block in blocks:
+            message = Message(Kind.EVENT, "sent", block)
             action = message.get("Action").lower()
             if action == "originate":
                 self._order(message)
@@ -161,7 +163,7 @@ class Follower:
                 self.tracker.cancelling(message.get("Channel"))
 
     def _order(self, message: Message) -> None:
-        origin = read_originate(message.headers)
+        origin = read_originate(message)
         channel_id, action_id = origin.channel_id, origin.action_id
         if channel_id is None:
             self._nameless.append(origin)
@@ -413,6 +415,11 @@ class Follower:
                 self._partial.popitem(last=False)
         if origin is not None:
             seen.origin, seen.originated = origin, True
+
+
+def _split_blocks(data: bytes) -> list[bytes]:
+    """The actions in bytes with line ends of any kind."""
+    return [block.strip(b"\n") for block in data.replace(b"\r\n", b"\n").split(b"\n\n")]
 
 
 def _dial_string(channel: str, message: Message) -> str:

@@ -4,7 +4,7 @@ what its OriginateResponse repeats of it."""
 from dataclasses import dataclass
 from typing import Final
 
-from ami import Message, OriginateAnswered
+from ami import Fields, Message, OriginateAnswered
 from dialer.errors import Refused
 from dialer.policy import parse_dial_string
 
@@ -41,21 +41,23 @@ class Origin:
         return f"{tech}/{name.split('/')[0]}-".lower()
 
 
-def read_originate(written: tuple[tuple[str, str], ...]) -> Origin:
-    """The order in an Originate action, of its headers as they were written."""
-    headers = {name.lower(): value for name, value in reversed(written)}
-    variables = [value for name, value in written if name.lower() == "variable"]
-    application = headers.get("application") or None
-    data = headers.get("data", "")  # none is written where it is empty
-    set_by = dict(assigned for line in variables for assigned in _split_assignments(line))
-    if application is None and _APPLICATION in set_by:  # the recording dialplan runs it
-        application, data = set_by[_APPLICATION], set_by.get(_DATA, "")
+def read_originate(message: Message) -> Origin:
+    """The order in an Originate action. Data that is empty is not written."""
+    action_id, channel_id, dial_string, caller_id, account, runs, data, variable = _ORIGINATE.read(
+        message
+    )
+    application: str | None = runs or None
+    if application is None and variable:
+        lines = message.all("Variable")
+        set_by = dict(assigned for line in lines for assigned in _split_assignments(line))
+        if _APPLICATION in set_by:  # the recording dialplan runs it
+            application, data = set_by[_APPLICATION], set_by.get(_DATA, "")
     return Origin(
-        action_id=headers.get("actionid") or None,
-        channel_id=headers.get("channelid") or None,
-        dial_string=headers.get("channel", ""),
-        caller_id=headers.get("callerid") or None,
-        accountcode=headers.get("account") or None,
+        action_id=action_id or None,
+        channel_id=channel_id or None,
+        dial_string=dial_string,
+        caller_id=caller_id or None,
+        accountcode=account or None,
         application=application,
         data=data if application is not None else None,
         written=True,
@@ -81,6 +83,9 @@ def recall_originate(message: Message, event: OriginateAnswered) -> Origin:
 
 
 _NOTHING: Final = ("", "<unknown>", "<null>")
+_ORIGINATE: Final = Fields(
+    "ActionID", "ChannelId", "Channel", "CallerID", "Account", "Application", "Data", "Variable"
+)
 _APPLICATION: Final = "DIALER_APPLICATION"
 _DATA: Final = "DIALER_DATA"
 

@@ -1,12 +1,14 @@
 import pytest
 
-from ami import OriginateAnswered, parse_message
+from ami import Kind, Message, OriginateAnswered, parse_message
 from dialer.replay.origin import Origin, read_originate, recall_originate
 from tests.unit.dialer.replay.traced import SUCCESS, encode
 
 
 def ordered(dial_string: str, *written: tuple[str, str]) -> Origin:
-    return read_originate((("Action", "Originate"), ("Channel", dial_string), *written))
+    lines = (("Action", "Originate"), ("Channel", dial_string), *written)
+    block = "\r\n".join(f"{name}: {value}" for name, value in lines).encode()
+    return read_originate(Message(Kind.EVENT, "sent", block))
 
 
 @pytest.mark.parametrize(
