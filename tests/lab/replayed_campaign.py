@@ -10,6 +10,7 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -98,15 +99,20 @@ class Recorded:
     transfers: int
 
 
-async def record_campaign(lab: Lab, folder: Path, kinds: Mapping[str, Kind]) -> Recorded:
-    """Place a call to each number on pbx1, with one retry, and record them twice."""
+async def record_campaign(
+    lab: Lab, folder: Path, kinds: Mapping[str, Kind], *, meddled: bool = True
+) -> Recorded:
+    """Place a call to each number on pbx1, with one retry, and record them twice; `meddled`: with
+    somebody who does to them what the dialer does not."""
     worker = folder / "worker"
     worker.mkdir()
     items = {number: kind.make_item(number) for number, kind in kinds.items()}
     tenant = Tenant(ACCOUNT, CHANNELS, list(kinds), items=items, policy=POLICY)
     settings = {"DIALER_RECORD_DIR": "traces", "DIALER_MAX_CALL_DURATION": str(LONGEST)}
     plan = Plan([tenant], CHANNELS, retry_count=1, retry_gap=1, settings=settings)
-    async with Beside(lab, folder / "beside") as beside, Meddler(lab.pbx1) as meddler:
+    meddler = Meddler(lab.pbx1)
+    meddling: AbstractAsyncContextManager[object] = meddler if meddled else nullcontext()
+    async with Beside(lab, folder / "beside") as beside, meddling:
         outcome = await run_campaign(lab, worker, plan, patience=240 + len(kinds))
     cdrs, client = await read_written(worker)
     own = worker / "traces" / "pbx1.trace"
