@@ -13,7 +13,9 @@ local AHEAD, LINE, WINDOW = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[
 -- A slot was granted and its turn not asked for: after this long it is not coming any more.
 local LINE_AGES = 500000
 local now, open = ask_clock(), state == 'OPEN'
-local out, owners, gates, freed = {state, digits(now), era}, {}, {}, {}
+-- A server that was refused a client's slot and did not ask again for this long wants none.
+local WAIT_AGES = 400000
+local out, owners, gates, lines, freed = {state, digits(now), era}, {}, {}, {}, {}
 
 local function owner(server)
   if owners[server] == nil then
@@ -42,14 +44,69 @@ local function gate(client, step)
   return g
 end
 
+-- The servers that wait for a slot of a client: since when, and when they last asked.
+local function line(client)
+  local l = lines[client]
+  if not l then
+    l = {waiting = {}}
+    local kept = redis.call('HGET', P .. 'waits', client)
+    for server, since, seen in string.gmatch(kept or '', '(%d+):(%d+):(%d+)') do
+      local age = now - seen
+      if age >= 0 and age < WAIT_AGES then
+        l.waiting[server] = {since = tonumber(since), seen = tonumber(seen)}
+      else
+        l.changed = true
+      end
+    end
+    lines[client] = l
+  end
+  return l
+end
+
+local function wait_in(client, server)
+  local l = line(client)
+  local since = l.waiting[server] and l.waiting[server].since or now
+  l.waiting[server], l.changed = {since = since, seen = now}, true
+  redis.call('SADD', P .. 'wanted', client)
+  return 'F'
+end
+
+local function share(client, server)
+  return tonumber(redis.call('HGET', P .. 'shares', client .. ' ' .. server) or 0)
+end
+
+-- Whether another server that waits has fewer of the client's slots, or as many and waits longer:
+-- else whoever frees one would take it again, and the others never had any.
+local function yields(client, server)
+  local waiting = line(client).waiting
+  if not next(waiting) then return false end
+  local mine, own = share(client, server), waiting[server]
+  for other, w in pairs(waiting) do
+    if other ~= server then
+      local theirs = share(client, other)
+      if theirs < mine then return true end
+      if theirs == mine and (not own or w.since < own.since
+                             or (w.since == own.since and other < server)) then return true end
+    end
+  end
+  return false
+end
+
+local function tell_room(client)
+  if redis.call('SREM', P .. 'wanted', client) == 1 then freed[#freed + 1] = client end
+end
+
+local function stop_waiting(client, server)
+  local l = line(client)
+  if l.waiting[server] then l.waiting[server], l.changed = nil, true end
+end
+
 local function free(server, channel)
   local client = redis.call('HGET', P .. 'on:' .. server, channel)
   if not client then return end
   redis.call('HDEL', P .. 'on:' .. server, channel)
-  if redis.call('HINCRBY', P .. 'counts', client, -1) <= 0 then
-    redis.call('HDEL', P .. 'counts', client)
-  end
-  if redis.call('SREM', P .. 'wanted', client) == 1 then freed[#freed + 1] = client end
+  count(client, server, -1)
+  tell_room(client)
 end
 
 local function take(server, client, channel, limit, step)
@@ -57,18 +114,22 @@ local function take(server, client, channel, limit, step)
   local on = P .. 'on:' .. server
   local holder = redis.call('HGET', on, channel)
   if holder then return holder == client and 'G' or 'C' end
-  if tonumber(redis.call('HGET', P .. 'counts', client) or 0) >= limit then
-    redis.call('SADD', P .. 'wanted', client)
-    return 'F'
-  end
+  local held = tonumber(redis.call('HGET', P .. 'counts', client) or 0)
+  if held >= limit or yields(client, server) then return wait_in(client, server) end
   if step > 0 then
     local g = gate(client, step)
     local wait = math.max(g.last + step, now) + step * g.line - now - LINE
-    if wait > 0 then return 'F' .. digits(wait) end
+    if wait > 0 then
+      stop_waiting(client, server)
+      return 'F' .. digits(wait)
+    end
     g.line, g.at, g.changed = g.line + 1, now, true
   end
   redis.call('HSET', on, channel, client)
-  redis.call('HINCRBY', P .. 'counts', client, 1)
+  count(client, server, 1)
+  stop_waiting(client, server)
+  -- One that gave way may have the next.
+  if held + 1 < limit and next(line(client).waiting) then tell_room(client) end
   return 'G'
 end
 
@@ -104,6 +165,19 @@ for client, g in pairs(gates) do
   if g.changed then
     redis.call('HSET', P .. 'turns', client,
                digits(g.last) .. ' ' .. era .. ' ' .. g.line .. ' ' .. digits(g.at))
+  end
+end
+for client, l in pairs(lines) do
+  if l.changed then
+    local words = {}
+    for server, w in pairs(l.waiting) do
+      words[#words + 1] = server .. ':' .. digits(w.since) .. ':' .. digits(w.seen)
+    end
+    if #words > 0 then
+      redis.call('HSET', P .. 'waits', client, table.concat(words, ' '))
+    else
+      redis.call('HDEL', P .. 'waits', client)
+    end
   end
 end
 if #freed > 0 then redis.call('PUBLISH', CHANNEL, 'C ' .. table.concat(freed, ' ')) end

@@ -11,7 +11,7 @@ if not id or epoch[2] ~= RUN then
     redis.call('DEL', P .. 'on:' .. server)
   end
   for _, key in ipairs({'beats', 'claims', 'connections', 'counts', 'leases', 'offers', 'rebuild',
-                        'servers', 'turns', 'wanted'}) do
+                        'servers', 'shares', 'turns', 'waits', 'wanted'}) do
     redis.call('DEL', P .. key)
   end
   id, open = EPOCH, '0'

@@ -24,10 +24,21 @@ local function judge()
   return epoch[2] == '1' and 'OPEN' or 'CLOSED', tonumber(epoch[3]), tonumber(epoch[4])
 end
 
+-- A client's slots, over all servers and on this one. Hashes lose what is zero.
+local function count(client, server, more)
+  if redis.call('HINCRBY', P .. 'counts', client, more) <= 0 then
+    redis.call('HDEL', P .. 'counts', client)
+  end
+  local field = client .. ' ' .. server
+  if redis.call('HINCRBY', P .. 'shares', field, more) <= 0 then
+    redis.call('HDEL', P .. 'shares', field)
+  end
+end
+
 -- Count a slot, whatever the limit; nothing when it is counted already.
 local function put(server, client, channel)
   if redis.call('HSETNX', P .. 'on:' .. server, channel, client) == 1 then
-    redis.call('HINCRBY', P .. 'counts', client, 1)
+    count(client, server, 1)
     redis.call('SADD', P .. 'servers', server)
   end
 end

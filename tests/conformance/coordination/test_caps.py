@@ -85,6 +85,7 @@ def test_no_schedule_of_three_workers_passes_a_cap(
     clockwork.begin()
     held: dict[int, dict[str, str]] = {1: {}, 2: {}}
     for number, (worker, what, client, pick) in enumerate(steps):
+        clockwork.set(START + number * 1_000_000)  # nobody waits for so long
         server, mine = str(WORKERS[worker]), held[client]
         channels = sorted(channel for channel, owner in mine.items() if owner == worker)
         chosen = channels[pick % len(channels)] if channels else None
@@ -106,6 +107,72 @@ def test_no_schedule_of_three_workers_passes_a_cap(
     counts = clockwork.run(Script.READ, "e", "a", "1", "counts").split("\n")[1:]
     found = dict(zip(counts[::2], counts[1::2], strict=False))
     assert found == {str(client): str(len(mine)) for client, mine in held.items() if mine}
+
+
+@settings(max_examples=30)
+@given(
+    st.integers(1, 9),
+    st.lists(st.tuples(st.sampled_from(sorted(WORKERS)), st.booleans()), max_size=40),
+)
+def test_servers_that_wait_for_one_client_come_to_equal_shares(
+    clockwork: Clockwork, limit: int, ends: list[tuple[str, bool]]
+) -> None:
+    """Whoever frees a slot asks again in the same request, before the others hear of it; all always
+    want more. At first one has all."""
+    clockwork.begin()
+    held: dict[str, list[str]] = {worker: [] for worker in WORKERS}
+    names, now = iter(range(10_000)), START
+
+    def take(worker: str, *words: str) -> bool:
+        name = f"c{next(names)}"
+        wish = ("t", str(WORKERS[worker]), "7", name, str(limit), "0")
+        granted = clockwork.wish(worker, *words, *wish) == ["G"]
+        if granted:
+            held[worker].append(name)
+        return granted
+
+    while take("a"):
+        pass
+    rounds: list[tuple[str, bool]] = [(w, True) for w in WORKERS for _ in range(2 * limit)]
+    for worker, eager in [*ends, *rounds, *rounds]:
+        now += 1000
+        clockwork.set(now)
+        if held[worker]:
+            freed = held[worker].pop(0)
+            free = ("f", str(WORKERS[worker]), freed)
+            if eager:
+                take(worker, *free)
+            else:
+                clockwork.wish(worker, *free)
+        for other in WORKERS:  # those who hear that there is room
+            while take(other):
+                pass
+        assert sum(map(len, held.values())) == limit, "no slot stays empty while somebody wants it"
+    sizes = [len(names) for names in held.values()]
+    assert max(sizes) - min(sizes) <= 1
+
+
+def test_with_one_slot_servers_take_turns(clockwork: Clockwork) -> None:
+    clockwork.begin()
+    held, order = "", ""
+    for number in range(9):
+        for worker, server in WORKERS.items():
+            clockwork.set(START + 1000 * (3 * number + server))
+            words = ("f", str(server), held) if order.endswith(worker) else ()
+            name = f"{worker}{number}"
+            if clockwork.wish(worker, *words, "t", str(server), "7", name, "1", "0") == ["G"]:
+                order, held = order + worker, name
+    assert "aa" not in order
+    assert {order.count(worker) for worker in WORKERS} <= {len(order) // 3, len(order) // 3 + 1}
+
+
+def test_who_stopped_asking_is_not_waited_for(clockwork: Clockwork) -> None:
+    clockwork.begin()
+    assert clockwork.wish("a", "t", "1", "7", "x", "1", "0") == ["G"]
+    assert clockwork.wish("b", "t", "2", "7", "y", "1", "0") == ["F"]
+    assert clockwork.wish("a", "f", "1", "x", "t", "1", "7", "z", "1", "0") == ["F"]
+    clockwork.set(START + 500_000)
+    assert clockwork.wish("a", "t", "1", "7", "z", "1", "0") == ["G"]
 
 
 def test_only_the_servers_own_worker_takes_slots_there(clockwork: Clockwork) -> None:
