@@ -2,17 +2,27 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
+from enum import StrEnum
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Select
 
+from dialer.errors import Conflict
 from dialer.store import contract as c
 from dialer.store import ingest, reading, rows
+from dialer.store.group_writes import Kind
 from dialer.store.histories import Histories
 from dialer.store.searches import Searches
-from dialer.store.session import Future, Kind
+from dialer.store.session import Future
 
 R = TypeVar("R")
+
+
+class Topic(StrEnum):
+    """What a write is about, for those who wait for it."""
+
+    CHANGES = "changes"  # of servers, clients, queues; new items
+    DELIVERIES = "deliveries"  # in the outbox
 
 
 class Access(ABC):
@@ -23,8 +33,11 @@ class Access(ABC):
     _secret: bytes
 
     @abstractmethod
-    def _run(self, fn: Callable[[Connection], R]) -> Awaitable[R]:
-        """Run `fn` in a transaction of the writing side; what it returns, once that is on disk."""
+    def _run(
+        self, fn: Callable[[Connection], R], tell: Topic | None = Topic.CHANGES
+    ) -> Awaitable[R]:
+        """Run `fn` in a transaction of the writing side; what it returns, once that is on disk.
+        `tell`: what others are told of it, where the database tells them."""
 
     @abstractmethod
     def _write(self, kind: Kind, op: object) -> Future:
@@ -54,7 +67,9 @@ class Access(ABC):
             result = fn(connection)
             if keep is not None:
                 kept = keep(result)
-                ingest.keep_answer(connection, kept.client_id, kept.key, kept.answer)
+                if not ingest.keep_answer(connection, kept.client_id, kept.key, kept.answer):
+                    # Another process did the same meanwhile: this one undoes what it did.
+                    raise Conflict("another request with this Idempotency-Key was answered")
             return result
 
         return self._run(change)

@@ -16,6 +16,7 @@ from dialer.histories import App, name_app, name_source
 from dialer.store import tables as t
 from dialer.store.bulk import Row, insert_rows, run_with_rows
 from dialer.store.dialect import Cursor, both, relation_of
+from dialer.store.row_locks import hold_histories
 from dialer.store.rows import dump_cdr, dump_json, to_micros
 
 BLOCK: Final = 4096
@@ -88,6 +89,7 @@ def make_row(cdr: Cdr, attempt_id: int, queue_id: int, item_id: int) -> Row:
 
 def insert_cdrs(cursor: Cursor, rows: Sequence[Row]) -> Sequence[int]:
     """Insert rows of `make_row`; the ids they got, in their order."""
+    hold_histories(cursor, (row[_CLIENT] for row in rows))
     ids = insert_rows(cursor, "cdrs", ROW, rows)
     run_with_rows(cursor, COUNT, _BLOCK, _count(rows, ids))
     _name_projects(cursor, rows)

@@ -1,18 +1,28 @@
 """Servers, clients, keys, and what a worker says of itself."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Select, delete, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    delete,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from dialer.errors import Conflict, NotFound
 from dialer.policy import dump_policy
 from dialer.store import tables as t
 from dialer.store.audit_rows import compare, note, show_values
+from dialer.store.bulk import driver_cursor
 from dialer.store.contract import Client, Server, StoredKey
 from dialer.store.dialect import hex_of, upsert
+from dialer.store.group_writes import save
 from dialer.store.reading import read_all
 from dialer.store.receivers import welcome_back
 from dialer.store.rows import (
@@ -22,6 +32,8 @@ from dialer.store.rows import (
     read_server,
     to_micros,
 )
+
+R = TypeVar("R")
 
 _SERVER_FIELDS: Final = frozenset(f.name for f in fields(Server)) - {"id"}
 _CLIENT_FIELDS: Final = frozenset(c.name for c in t.clients.c) - {"id", "created_at", "updated_at"}
@@ -73,7 +85,8 @@ def change_server(
     _check_names(changes, _SERVER_FIELDS)
     server = _load_server(connection, code)
     try:
-        connection.execute(update(t.servers).where(_s.id == server.id).values(changes))
+        change = update(t.servers).where(_s.id == server.id).values(changes)
+        _try(connection, lambda: connection.execute(change))
     except IntegrityError as error:
         raise Conflict(f"there is a server {changes.get('code')} already") from error
     rows = read_all(connection, select(*SERVER_COLUMNS).where(_s.id == server.id))
@@ -106,17 +119,20 @@ def add_client(
     values["policy"] = dump_policy(client.policy)
     values["callback_events"] = sorted(client.callback_events)
     try:
-        result = connection.execute(
-            insert(t.clients).values(**values, created_at=at, updated_at=at).returning(_c.id)
-        )
+        row = insert(t.clients).values(**values, created_at=at, updated_at=at)
+        client_id = _try(connection, lambda: connection.scalar(row.returning(_c.id)))
     except IntegrityError as error:
         raise Conflict(_taken(connection, client)) from error
-    client_id = int(result.scalar_one())
     _set_servers(connection, client_id, sorted(client.server_ids))
     _add_key(connection, client_id, key, at)
     added = _load_client(connection, _c.id == client_id, client.accountcode)
     note(connection, by, "client.add", added.accountcode, show_values(added), now)
     return added
+
+
+def _try(connection: Connection, body: Callable[[], R]) -> R:
+    """What may meet a taken name, and then leaves the transaction as it was."""
+    return save(driver_cursor(connection), body)
 
 
 def _taken(connection: Connection, client: Client) -> str:
@@ -143,7 +159,8 @@ def change_client(
     client = _load_client(connection, _c.accountcode == accountcode, accountcode)
     values["updated_at"] = to_micros(now)
     try:
-        connection.execute(update(t.clients).where(_c.id == client.id).values(values))
+        change = update(t.clients).where(_c.id == client.id).values(values)
+        _try(connection, lambda: connection.execute(change))
     except IntegrityError as error:
         raise Conflict("there is another client with this accountcode or username") from error
     if servers is not None:

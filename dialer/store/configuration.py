@@ -105,7 +105,7 @@ class Configuration(Access):
         return tuple(map(audit_rows.read_entry, await self._fetch(audit_rows.latest(limit))))
 
     async def put_runtime(self, values: dict[str, Any], now: float) -> None:
-        await self._run(lambda conn: config_rows.put_runtime(conn, values, now))
+        await self._run(lambda conn: config_rows.put_runtime(conn, values, now), None)
 
     async def runtime(self) -> dict[str, c.RuntimeNote]:
         found = await self._fetch(select(t.runtime.c.name, t.runtime.c.value, t.runtime.c.at))

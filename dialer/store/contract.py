@@ -295,7 +295,7 @@ class Forwards:
 
 
 class Store(Protocol):
-    """The contract. Adapters: `dialer.store.sqlite`.
+    """The contract. Adapters: `dialer.store.sqlite`, `dialer.store.postgres`.
 
     `by` is who changes something ("operator ann", "superuser acme"), for the audit log, which is
     written in the change's own transaction; None: the change is not one that is noted there.
@@ -513,8 +513,12 @@ class Store(Protocol):
     # says `now`: what waits for a while goes on waiting for what was left of it. May be repeated.
     async def follow_clock(self, now: float, step: float) -> None: ...
 
-    # Waking others. `changed` is called (in the event loop) after another process wrote.
-    def on_foreign_change(self, changed: Callable[[], None]) -> None: ...
+    # Waking others. `changed` is called (in the event loop) after another process wrote;
+    # `deliveries`, where given, instead of it where that was nothing but deliveries, and the
+    # database can tell. What another wrote of attempts alone is told to nobody.
+    def on_foreign_change(
+        self, changed: Callable[[], None], deliveries: Callable[[], None] | None = None
+    ) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

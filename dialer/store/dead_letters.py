@@ -14,6 +14,7 @@ from dialer.store.contract import DeliveryFilter
 from dialer.store.deltas import Deltas
 from dialer.store.dialect import both, is_among
 from dialer.store.reading import read_all
+from dialer.store.row_locks import hold_rows
 from dialer.store.rows import DELIVERY_COLUMNS, dump_json, to_micros, word
 
 CHUNK: Final = 1000
@@ -59,6 +60,7 @@ def send_again(connection: Connection, ids: list[int], now: float) -> int:
     """Dead → pending, due at once, as if never tried. How many of `ids` were dead."""
     cursor = driver_cursor(connection)
     names = dump_json(ids)
+    hold_rows(cursor, "deliveries", ids)
     dead = is_among(_d.id, names)
     kinds = select(_d.kind, func.count()).where(dead, _is(DeliveryState.DEAD)).group_by(_d.kind)
     deltas = Deltas()

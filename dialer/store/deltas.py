@@ -5,8 +5,8 @@ from typing import Final
 
 from dialer.states import ItemStatus
 from dialer.store.bulk import run_with_rows
-from dialer.store.dialect import Cursor, both, is_sqlite, relation
-from dialer.store.rows import dump_json
+from dialer.store.dialect import Cursor, both, relation
+from dialer.store.row_locks import hold_rows
 
 
 class Deltas:
@@ -39,8 +39,7 @@ class Deltas:
         """Write the changes; part of the transaction that made them."""
         if self._moves:
             rows = self._queue_rows()
-            if not is_sqlite(cursor):
-                _LOCK_QUEUES.run(cursor, dump_json([row[0] for row in rows]))
+            hold_rows(cursor, "queues", (row[0] for row in rows))
             run_with_rows(cursor, _APPLY_QUEUES, _QUEUE, rows)
         changed = sorted((name, count) for name, count in self._tallies.items() if count)
         if changed:
@@ -68,10 +67,6 @@ _QUEUE: Final = relation(
     terminated="integer",
     started="integer",
     at="bigint",
-)
-# Whoever changes several queues takes them in this order: nobody waits for who waits for him.
-_LOCK_QUEUES: Final = both(
-    "SELECT id FROM queues WHERE id IN @numbers(?) ORDER BY id @locking(FOR NO KEY UPDATE)"
 )
 _APPLY_QUEUES: Final = both("""
 UPDATE queues SET

@@ -15,9 +15,10 @@ from dialer.store import tables as t
 from dialer.store.bulk import driver_cursor
 from dialer.store.contract import Candidate, Client, CloseItem, EndedItem
 from dialer.store.deltas import Deltas
-from dialer.store.dialect import both, is_among
+from dialer.store.dialect import SQLITE, both, is_among
 from dialer.store.outbox import insert_deliveries
 from dialer.store.reading import LARGEST_ID, Prepared, prepare, read_prepared
+from dialer.store.row_locks import hold_queues
 from dialer.store.rows import (
     CANDIDATE_COLUMNS,
     CLIENT_COLUMNS,
@@ -49,6 +50,7 @@ ENDING: Final[dict[str, tuple[ColumnElement[bool], ...]]] = {
 
 def go_on(connection: Connection, queue_id: int, close: CloseItem, now: float) -> bool:
     """Do a piece of what the queue's marks name; whether there may be more."""
+    hold_queues(connection, [queue_id])
     if end_marked(connection, queue_id, CHUNK, close, now) == CHUNK:
         return True
     return move_some(connection, queue_id)
@@ -145,17 +147,30 @@ def expire_items(connection: Connection, now: float, limit: int, close: CloseIte
     """End up to `limit` items: those whose deadline has come, and what is left of unfinished
     changes, to which half the limit belongs. How many ended. Of waits that are to be moved a piece
     is."""
-    unfinished = marked_queues(connection)
+    unfinished, moving = marked_queues(connection), moving_queues(connection)[:1]
     share = (limit + 1) // 2 if unfinished else limit
-    candidates = _load_candidates(connection, _EXPIRED, to_micros(now), share)
+    candidates = _load_expired(connection, to_micros(now), share, [*unfinished, *moving])
     ended = _end_items(connection, candidates, ItemEnd.EXPIRED, close, now)
     for queue_id in unfinished:
         ended += end_marked(connection, queue_id, limit - ended, close, now)
         if ended == limit:
             break
-    for queue_id in moving_queues(connection)[:1]:
+    for queue_id in moving:
         move_some(connection, queue_id)
     return ended
+
+
+def _load_expired(
+    connection: Connection, now: int, limit: int, others: Sequence[int]
+) -> list[Candidate]:
+    """Items that expire, with their queues (and `others`) held. Where several write at once they
+    are looked for again then: some may have gone."""
+    found = _load_candidates(connection, _EXPIRED, now, limit)
+    if connection.dialect.name == SQLITE:
+        return found
+    held = {*others, *(item.queue_id for item in found)}
+    hold_queues(connection, held)
+    return [i for i in _load_candidates(connection, _EXPIRED, now, limit) if i.queue_id in held]
 
 
 def _load_candidates(connection: Connection, query: Prepared, *values: int) -> list[Candidate]:

@@ -26,6 +26,7 @@ from dialer.store.deltas import Deltas
 from dialer.store.dialect import upsert
 from dialer.store.outbox import insert_deliveries
 from dialer.store.reading import read_all
+from dialer.store.row_locks import hold_name
 from dialer.store.rows import (
     Raw,
     dump_json,
@@ -51,6 +52,7 @@ def add(
     connection: Connection, cdr: ForeignCdr, forward: Forward | None, by: str | None
 ) -> tuple[Delivery, ...]:
     """See the contract. `DuplicateCdr`: the client has a CDR of this uuid."""
+    hold_name(connection, "foreign cdr", cdr.client_id, cdr.uuid)
     own = exists().where(_a.cdr_id == cdr.uuid, _a.client_id == cdr.client_id)
     given = exists().where(_f.uuid == cdr.uuid, _f.client_id == cdr.client_id)
     if connection.scalar(select(own | given)):
@@ -88,6 +90,7 @@ def forward_unsent(
     connection: Connection, forwards: Forwards | None, now: float, limit: int
 ) -> int:
     """See the contract."""
+    hold_name(connection, "forward unsent")
     if forwards is None:
         _note_unsent(connection)
         return 0

@@ -15,6 +15,7 @@ from dialer.store.bulk import driver_cursor, insert_rows
 from dialer.store.contract import BatchStored, IdempotentAnswer, NewBatch, NewItem
 from dialer.store.deltas import Deltas
 from dialer.store.dialect import Cursor, Sql, both, relation_of, upsert
+from dialer.store.row_locks import hold_name, hold_queues
 from dialer.store.rows import dump_json, to_micros, to_micros_or_none
 
 _ITEM: Final = relation_of(
@@ -31,6 +32,7 @@ QUICK_QUEUE_NAME: Final = "quick calls"
 
 def insert_batch(connection: Connection, batch: NewBatch) -> BatchStored:
     """See the contract. Everything in the caller's transaction."""
+    hold_name(connection, "batch", batch.client_id, batch.batch_id)
     stored = connection.execute(
         select(t.batches.c.digest, t.batches.c.queue_id, t.batches.c.inserted_count).where(
             t.batches.c.client_id == batch.client_id, t.batches.c.batch_id == batch.batch_id
@@ -64,6 +66,8 @@ def _take_queue(connection: Connection, batch: NewBatch, now: int) -> int:
         return _make_queue(
             connection, batch.client_id, batch.queue_name, QueueKind.BATCH, batch.dids, now
         )
+    # Its items' ids are taken behind this: who reads them by id misses none that comes later.
+    hold_queues(connection, [batch.queue_id])
     queue = connection.execute(
         select(t.queues.c.status, t.queues.c.closed, t.queues.c.kind).where(
             t.queues.c.id == batch.queue_id, t.queues.c.client_id == batch.client_id
@@ -114,12 +118,15 @@ def insert_quick_call(
 ) -> int:
     """Put `item` into the client's standing queue; that queue's id."""
     at = to_micros(now)
+    hold_name(connection, "quick calls", client_id)
     queue_id = connection.execute(
         select(t.queues.c.id).where(
             t.queues.c.client_id == client_id, t.queues.c.kind == QueueKind.QUICK.value
         )
     ).scalar_one_or_none()
-    if queue_id is None:
+    if queue_id is not None:
+        hold_queues(connection, [queue_id])
+    else:
         queue_id = _make_queue(connection, client_id, QUICK_QUEUE_NAME, QueueKind.QUICK, (), at)
     _insert_items(connection, client_id, queue_id, None, [item], at)
     note_for(connection, by, "quick-call.add", client_id, {"call_id": item.call_id}, now)
@@ -224,8 +231,9 @@ def kept_answer(client_id: int, key: str) -> Select[Any]:
     )
 
 
-def keep_answer(connection: Connection, client_id: int, key: str, answer: IdempotentAnswer) -> None:
-    """Keep the first answer. `Conflict` where the key has one with another digest."""
+def keep_answer(connection: Connection, client_id: int, key: str, answer: IdempotentAnswer) -> bool:
+    """Keep the first answer; whether this is it. `Conflict` where the key has one with another
+    digest."""
     kept = connection.execute(
         upsert(connection, t.idempotency_answers)
         .values(
@@ -239,7 +247,7 @@ def keep_answer(connection: Connection, client_id: int, key: str, answer: Idempo
         .on_conflict_do_nothing()
     )
     if kept.rowcount:
-        return
+        return True
     digest = connection.execute(
         select(t.idempotency_answers.c.digest).where(
             t.idempotency_answers.c.client_id == client_id, t.idempotency_answers.c.key == key
@@ -247,3 +255,4 @@ def keep_answer(connection: Connection, client_id: int, key: str, answer: Idempo
     ).scalar_one()
     if digest != answer.digest:
         raise Conflict("this Idempotency-Key was used before with another request")
+    return False

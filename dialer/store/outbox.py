@@ -14,6 +14,7 @@ from dialer.store.contract import Delivery, DeliveryOutcome, NewDelivery, Number
 from dialer.store.deltas import Deltas
 from dialer.store.dialect import Cursor, both, relation, relation_of
 from dialer.store.reading import read_all
+from dialer.store.row_locks import hold_rows
 from dialer.store.rows import (
     DELIVERY_COLUMNS,
     dump_json,
@@ -94,7 +95,9 @@ def record_outcomes(
     results = [False] * len(outcomes)
     left = list(range(len(outcomes)))
     while left:  # outcomes of one delivery take one round each
-        names = dump_json([outcomes[place].id for place in left])
+        ids = [outcomes[place].id for place in left]
+        names = dump_json(ids)
+        hold_rows(cursor, "deliveries", ids)
         found = json.loads(_OPEN.ask(cursor, names))
         states = {id_: (kind, state) for id_, kind, state in found}
         rows: dict[int, Row] = {}
@@ -161,6 +164,7 @@ def claim_deliveries(
 ) -> list[Delivery]:
     """Those that are due, as they were; from now on they are due at `until`."""
     query = due_deliveries(endpoint, to_micros(now), after_id, limit)
+    query = query.with_for_update(skip_locked=True)  # where there are several writers
     found = [read_delivery(raw) for raw in read_all(connection, query)]
     taken = _d.id.in_([delivery.id for delivery in found])
     connection.execute(update(t.deliveries).where(taken).values(due_at=to_micros(until)))

@@ -21,6 +21,7 @@ from dialer.store.audit_rows import note
 from dialer.store.contract import Queue
 from dialer.store.endings import DUE, FRESH, PENDING, RETRIES, TRIED, waiting_in
 from dialer.store.reading import prepare, read_all, read_prepared
+from dialer.store.row_locks import hold_queues
 from dialer.store.rows import QUEUE_COLUMNS, read_queue, to_micros
 
 _CHANGEABLE: Final = frozenset({"retry", "retry_count", "retry_gap", "paused", "redial_unknown"})
@@ -35,6 +36,7 @@ def change_queue(
 ) -> bool:
     """Apply `changes`; whether `go_on` has something to do. Raises `NotFound`; `Conflict`
     for a completed queue that should go on and for a quick queue that should be completed."""
+    hold_queues(connection, [queue_id])
     queue = load_queue(connection, queue_id)
     wanted = dict(changes)
     status = QueueStatus(wanted.pop("status", queue.status))
@@ -77,6 +79,8 @@ def mark_all(
     """Mark every queue of a client's that has something waiting, for all that waits now: no
     attempt of it is granted any more. Queue → how much of that no earlier mark ends anyway."""
     q = t.queues.c
+    owned = read_all(connection, select(q.id).where(_has_waiting(client_id)))
+    hold_queues(connection, (raw[0] for raw in owned))
     found = read_prepared(connection, _UNMARKED, client_id)
     waiting: dict[int, int] = {raw[0]: raw[1] for raw in found}
     newest = select(func.max(t.items.c.id)).scalar_subquery()

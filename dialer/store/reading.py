@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from pydantic_core import from_json
 from sqlalchemy import (
-    JSON,
+    BigInteger,
     ColumnElement,
     Connection,
     ScalarSelect,
@@ -20,6 +20,7 @@ from sqlalchemy import (
     case,
     func,
     select,
+    type_coerce,
 )
 from sqlalchemy.engine.interfaces import Dialect
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -81,31 +82,17 @@ async def fetch_all(connection: AsyncConnection, query: Select[Any]) -> list[Raw
 @dataclass(frozen=True, slots=True)
 class Compiled:
     """A query in one tongue. `marks`: what each mark in `text` stands for, an argument or one of
-    the `constants`. `documents`: the columns that hold JSON, where the driver leaves it as text."""
+    the `constants`."""
 
     text: str
     marks: tuple[str, ...]
     arguments: tuple[str, ...]
     constants: dict[str, object]
-    documents: tuple[int, ...] = ()
 
     def bind(self, values: Sequence[object]) -> list[object]:
         """What stands at each mark."""
         known = self.constants | dict(zip(self.arguments, values, strict=True))
         return [known[name] for name in self.marks]
-
-    def read(self, rows: Sequence[Raw]) -> list[Raw]:
-        """Rows of asyncpg's, with what they hold as JSON."""
-        if not self.documents:
-            return list(rows)
-        found: list[Raw] = []
-        for row in rows:
-            values = list(row)
-            for place in self.documents:
-                if values[place] is not None:
-                    values[place] = from_json(values[place])
-            found.append(values)
-        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,23 +108,18 @@ def prepare(make: Callable[..., Select[Any]]) -> Prepared:
     """The query that `make` makes, whose arguments are all values of the query."""
     arguments = tuple(signature(make).parameters)
     query = make(*map(bindparam, arguments))
-    documents = tuple(
-        place for place, c in enumerate(query.selected_columns) if isinstance(c.type, JSON)
-    )
     return Prepared(
-        _compile(as_json(query), SQLITE_DIALECT, arguments, ()),
-        _compile(query, POSTGRES_DIALECT, arguments, documents),
+        _compile(as_json(query), SQLITE_DIALECT, arguments),
+        _compile(query, POSTGRES_DIALECT, arguments),
     )
 
 
-def _compile(
-    query: Select[Any], dialect: Dialect, arguments: tuple[str, ...], documents: tuple[int, ...]
-) -> Compiled:
+def _compile(query: Select[Any], dialect: Dialect, arguments: tuple[str, ...]) -> Compiled:
     compiled = query.compile(dialect=dialect)
     assert isinstance(compiled, SQLCompiler)
     constants = {n: value for n, value in compiled.params.items() if n not in arguments}
     marks = tuple(compiled.positiontup or ())
-    return Compiled(str(compiled), marks, arguments, constants, documents)
+    return Compiled(str(compiled), marks, arguments, constants)
 
 
 def read_prepared(connection: Connection, query: Prepared, *values: object) -> list[Raw]:
@@ -145,8 +127,7 @@ def read_prepared(connection: Connection, query: Prepared, *values: object) -> l
     if is_sqlite(cursor):
         bound = query.sqlite.bind(values)
         return list(from_json(cursor.execute(query.sqlite.text, bound).fetchone()[0]))
-    asked = cursor.execute(query.postgres.text, query.postgres.bind(values))
-    return query.postgres.read(asked.fetchall())
+    return cursor.execute(query.postgres.text, query.postgres.bind(values)).fetchall()
 
 
 async def fetch_prepared(
@@ -155,8 +136,7 @@ async def fetch_prepared(
     """In one step of the reader's thread, where SQLAlchemy's way takes four."""
     driver: Any = (await connection.get_raw_connection()).driver_connection
     if connection.dialect.name == POSTGRES:
-        asked = query.postgres
-        return asked.read(await driver.fetch(asked.text, *asked.bind(values)))
+        return list(await driver.fetch(query.postgres.text, *query.postgres.bind(values)))
     ((text,),) = await driver.execute_fetchall(query.sqlite.text, query.sqlite.bind(values))
     return list(from_json(text))
 
@@ -187,7 +167,11 @@ def due_retries(queue_id: int, server_id: int, now: int, limit: int) -> Select[A
     """None while they are being ended or their waits reckoned anew: nothing is before NULL. As in
     `waiting`, what came in behind a flush does not wait for that."""
     is_held = func.coalesce(_q.ending == "retries", False) | _q.moved_upto.is_not(None)
-    until = select(case((~is_held, now))).where(_q.id == queue_id).scalar_subquery()
+    until = (
+        select(case((~is_held, type_coerce(now, BigInteger))))
+        .where(_q.id == queue_id)
+        .scalar_subquery()
+    )
     return (
         select(*CANDIDATE_COLUMNS)
         .where(
@@ -238,6 +222,16 @@ def _on(column: ColumnElement[int], ids: Collection[int] | None) -> list[ColumnE
 
 def open_channel_ids() -> Select[Any]:
     return select(_a.channel_id).where(_a.state == word(AttemptState.OPEN))
+
+
+def open_tokens() -> Select[Any]:
+    """Under which tokens attempts are open: (server_id, fence)."""
+    return select(_a.server_id, _a.fence).where(_a.state == word(AttemptState.OPEN)).distinct()
+
+
+def open_under() -> Select[Any]:
+    """Open attempts with the tokens that they were reserved with."""
+    return select(_a.channel_id, _a.server_id, _a.fence).where(_a.state == word(AttemptState.OPEN))
 
 
 def recent_starts(since: float, server_ids: Collection[int] | None = None) -> Select[Any]:

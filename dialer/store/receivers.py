@@ -10,6 +10,7 @@ from dialer.store import tables as t
 from dialer.store.audit_rows import note
 from dialer.store.contract import Receivers, Signing
 from dialer.store.dialect import upsert
+from dialer.store.row_locks import hold_name
 from dialer.store.rows import Raw, to_micros_or_none, to_seconds_or_none
 
 _s, _g = t.signing.c, t.gone_callbacks.c
@@ -34,6 +35,7 @@ def rotate_signing(
     connection: Connection, client_id: int, grace_until: float | None, now: float, by: str
 ) -> Signing:
     """The next version; the one before lives until `grace_until`. Raises `NotFound`."""
+    hold_name(connection, "signing", client_id)
     account = connection.scalar(select(t.clients.c.accountcode).where(t.clients.c.id == client_id))
     if account is None:
         raise NotFound(f"there is no client {client_id}")

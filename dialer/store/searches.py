@@ -8,7 +8,7 @@ search of every other client at most, however many one of them has sent.
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Final
 from weakref import WeakValueDictionary
 
 from sqlalchemy import ColumnElement, Select
@@ -16,10 +16,28 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from dialer.store import reading
+from dialer.store.dialect import POSTGRES, SQLITE
+from dialer.store.failures import as_failure
 from dialer.store.rows import Raw
-from dialer.store.session import as_failure
 
 Rows = list[Raw]
+
+
+_BEGIN: Final = {
+    SQLITE: "BEGIN",
+    POSTGRES: "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+}
+
+
+@asynccontextmanager
+async def in_one_state(connection: AsyncConnection) -> AsyncIterator[None]:
+    await connection.exec_driver_sql(_BEGIN[connection.dialect.name])
+    try:
+        yield
+    finally:
+        # Who is cancelled in a query leaves a connection that can only be thrown away.
+        if not connection.invalidated:
+            await connection.exec_driver_sql("COMMIT")
 
 
 @asynccontextmanager
@@ -27,15 +45,9 @@ async def one_state(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """A connection that sees one and the same state of the database until the end. Raises
     `StoreUnavailable`."""
     try:
-        async with engine.connect() as connection:
-            await connection.exec_driver_sql("BEGIN")
-            try:
-                yield connection
-            finally:
-                # Who is cancelled in a query leaves a connection that can only be thrown away.
-                if not connection.invalidated:
-                    await connection.exec_driver_sql("COMMIT")
-    except SQLAlchemyError as error:
+        async with engine.connect() as connection, in_one_state(connection):
+            yield connection
+    except (SQLAlchemyError, OSError) as error:
         raise as_failure(error) from error
 
 

@@ -15,13 +15,11 @@ from functools import partial
 from typing import Any, Final, Generic, TypeVar
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolExhausted
 
-from dialer.errors import Conflict, StoreUnavailable
+from dialer.errors import StoreUnavailable
 from dialer.failpoints import failpoints
-from dialer.store.deltas import Deltas
-from dialer.store.dialect import Cursor
+from dialer.store.failures import as_failure, is_fatal
+from dialer.store.group_writes import Kind, save, write_apart, write_at_once
 
 R = TypeVar("R")
 Future = asyncio.Future[Any]
@@ -32,16 +30,6 @@ Run = tuple[Callable[[Connection], Any], Future]
 RUN_SECONDS: Final = 0.004
 # Takes the write lock at once: no transaction fails half-way because another process writes.
 BEGIN: Final = "BEGIN IMMEDIATE"
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """Writes of one sort. `execute` writes all `ops` in order and answers as many outcomes; an
-    outcome that is an exception fails its write alone. Where one of the rows is bad it raises:
-    then each is tried by itself."""
-
-    execute: Callable[[Cursor, Sequence[Any], Deltas], Sequence[Any]]
-    linger: float = 0.0  # seconds it may wait for company
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,53 +152,17 @@ class Session:
 
     def _write_groups(self, work: Work, taken: list[Future]) -> list[Outcome]:
         taken += [future for _, group in work.groups for _, future in group]
+        groups = [(kind, [op for op, _ in group]) for kind, group in work.groups]
         self._cursor.execute(BEGIN)
         try:
-            results = self._write_at_once(work)
+            results = write_at_once(self._cursor, groups)
         except Exception as error:
             if is_fatal(error):
                 raise
             self._raw.rollback()
             self._cursor.execute(BEGIN)
-            results = self._write_apart(work)
+            results = write_apart(self._cursor, groups)
         return list(zip(taken, results, strict=True))
-
-    def _write_at_once(self, work: Work) -> list[Any]:
-        results: list[Any] = []
-        deltas = Deltas()
-        for kind, group in work.groups:
-            results += kind.execute(self._cursor, [op for op, _ in group], deltas)
-        deltas.apply(self._cursor)
-        return results
-
-    def _write_apart(self, work: Work) -> list[Any]:
-        """One of the writes is bad: each group in a savepoint, each write of the bad one, too."""
-        results: list[Any] = []
-        deltas = Deltas()
-        for kind, group in work.groups:
-            ops = [op for op, _ in group]
-            try:
-                results += self._write_bulk(kind, ops, deltas)
-            except Exception as error:
-                if is_fatal(error):
-                    raise
-                results += [self._write_alone(kind, op, deltas) for op in ops]
-        deltas.apply(self._cursor)
-        return results
-
-    def _write_alone(self, kind: Kind, op: object, deltas: Deltas) -> object:
-        try:
-            return self._write_bulk(kind, [op], deltas)[0]
-        except Exception as error:
-            if is_fatal(error):
-                raise
-            return as_failure(error)
-
-    def _write_bulk(self, kind: Kind, ops: Sequence[Any], deltas: Deltas) -> Sequence[Any]:
-        own = Deltas()
-        results = self._saved(lambda: kind.execute(self._cursor, ops, own))
-        deltas.add(own)
-        return results
 
     def _run_some(self, work: Work, taken: list[Future]) -> list[Outcome]:
         outcomes: list[Outcome] = []
@@ -221,48 +173,9 @@ class Session:
             if len(taken) == 1:
                 self._cursor.execute(BEGIN)
             try:
-                outcomes.append((future, self._saved(partial(fn, self._connection))))
+                outcomes.append((future, save(self._cursor, partial(fn, self._connection))))
             except Exception as error:
                 if is_fatal(error):
                     raise
                 outcomes.append((future, as_failure(error)))
         return outcomes
-
-    def _saved(self, body: Callable[[], R]) -> R:
-        """`body` in a savepoint: what it wrote is undone when it raises."""
-        self._cursor.execute("SAVEPOINT write")
-        try:
-            result = body()
-        except BaseException:
-            if self._raw.in_transaction:
-                self._cursor.execute("ROLLBACK TO write")
-                self._cursor.execute("RELEASE write")
-            raise
-        self._cursor.execute("RELEASE write")
-        return result
-
-
-def is_fatal(error: BaseException) -> bool:
-    """Whether the database itself failed (full, locked, damaged), not one row or one value."""
-    error = _cause(error)
-    if isinstance(error, sqlite3.OperationalError | sqlite3.InternalError):
-        return True
-    return type(error) is sqlite3.DatabaseError
-
-
-def as_failure(error: BaseException) -> BaseException:
-    """`error` as the contract says it; our own mistakes stay as they are."""
-    cause = _cause(error)
-    if isinstance(cause, PoolExhausted):
-        return StoreUnavailable("every connection to the database is busy")
-    if isinstance(cause, sqlite3.IntegrityError):
-        return Conflict(str(cause))
-    if is_fatal(cause):
-        return StoreUnavailable(f"the database could not be used: {cause}")
-    return error
-
-
-def _cause(error: BaseException) -> BaseException:
-    if isinstance(error, DBAPIError) and error.orig is not None:
-        return error.orig
-    return error

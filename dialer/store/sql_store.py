@@ -28,8 +28,10 @@ from dialer.store import (
 )
 from dialer.store import contract as c
 from dialer.store import tables as t
+from dialer.store.access import Topic
 from dialer.store.configuration import Configuration
-from dialer.store.session import Future, Kind, Piece
+from dialer.store.group_writes import Kind
+from dialer.store.session import Future, Piece
 from dialer.store.wire_log import WireLog
 
 _QUEUE: Final = reading.prepare(reading.queue_by_id)
@@ -121,7 +123,7 @@ class SqlStore(Configuration):
         return None
 
     async def keep_answer(self, client_id: int, key: str, answer: c.IdempotentAnswer) -> None:
-        await self._run(lambda conn: ingest.keep_answer(conn, client_id, key, answer))
+        await self._run(lambda conn: ingest.keep_answer(conn, client_id, key, answer), None)
 
     # Queues.
 
@@ -235,7 +237,7 @@ class SqlStore(Configuration):
 
     async def expire_items(self, now: float, limit: int, close: c.CloseItem) -> int:
         expire = partial(endings.expire_items, now=now, limit=limit, close=close)
-        return await self._run(Piece(expire))
+        return await self._run(Piece(expire), Topic.DELIVERIES)
 
     def reserve(self, reservation: c.Reservation) -> Awaitable[bool]:
         return self._write(self._reserving, reservation)
@@ -306,11 +308,13 @@ class SqlStore(Configuration):
         self, endpoint: str, now: float, after_id: int, limit: int, until: float
     ) -> tuple[c.Delivery, ...]:
         claim = outbox.claim_deliveries
-        found = self._run(lambda conn: claim(conn, endpoint, now, after_id, limit, until))
+        found = self._run(lambda conn: claim(conn, endpoint, now, after_id, limit, until), None)
         return tuple(await found)
 
     async def release_deliveries(self, ids: Sequence[int], until: float, now: float) -> None:
-        await self._run(lambda conn: outbox.release_deliveries(conn, ids, until, now))
+        await self._run(
+            lambda conn: outbox.release_deliveries(conn, ids, until, now), Topic.DELIVERIES
+        )
 
     async def due_endpoints(self, now: float) -> tuple[str, ...]:
         return tuple(raw[0] for raw in await self._read(_DUE_ENDPOINTS, rows.to_micros(now)))
@@ -332,7 +336,9 @@ class SqlStore(Configuration):
         return count
 
     async def _send_again(self, ids: list[int], now: float) -> int:
-        return await self._run(lambda conn: dead_letters.send_again(conn, ids, now))
+        return await self._run(
+            lambda conn: dead_letters.send_again(conn, ids, now), Topic.DELIVERIES
+        )
 
     async def add_foreign_cdr(
         self,
@@ -345,7 +351,9 @@ class SqlStore(Configuration):
         return await self._run_kept(lambda conn: foreign.add(conn, cdr, forward, by), kept)
 
     async def forward_unsent(self, forwards: c.Forwards | None, now: float, limit: int) -> int:
-        return await self._run(lambda conn: foreign.forward_unsent(conn, forwards, now, limit))
+        return await self._run(
+            lambda conn: foreign.forward_unsent(conn, forwards, now, limit), Topic.DELIVERIES
+        )
 
     async def sgapi_task(self, client_id: int, uuid: str) -> c.SgapiTask | None:
         for raw in await self._fetch(foreign.foreign_task(client_id, uuid)):

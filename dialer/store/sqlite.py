@@ -14,12 +14,15 @@ from sqlalchemy import Connection, Select
 from sqlalchemy.exc import SQLAlchemyError
 
 from dialer.store import reading, rows
+from dialer.store.access import Topic
 from dialer.store.claim import Claim
 from dialer.store.engines import SEARCHERS, reading_engine, sqlite_url, writing_engine
+from dialer.store.failures import as_failure
+from dialer.store.group_writes import Kind
 from dialer.store.histories import Histories
 from dialer.store.migrations import upgrade
 from dialer.store.searches import Searches, one_state
-from dialer.store.session import Future, Kind, as_failure
+from dialer.store.session import Future
 from dialer.store.sql_store import PATIENCE, RECORD_LINGER, SETTLE_LINGER, SqlStore
 from dialer.store.wire_log import WireLog
 from dialer.store.writer import Writer
@@ -83,7 +86,9 @@ class SqliteStore(SqlStore):
     def trouble(self) -> str | None:
         return self._writer.trouble
 
-    def on_foreign_change(self, changed: Callable[[], None]) -> None:
+    def on_foreign_change(
+        self, changed: Callable[[], None], deliveries: Callable[[], None] | None = None
+    ) -> None:
         self._changed = changed
         self._look()
 
@@ -96,7 +101,9 @@ class SqliteStore(SqlStore):
         if self._changed is not None:
             self._changed()
 
-    def _run(self, fn: Callable[[Connection], R]) -> Awaitable[R]:
+    def _run(
+        self, fn: Callable[[Connection], R], tell: Topic | None = Topic.CHANGES
+    ) -> Awaitable[R]:
         return self._writer.run(fn)
 
     def _write(self, kind: Kind, op: object) -> Future:

@@ -13,6 +13,7 @@ import asyncio
 import logging
 import queue
 import threading
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
@@ -20,7 +21,8 @@ from typing import Any, Final, TypeVar
 from sqlalchemy import Connection, Engine
 
 from dialer.errors import StoreUnavailable
-from dialer.store.session import Future, Kind, Outcome, Session, Work
+from dialer.store.group_writes import Kind
+from dialer.store.session import Future, Outcome, Session, Work
 
 log = logging.getLogger(__name__)
 
@@ -29,17 +31,15 @@ R = TypeVar("R")
 LARGEST_GROUP: Final = 200
 
 
-class Writer:
-    """The writing side of a store. `foreign` is called in the loop when the thread saw that
-    another connection has written. `trouble` says why the last transaction failed, None when it
-    did not; the log tells when it begins and when it is over, and nobody else needs to."""
+class GroupWriter(ABC):
+    """The event loop's side: what gathers, when it goes, and who is told. `trouble` says why the
+    last transaction failed, None when it did not; the log tells when it begins and when it is over,
+    and nobody else needs to."""
 
-    def __init__(self, engine: Engine, kinds: Sequence[Kind], foreign: Callable[[], None]) -> None:
-        self._engine = engine
+    def __init__(self, kinds: Sequence[Kind], foreign: Callable[[], None]) -> None:
         self._waiting: dict[Kind, deque[tuple[Any, Future]]] = {k: deque() for k in kinds}
         self._runs: deque[tuple[Callable[[Connection], Any], Future]] = deque()
         self._foreign = foreign
-        self._inbox: queue.SimpleQueue[Work] = queue.SimpleQueue()
         self._busy = False
         self._look = False
         self._deadline: float | None = None
@@ -49,27 +49,30 @@ class Writer:
         self._troubled_at = 0.0
         self._idle: asyncio.Event = asyncio.Event()
 
+    @abstractmethod
+    async def _open(self) -> None:
+        """Be ready for work. Raises `StoreUnavailable`."""
+
+    @abstractmethod
+    def _put(self, work: Work) -> None:
+        """Do it, and `_report`."""
+
+    @abstractmethod
+    async def _end(self) -> None:
+        """After the last work."""
+
     async def start(self) -> None:
-        """Start the thread and open its connection."""
+        """Make ready; raises `StoreUnavailable`."""
         self._loop = asyncio.get_running_loop()
         self._closed = False
-        self._busy = True
-        opened: Future = self._loop.create_future()
-        self._thread = threading.Thread(
-            target=Session(self._engine, self._inbox, self._loop, self._report).main,
-            args=(opened,),
-            name="store-writer",
-            daemon=True,
-        )
-        self._thread.start()
         try:
-            await opened
+            await self._open()
         except BaseException:
             self._closed = True
             raise
 
     async def stop(self) -> None:
-        """Write what waits, then end the thread. Later writes fail with `StoreUnavailable`."""
+        """Write what waits, then end. Later writes fail with `StoreUnavailable`."""
         if self._closed:
             return
         self._closed = True
@@ -80,8 +83,7 @@ class Writer:
             await self._idle.wait()
         if self._timer is not None:
             self._timer.cancel()
-        self._inbox.put(Work(stop=True))
-        await self._loop.run_in_executor(None, self._thread.join)
+        await self._end()
 
     def write(self, kind: Kind, op: object) -> Future:
         """Write `op` with others of its kind; the outcome once it is on disk."""
@@ -144,19 +146,13 @@ class Writer:
         self._look = False
         self._busy = True
         self._deadline = self._loop.time() if any(self._waiting.values()) else None
-        self._inbox.put(work)
+        self._put(work)
 
     def _report(self, outcomes: Sequence[Outcome], rest: Work | None, foreign: bool) -> None:
         """In the loop: resolve what was written; `rest` (what was left undone) ends the turn."""
         if outcomes:
             self._note_trouble(outcomes[0][1])  # a transaction fails as a whole
-        for future, outcome in outcomes:
-            if future.cancelled():
-                continue
-            if isinstance(outcome, BaseException):
-                future.set_exception(outcome)
-            else:
-                future.set_result(outcome)
+        self._answer(outcomes)
         if foreign:
             self._foreign()
         if rest is None:
@@ -169,6 +165,15 @@ class Writer:
         if self._deadline is not None:
             self._schedule(self._deadline - self._loop.time())
 
+    def _answer(self, outcomes: Sequence[Outcome]) -> None:
+        for future, outcome in outcomes:
+            if future.cancelled():
+                continue
+            if isinstance(outcome, BaseException):
+                future.set_exception(outcome)
+            else:
+                future.set_result(outcome)
+
     def _note_trouble(self, outcome: object) -> None:
         if isinstance(outcome, StoreUnavailable):
             if self.trouble is None:
@@ -179,3 +184,33 @@ class Writer:
             self.trouble = None
             seconds = round(self._loop.time() - self._troubled_at, 1)
             log.warning("the database takes writes again", extra={"seconds": seconds})
+
+
+class Writer(GroupWriter):
+    """A thread that writes to SQLite. `foreign` is called in the loop when it saw that another
+    connection has written."""
+
+    def __init__(self, engine: Engine, kinds: Sequence[Kind], foreign: Callable[[], None]) -> None:
+        super().__init__(kinds, foreign)
+        self._engine = engine
+        self._inbox: queue.SimpleQueue[Work] = queue.SimpleQueue()
+
+    async def _open(self) -> None:
+        """Start the thread and open its connection."""
+        self._busy = True
+        opened: Future = self._loop.create_future()
+        self._thread = threading.Thread(
+            target=Session(self._engine, self._inbox, self._loop, self._report).main,
+            args=(opened,),
+            name="store-writer",
+            daemon=True,
+        )
+        self._thread.start()
+        await opened
+
+    def _put(self, work: Work) -> None:
+        self._inbox.put(work)
+
+    async def _end(self) -> None:
+        self._inbox.put(Work(stop=True))
+        await self._loop.run_in_executor(None, self._thread.join)

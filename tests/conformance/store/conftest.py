@@ -17,8 +17,11 @@ from dialer.store.contract import (
     Store,
     StoredKey,
 )
+from dialer.store.postgres import PostgresStore
+from dialer.store.sql_store import PATIENCE
 from dialer.store.sqlite import SqliteStore
 from tests import store_records as make
+from tests.postgres_server import PostgresServer
 
 
 @dataclass
@@ -49,12 +52,30 @@ class Stored:
         return await self.dial(candidate)
 
 
-@pytest.fixture(params=["sqlite"])
-def open_again(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Store]:
+ADAPTERS = ("sqlite", "postgresql")
+
+
+@pytest.fixture(params=ADAPTERS)
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a migrated, empty database of the test's own."""
+    if request.param == "sqlite":
+        return make.make_store_file(tmp_path / "dialer.db")
+    server: PostgresServer = request.getfixturevalue("postgres")
+    return server.make_database()
+
+
+def make_store(url: str, folder: Path, patience: float = PATIENCE) -> Store:
+    if url.startswith("sqlite"):
+        return SqliteStore(
+            url, settle_linger=0, record_linger=0, look_every=0.001, patience=patience
+        )
+    return PostgresStore(url, folder / "state", settle_linger=0, record_linger=0, patience=patience)
+
+
+@pytest.fixture
+def open_again(database: str, tmp_path: Path) -> Callable[[], Store]:
     """Makes a store on one and the same database, each time it is called."""
-    assert request.param == "sqlite"
-    url = make.make_store_file(tmp_path / "dialer.db")
-    return lambda: SqliteStore(url, settle_linger=0, record_linger=0, look_every=0.001)
+    return lambda: make_store(database, tmp_path)
 
 
 @pytest.fixture

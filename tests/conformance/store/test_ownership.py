@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from dialer.errors import Conflict, NotFound, OwnershipLost
+from dialer.errors import NotFound, OwnershipLost
 from dialer.states import ItemStatus, QueueStatus
 from dialer.store.contract import Delivery, Reservation, Withdrawal
 from tests import store_records as make
@@ -152,8 +152,12 @@ async def test_a_withdrawn_item_expires_like_any_other(stored: Stored) -> None:
 
 async def test_the_next_life_knows_what_left_and_what_was_answered(stored: Stored) -> None:
     await stored.store.claim()
+    fence = await own(stored)
     added = await stored.add(*[make.item() for _ in range(4)])
-    attempts = [await stored.dial(item) for item in await stored.waiting(added.queue_id)]
+    attempts = [
+        make.reservation(item, fence=fence) for item in await stored.waiting(added.queue_id)
+    ]
+    assert all([await stored.store.reserve(attempt) for attempt in attempts])
     for attempt in attempts[:3]:
         stored.store.note_sent(attempt.channel_id)
     stored.store.note_answered(attempts[1].channel_id, NOW + 3.5)
@@ -171,12 +175,17 @@ async def test_the_next_life_knows_what_left_and_what_was_answered(stored: Store
         (True, None),
         (True, None),
     ]
+    await again.close()
+
+
+async def test_a_claim_is_seen_by_others(stored: Stored) -> None:
+    assert not stored.store.is_claimed()
+    await stored.store.claim()
+    assert stored.store.is_claimed()
     other = stored.reopen()
     await other.open()
-    with pytest.raises(Conflict):
-        await other.claim()
+    assert other.is_claimed()
     await other.close()
-    await again.close()
 
 
 async def test_a_queue_may_redial_what_is_unknown(stored: Stored) -> None:

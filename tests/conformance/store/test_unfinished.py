@@ -10,20 +10,20 @@ import pytest
 from dialer.states import QueueStatus
 from dialer.store import endings, waits
 from dialer.store.contract import Candidate, StoredKey
-from dialer.store.sqlite import SqliteStore
 from tests import store_records as make
-from tests.conformance.store.conftest import Stored, open_stored
+from tests.conformance.store.conftest import Stored, make_store, open_stored
 
 NOW, LATER = make.NOW, make.NOW + 60
 
 
-@pytest.fixture(params=["sqlite"])
-async def stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stored]:
+@pytest.fixture
+async def stored(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Stored]:
     """A store that waits for no change, and does them three items at a time."""
     monkeypatch.setattr(endings, "CHUNK", 3)
     monkeypatch.setattr(waits, "LOOKED_AT", 3)
-    url = make.make_store_file(tmp_path / "dialer.db")
-    async with open_stored(lambda: SqliteStore(url, settle_linger=0, patience=0)) as stored:
+    async with open_stored(lambda: make_store(database, tmp_path, patience=0)) as stored:
         yield stored
 
 

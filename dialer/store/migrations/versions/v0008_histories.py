@@ -133,8 +133,8 @@ _FILLING = sa.text(_FILL).bindparams(
 )
 
 
-def _values(id_: int, record: str) -> dict[str, object]:
-    cdr = load_cdr(json.loads(record))
+def _values(id_: int, record: str | dict[str, Any]) -> dict[str, object]:
+    cdr = load_cdr(json.loads(record) if isinstance(record, str) else record)
     return {
         "source": name_source(cdr.caller_id) or "",
         "extension": find_extension(cdr),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection
 
-from dialer.errors import StoreUnavailable
+from dialer.errors import Conflict, StoreUnavailable
 from dialer.store.contract import StoredKey
 from dialer.store.sqlite import SqliteStore
 from tests import store_records as make
@@ -112,6 +112,15 @@ async def test_a_database_that_takes_no_writes_can_be_looked_at(store: SqliteSto
         assert await looking.installation_secret() == await store.installation_secret()
         assert looking.is_claimed()
         await looking.close()
+
+
+async def test_one_dialer_has_the_database_alone(store: SqliteStore) -> None:
+    await store.claim()
+    other = SqliteStore(str(store._url))
+    await other.open()
+    with pytest.raises(Conflict):
+        await other.claim()
+    await other.close()
 
 
 async def test_it_tells_why_it_takes_no_writes_and_for_how_long(

@@ -15,7 +15,8 @@ from dialer.store import session
 from dialer.store.deltas import Deltas
 from dialer.store.dialect import Cursor
 from dialer.store.engines import sqlite_url, writing_engine
-from dialer.store.session import Kind, Piece
+from dialer.store.group_writes import Kind
+from dialer.store.session import Piece
 from dialer.store.writer import LARGEST_GROUP, Writer
 from tests import store_records as make
 

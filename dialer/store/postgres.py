@@ -1,0 +1,204 @@
+"""The store on PostgreSQL: several workers, APIs and deliverers on one database.
+
+Writes of attempts share commits (`postgres_writer`), other writes have transactions of their own.
+What others wrote is told by the database (`listening`).
+"""
+
+import hashlib
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import Connection, Select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from dialer.errors import SettingsError
+from dialer.store import contract as c
+from dialer.store import reading
+from dialer.store.access import Topic
+from dialer.store.group_writes import Kind
+from dialer.store.histories import Histories
+from dialer.store.listening import Listener
+from dialer.store.migrations import HEAD
+from dialer.store.postgres_engines import (
+    SEARCH_SECONDS,
+    plain_url,
+    postgres_url,
+    reading_engine,
+    writing_engine,
+)
+from dialer.store.postgres_transactions import read
+from dialer.store.postgres_writer import PostgresWriter
+from dialer.store.rows import Raw
+from dialer.store.searches import Searches, in_one_state
+from dialer.store.session import Future, Outcome
+from dialer.store.sql_store import PATIENCE, RECORD_LINGER, SETTLE_LINGER, SqlStore
+from dialer.store.wire_log import WireLog
+from dialer.store.worker_state import WorkerState
+
+R = TypeVar("R")
+
+STATE_DIR: Final = Path("dialer-state")
+RUNNERS: Final = 4
+READERS: Final = 4
+SEARCHERS: Final = 1
+
+
+class PostgresStore(SqlStore):
+    """`dialer.store.contract.Store` on PostgreSQL. `state_dir` is where a worker keeps what it
+    knows of its own attempts; it must outlive the process, not the machine."""
+
+    def __init__(
+        self,
+        url: str,
+        state_dir: Path = STATE_DIR,
+        settle_linger: float = SETTLE_LINGER,
+        record_linger: float = RECORD_LINGER,
+        patience: float = PATIENCE,
+    ) -> None:
+        super().__init__(WireLog(state_dir / "unclaimed"), settle_linger, record_linger, patience)
+        self._url, self._state_dir = postgres_url(url), state_dir
+        self._state: WorkerState | None = None
+        writing, running = writing_engine(self._url, 1), writing_engine(self._url, RUNNERS)
+        self._writer = PostgresWriter(writing, running, self._kinds, self._say_deliveries)
+        self._readers = reading_engine(self._url, READERS)
+        searching = reading_engine(self._url, SEARCHERS, SEARCH_SECONDS)
+        self._searches = Searches(searching, SEARCHERS)
+        self._histories = Histories(self._fetch, self._searches.fetch)
+        self._listener = Listener(plain_url(self._url), self._hear)
+        self._changed: Callable[[], None] | None = None
+        self._delivered: Callable[[], None] | None = None
+
+    # Opening and closing.
+
+    async def open(self) -> None:
+        """Connect. Raises `SettingsError` where the database was not migrated: who starts first
+        must not change what others work on."""
+        await self._check_version()
+        await self._writer.start()
+        await self._listener.open()
+        await self._load_secret()
+
+    async def _check_version(self) -> None:
+        query = "SELECT version_num FROM alembic_version"
+        known = "SELECT to_regclass('alembic_version')"
+
+        async def ask(connection: AsyncConnection) -> str | None:
+            driver: Any = (await connection.get_raw_connection()).driver_connection
+            if await driver.fetchval(known) is None:
+                return None
+            version: str | None = await driver.fetchval(query)
+            return version
+
+        version = await read(self._readers, ask)
+        if version is None or version < HEAD:
+            raise SettingsError(
+                f"the database is at version {version or 'none'} and {HEAD} is needed:"
+                " run dialer db upgrade"
+            )
+
+    async def close(self) -> None:
+        """Write what waits, then let go."""
+        await self._writer.stop()
+        await self._listener.close()
+        await self._readers.dispose()
+        await self._searches.close()
+        self._wire_log.close()
+        if self._state is not None:
+            self._state.release()
+
+    async def claim(self) -> None:
+        """Others may claim it, too: who dials where is said by `own`."""
+        name = hashlib.sha256(self._secret).hexdigest()[:12]
+        state = WorkerState(self._state_dir, name)
+        log = state.take()
+        try:
+            found = await self._fetch(reading.open_channel_ids())
+            log.open(channel_id for (channel_id,) in found)
+            await self._listener.claim()
+        except BaseException:
+            log.close()
+            state.release()
+            raise
+        self._wire_log, self._state = log, state
+
+    def is_claimed(self) -> bool:
+        """As it was some seconds ago."""
+        return self._listener.is_claimed
+
+    @property
+    def trouble(self) -> str | None:
+        return self._writer.trouble
+
+    async def own(self, server_ids: Sequence[int]) -> dict[int, int]:
+        """The tokens are noted before anything is reserved under them."""
+        tokens = await super().own(server_ids)
+        if self._state is not None:
+            under = {(raw[0], raw[1]) for raw in await self._fetch(reading.open_tokens())}
+            self._state.note_tokens(tokens, under)
+        return tokens
+
+    async def open_attempts(
+        self, server_ids: Collection[int] | None = None
+    ) -> tuple[c.OpenAttempt, ...]:
+        found = await super().open_attempts(server_ids)
+        tokens = self._state.tokens if self._state is not None else set()
+        under = {raw[0]: (raw[1], raw[2]) for raw in await self._fetch(reading.open_under())}
+        return tuple(
+            replace(attempt, unsent=attempt.unsent and under.get(attempt.channel_id) in tokens)
+            for attempt in found
+        )
+
+    def on_foreign_change(
+        self, changed: Callable[[], None], deliveries: Callable[[], None] | None = None
+    ) -> None:
+        self._changed, self._delivered = changed, deliveries
+
+    def _hear(self, topics: frozenset[Topic]) -> None:
+        if self._delivered is not None and Topic.DELIVERIES in topics:
+            self._delivered()
+            topics -= {Topic.DELIVERIES}
+        if self._changed is not None and topics:
+            self._changed()
+
+    def _say_deliveries(self, outcomes: Sequence[Outcome]) -> None:
+        """Of settlements and the like, whose outcomes are what they stored."""
+        if any(isinstance(outcome, tuple) and outcome for _, outcome in outcomes):
+            self._listener.say(Topic.DELIVERIES)
+
+    # Ways to write and to read.
+
+    def _run(
+        self, fn: Callable[[Connection], R], tell: Topic | None = Topic.CHANGES
+    ) -> Awaitable[R]:
+        return self._writer.run(fn, "" if tell is None else self._listener.statement(tell))
+
+    def _write(self, kind: Kind, op: object) -> Future:
+        return self._writer.write(kind, op)
+
+    async def _fetch(self, query: Select[Any]) -> list[Raw]:
+        return await read(self._readers, partial(_fetch_all, query))
+
+    async def _read(self, query: reading.Prepared, *values: object) -> list[Raw]:
+        return await read(self._readers, partial(_fetch_prepared, query, values))
+
+    async def _fetch_together(self, *queries: Select[Any]) -> list[list[Raw]]:
+        """Several queries over one and the same state of the database."""
+
+        async def ask(connection: AsyncConnection) -> list[list[Raw]]:
+            async with in_one_state(connection):
+                return [await reading.fetch_all(connection, query) for query in queries]
+
+        return await read(self._readers, ask)
+
+
+async def _fetch_all(query: Select[Any], connection: AsyncConnection) -> list[Raw]:
+    return await reading.fetch_all(connection, query)
+
+
+async def _fetch_prepared(
+    query: reading.Prepared, values: Sequence[object], connection: AsyncConnection
+) -> list[Raw]:
+    return await reading.fetch_prepared(connection, query, values)
