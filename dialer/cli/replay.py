@@ -33,7 +33,7 @@ class Format(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Choice:
     """Which calls are shown: begun in [since, until), this one alone, and whether also those that
-    nobody originated over AMI."""
+    nobody originated over AMI, and the looks of `servers check`, which are no calls."""
 
     since: float | None
     until: float | None
@@ -46,8 +46,36 @@ class Choice:
             (self.call is None or call.channel_id == self.call)
             and (self.since is None or begun >= self.since)
             and (self.until is None or begun < self.until)
-            and (call.originated or self.all or self.call is not None)
+            and (self.all or self.call is not None or (call.originated and not is_probe(call)))
         )
+
+
+@dataclass(slots=True)
+class LeftOut:
+    """How many calls are not shown, and why."""
+
+    others: int = 0
+    probes: int = 0
+
+    def count(self, call: TracedCall) -> None:
+        self.probes += is_probe(call)
+        self.others += not call.originated
+
+    def tell(self) -> None:
+        if self.others:
+            calls = write_count(self.others, "call")
+            typer.echo(f"{calls} that nobody originated over AMI: shown with --all", err=True)
+        if self.probes:
+            probes = write_count(self.probes, "look")
+            typer.echo(f"{probes} of `dialer servers check`: shown with --all", err=True)
+
+
+def is_probe(call: TracedCall) -> bool:
+    return call.origin is not None and call.origin.is_probe
+
+
+def write_count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def replay(
@@ -67,7 +95,10 @@ def replay(
         str | None, typer.Option(help="The timeline of this call (its ChannelId).")
     ] = None,
     all_: Annotated[
-        bool, typer.Option("--all", help="Also calls that nobody originated over AMI.")
+        bool,
+        typer.Option(
+            "--all", help="Also what nobody originated over AMI, and looks of servers check."
+        ),
     ] = False,
 ) -> None:
     """Print the CDRs of recorded AMI traffic, made by the tracker that runs in production.
@@ -105,12 +136,12 @@ def show_calls(
     kept: a month's trace has more of them than memory."""
     cdrs: list[dict[str, Any]] = []
     partial: list[TracedCall] = []
-    others = 0
+    left_out = LeftOut()
     for session in sessions:
         follower = Follower()
         for traced in follow(session, follower, pace):
             if not choice.wants(traced):
-                others += not traced.originated
+                left_out.count(traced)
             elif traced.report is None:
                 partial.append(traced)
             else:
@@ -121,12 +152,14 @@ def show_calls(
                     typer.echo(write_line(cdr))
         for problem in session.problems:
             typer.echo(f"not read: {problem}", err=True)
-    if shown is Format.TABLE:
+    if shown is Format.TABLE and cdrs:
         show_table(cdrs)
+    elif shown is Format.TABLE:
+        typer.echo("no calls to show", err=True)
     for traced in partial:
         typer.echo(f"in part: {traced.channel_id}: {traced.missing}", err=True)
-    if others and not choice.all:
-        typer.echo(f"{others} calls that nobody originated over AMI: --all shows them", err=True)
+    if not choice.all and choice.call is None:
+        left_out.tell()
     return cdrs
 
 

@@ -31,6 +31,11 @@ class Origin:
             return self.dial_string.partition("/")[2].partition("@")[0].partition("/")[0]
 
     @property
+    def is_probe(self) -> bool:
+        """Whether it is no call, but a look of `dialer servers check` at the server's rights."""
+        return self.dial_string.startswith(_PROBE)
+
+    @property
     def channel_prefix(self) -> str:
         """How the names of the channels begin that Asterisk makes for it."""
         tech, _, rest = self.dial_string.partition("/")
@@ -86,6 +91,7 @@ _NOTHING: Final = ("", "<unknown>", "<null>")
 _ORIGINATE: Final = Fields(
     "ActionID", "ChannelId", "Channel", "CallerID", "Account", "Application", "Data", "Variable"
 )
+_PROBE: Final = "DialerProbe/"  # a technology that no Asterisk has (ami.inspection)
 _APPLICATION: Final = "DIALER_APPLICATION"
 _DATA: Final = "DIALER_DATA"
 

@@ -38,6 +38,31 @@ def test_all_shows_calls_of_nobody_and_parts(
     assert printed.err == "in part: part1: its beginning is not in the trace\n"
 
 
+PROBE = (
+    "Event: OriginateResponse\r\nTimestamp: 1795246413.5\r\nActionID: look-6\r\n"
+    "Response: Failure\r\nChannel: DialerProbe/none\r\nReason: 0\r\nUniqueid: look-6\r\n"
+    "Application: Wait\r\nData: 1\r\n\r\n"
+)
+
+
+def test_a_look_of_servers_check_is_no_call(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "probe.txt"
+    path.write_bytes(PROBE.encode())
+    assert main(["replay", str(path)]) == 0
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.splitlines() == [
+        "no calls to show",
+        "1 look of `dialer servers check`: shown with --all",
+    ]
+    assert main(["replay", str(path), "--all", "--format", "json"]) == 0
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["channel_id"] == "look-6"
+    assert printed.err == ""
+
+
 def test_a_table_for_people(trace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["replay", str(trace)]) == 0
     head, row = capsys.readouterr().out.splitlines()
