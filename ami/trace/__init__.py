@@ -6,6 +6,7 @@
 from ami.trace.anonymizer import Anonymizer
 from ami.trace.encoding import read_note, write_note
 from ami.trace.moments import read_moment
+from ami.trace.orders import begin_channel_names
 from ami.trace.pieces import Piece, breaks_stream, split_records
 from ami.trace.reader import Trace, open_trace
 from ami.trace.recorder import GAP, LINK, TraceRecorder
@@ -26,6 +27,7 @@ __all__ = [
     "TraceError",
     "TraceRecorder",
     "TraceWriter",
+    "begin_channel_names",
     "breaks_stream",
     "compress",
     "moment_of",

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Final
 
+from ami.trace.orders import Orders
 from ami.trace.pieces import Piece
 from ami.trace.records import Direction
 from ami.wire import Kind
@@ -34,13 +35,17 @@ class Selection:
         self._actions: set[str] = set()
         self._bridges: set[str] = set()
         self._channels: set[str] = set()
+        self._orders = Orders()
 
     def learn(self, piece: Piece) -> bool:
         """Take in what a piece tells of these calls; whether that was new."""
+        before = self._size()
+        ordered = self._orders.take(piece)
+        if ordered is not None and ordered[0] in self._ids:
+            self._actions.add(ordered[1])
         message = piece.message
         if message is None or not self.wants(piece):
             return False
-        before = self._size()
         if piece.direction is Direction.SENT:
             self._ids |= {message.get("ChannelId")} - _NOTHING
             self._actions |= {message.action_id} - _NOTHING

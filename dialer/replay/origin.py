@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ami import Fields, Message, OriginateAnswered
+from ami.trace import begin_channel_names
 from dialer.errors import Refused
 from dialer.policy import parse_dial_string
 
@@ -38,12 +39,7 @@ class Origin:
     @property
     def channel_prefix(self) -> str:
         """How the names of the channels begin that Asterisk makes for it."""
-        tech, _, rest = self.dial_string.partition("/")
-        if tech.lower() == "local":
-            return f"{tech}/{rest.split('/')[0]}".lower()
-        number, at, endpoint = rest.partition("@")
-        name = endpoint if at else number.split("/")[0]
-        return f"{tech}/{name.split('/')[0]}-".lower()
+        return begin_channel_names(self.dial_string)
 
 
 def read_originate(message: Message) -> Origin:
