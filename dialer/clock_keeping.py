@@ -35,6 +35,17 @@ class ClockStore(Protocol):
     async def follow_clock(self, now: float, step: float) -> None: ...
 
 
+class OneOfMany:
+    """Stands for the store where there are processes on other machines: one machine's clock that
+    was set says nothing of the moments on disk, and moves none of them."""
+
+    async def recent_starts(self, since: float) -> tuple[RecentStart, ...]:
+        return ()
+
+    async def follow_clock(self, now: float, step: float) -> None:
+        """The process follows its own clock."""
+
+
 class ClockKeeper:
     """`on_step` is called after everything on disk has followed a step."""
 

@@ -22,7 +22,7 @@ from dialer.planner import Planner
 from dialer.presence import Presence
 from dialer.reporting import Reporter
 from dialer.server_link import ServerLink
-from dialer.store.contract import Delivery, EndedItem, NewDelivery, Server, Store
+from dialer.store.contract import Delivery, Server, Store
 from dialer.upkeep import Upkeep
 from dialer.worker import Worker, WorkerParts
 
@@ -130,10 +130,6 @@ class Engine:
                 max_call_duration=parts.max_call_duration,
             )
         )
-
-    def close_item(self, ended: EndedItem) -> tuple[NewDelivery, ...]:
-        """The closing callback of an item that the API ends (store.contract.CloseItem)."""
-        return self._reporter.closing_of(ended, self._parts.clock.now())
 
     async def run(self, ready: asyncio.Event) -> None:
         """Take over what an earlier life left, then dial until cancelled. Raises what is our own

@@ -3,7 +3,7 @@ store, under a name of its own (`worker/1`, `deliver/2`). The names of processes
 taken again, so that the notes do not pile up.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final, Protocol
 
 from dialer.clock import Clock
@@ -38,12 +38,14 @@ class Presence:
         self._role = role
         self._process = process
         self._name: str | None = None
+        self._seen: dict[str, dict[str, Any]] = {}  # others, when this process said something last
 
     async def say(self, state: Mapping[str, object]) -> None:
         """Raises `StoreUnavailable`."""
         others = await self._others()
         if self._name is None or self._name in others:  # two may have taken it in one moment
             self._name = self._find_name(others)
+        self._seen = others
         note = {"process": self._process, "role": self._role, **state}
         await self._store.put_runtime({self._name: note}, self._clock.now())
 
@@ -51,6 +53,18 @@ class Presence:
         """This process ends. Raises `StoreUnavailable`."""
         if self._name is not None:
             await self._store.put_runtime({self._name: None}, self._clock.now())
+
+    def count(self, *roles: str) -> int:
+        """How many processes of these roles there were at the last word, this one included."""
+        return 1 + len(self._named(roles))
+
+    def leads(self, *roles: str) -> bool:
+        """Whether this process is the first of those of these roles: one at a time is, save for
+        a moment after one came or went."""
+        return self._name is not None and all(self._name < name for name in self._named(roles))
+
+    def _named(self, roles: Collection[str]) -> list[str]:
+        return [name for name, note in self._seen.items() if note["role"] in roles]
 
     async def has_peers(self) -> bool:
         """Whether another process that dials is there, and stays. Raises `StoreUnavailable`."""

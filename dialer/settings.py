@@ -44,6 +44,9 @@ class Settings(BaseSettings):
     """Address that the HTTP API listens on."""
     http_port: Annotated[int, Field(ge=0, le=65535)] = 8080
     """Port of the HTTP API; 0: any free one."""
+    health_port: Annotated[int | None, Field(ge=0, le=65535)] = None
+    """Port on which `dialer worker` and `dialer deliver` answer /healthz and /readyz; none: they
+    listen on nothing."""
     superuser_api_key: SecretStr | None = None
     """Bootstrap key that may create clients; none: only keys of superuser clients may."""
     sgapi_url: str | None = None

@@ -117,6 +117,23 @@ def create_api(deps: ApiDeps) -> FastAPI:
     return app
 
 
+@dataclass(frozen=True, slots=True)
+class HealthDeps:
+    """As `ApiDeps`, of a process without the API."""
+
+    readiness: Callable[[], dict[str, bool]]
+
+
+def create_health(readiness: Callable[[], dict[str, bool]]) -> FastAPI:
+    """/healthz and /readyz alone, for processes that serve nothing else."""
+    app = FastAPI(title="Health", docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.deps = HealthDeps(readiness)
+    install_handlers(app)
+    for path, handler in (("/healthz", show_health), ("/readyz", show_readiness)):
+        app.add_api_route(path, handler, methods=["GET"])
+    return app
+
+
 def _add(app: FastAPI, route: Route, base: str = "", *, documented: bool = True) -> None:
     """Both spellings; the documented one stands in the OpenAPI description."""
     spelled = base + route.path

@@ -17,6 +17,10 @@ def _ready() -> dict[str, bool]:
     return {}
 
 
+def _alone() -> int:
+    return 1
+
+
 def _leave(deliveries: Sequence[Delivery]) -> None:
     """They are found in the store."""
 
@@ -25,7 +29,8 @@ def _leave(deliveries: Sequence[Delivery]) -> None:
 class ApiDeps:
     """`readiness` names the parts that must be there and whether each is (an open store, the
     worker); `close_item` makes the closing callback of an item that a client ends; `offer` tells a
-    deliverer of this process what was just stored for `sgapi`."""
+    deliverer of this process what was just stored for `sgapi`; `processes`: how many serve the API,
+    this one included."""
 
     store: Store
     settings: Settings
@@ -36,6 +41,11 @@ class ApiDeps:
     readiness: Callable[[], dict[str, bool]] = field(default=_ready)
     sgapi: SgapiTarget | None = None
     offer: Callable[[Sequence[Delivery]], None] = field(default=_leave)
+    processes: Callable[[], int] = field(default=_alone)
+
+    def share(self, limit: int) -> int:
+        """This process' part of a limit of requests that all API processes keep together."""
+        return max(1, limit // self.processes()) if limit else limit
 
 
 def deps_of(request: Request) -> ApiDeps:

@@ -184,7 +184,8 @@ async def _authenticate(request: Request) -> Client:
     caller = await authenticate(request)
     deps = deps_of(request)
     counts: GatewayCounts = request.app.state.gateway_counts
-    per_minute, per_second = deps.settings.gateway_per_minute, deps.settings.gateway_per_second
+    per_minute = deps.share(deps.settings.gateway_per_minute)
+    per_second = deps.share(deps.settings.gateway_per_second)
     allowance = counts.of(caller.id).take(per_minute, per_second, deps.clock.monotonic())
     note_limit(request, allowance)
     if not allowance.allowed:

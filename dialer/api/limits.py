@@ -1,7 +1,8 @@
 """Requests a minute of each client, told in the usual headers of every answer.
 
 `X-RateLimit-Limit` and `X-RateLimit-Remaining` count requests, `X-RateLimit-Reset` is the epoch
-second from which one more may come. A client without a limit gets none of them.
+second from which one more may come. A client without a limit gets none of them. Several API
+processes divide a client's limit among them (`ApiDeps.share`), and each tells its own part.
 """
 
 from math import ceil
@@ -35,9 +36,9 @@ def count_request(request: Request, client: Client) -> None:
     Raises `ApiError` 429."""
     if client.rate_limit is None:
         return
-    clock = deps_of(request).clock
+    deps = deps_of(request)
     counts: RequestCounts = request.app.state.request_counts
-    allowance = counts.of(client.id).take(client.rate_limit, clock.monotonic())
+    allowance = counts.of(client.id).take(deps.share(client.rate_limit), deps.clock.monotonic())
     note_limit(request, allowance)
     if not allowance.allowed:
         wait = max(1, ceil(allowance.wait))

@@ -155,7 +155,7 @@ def _count_report(request: Request, client: Client) -> None:
     """Count a report against the client's reports a minute. One that was refused for its arguments
     does not count: it read nothing."""
     deps = deps_of(request)
-    limit = deps.settings.reports_per_minute
+    limit = deps.share(deps.settings.reports_per_minute)
     if not limit:
         return
     counts: RequestCounts = request.app.state.report_counts

@@ -9,7 +9,7 @@ from typing import Annotated, Final
 
 import typer
 
-from dialer.errors import DialerError, StoreUnavailable
+from dialer.errors import CoordinationUnavailable, DialerError, StoreUnavailable
 from dialer.telemetry import guard_process, hide_secrets, report_crash
 
 GROUPS: Final = {
@@ -25,6 +25,9 @@ GROUPS: Final = {
 
 MODULES: Final = {
     "run": "run",
+    "api": "api",
+    "worker": "worker",
+    "deliver": "deliver",
     "demo": "demo",
     "load": "load",
     "pause": "steering",
@@ -63,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
     except DialerError as error:
         typer.echo(hide_secrets(str(error)), err=True)
-        return 1 if isinstance(error, StoreUnavailable) else 2
+        return 1 if isinstance(error, StoreUnavailable | CoordinationUnavailable) else 2
     except _WrongUsage as error:
         format_message: Callable[[], str] = getattr(error, "format_message", error.__str__)
         typer.echo(hide_secrets(format_message()), err=True)

@@ -6,7 +6,7 @@ from contextlib import suppress
 import pytest
 
 from dialer.clock import SystemClock
-from dialer.clock_keeping import AGAIN, LOOK_EVERY, STEP, ClockKeeper
+from dialer.clock_keeping import AGAIN, LOOK_EVERY, STEP, ClockKeeper, OneOfMany
 from dialer.errors import StoreUnavailable
 from dialer.store.contract import RecentStart
 from tests.unit.dialer.test_clock import Machine
@@ -102,3 +102,13 @@ async def test_it_looks_once_a_second_until_it_is_cancelled() -> None:
         await task
     assert desk.pauses == [LOOK_EVERY] * 2
     assert [step for _, step in desk.ledger.told] == [-3600.0]
+
+
+async def test_one_of_many_follows_its_own_clock_and_moves_nothing_of_the_others() -> None:
+    machine, steps = Machine(), []
+    clock = SystemClock(lambda: machine.wall, lambda: machine.mono)
+    keeper = ClockKeeper(clock, OneOfMany(), lambda: steps.append(clock.now()))
+    await keeper.start()
+    machine.wall += 3600.0
+    await keeper.look()
+    assert steps == [machine.wall]

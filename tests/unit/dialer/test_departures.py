@@ -8,6 +8,7 @@ from itertools import pairwise
 import pytest
 
 from dialer.attempts import LiveAttempt, Stage
+from dialer.coordination.contract import Turn
 from dialer.departures import Departures
 from dialer.pacing import LINE
 from dialer.planner import AHEAD, Placement, Planner
@@ -180,3 +181,33 @@ def test_after_a_disk_that_stalled_the_line_gets_short_again_and_the_rate_is_kep
     assert len(starts) > 0.97 * 100 * 5.5
     assert max(bisect_left(starts, at + 1.0) - n for n, at in enumerate(starts)) <= 100
     assert len(platform.departures.clear()) * 0.01 <= LINE + AHEAD
+
+
+def test_a_turn_decides_in_place_of_the_clients_gate() -> None:
+    platform = Platform(None, 10.0)
+    for number, turn in ((1, Turn(5.0, 5.025)), (2, Turn(5.03, 5.055))):
+        platform.add(number).turn = turn
+    assert platform.leave(4.9) == []
+    assert platform.departures.next_at() == 5.0
+    assert platform.leave(5.0) == [1]
+    assert platform.leave(5.03) == [2]  # the gate alone would not open before 5.1
+
+
+def test_the_servers_gate_holds_whatever_turn_there_is() -> None:
+    platform = Platform(10.0, 10.0)
+    for number in (1, 2):
+        platform.add(number).turn = Turn(5.0, 5.025)
+    assert platform.leave(5.0) == [1]
+    assert platform.departures.pop_late(5.02) is None
+    late = platform.departures.pop_late(5.03)
+    assert late is not None
+    assert late.placement.candidate.id == 2
+    assert platform.departures.next_at() is None
+
+
+def test_one_servers_departures_are_cleared_alone() -> None:
+    platform = Platform(None, 10.0)
+    platform.add(1)
+    platform.add(2, server=2)
+    assert [a.placement.candidate.id for a in platform.departures.clear(2)] == [2]
+    assert platform.leave(1.0) == [1]

@@ -94,3 +94,30 @@ def test_a_lane_that_was_refused_rests_and_starts_over() -> None:
     assert lane.needs_retries(100.0)
     lane.rescan()  # by a clock that was set back the rest would last for an hour
     assert lane.resting_until == 0.0
+
+
+def test_what_could_not_start_has_its_place_again() -> None:
+    lane = make_lane()
+    lane.add_fresh([make_item(id=n) for n in (1, 2, 3)], 16, set())
+    lane.add_retries([make_item(id=n, due_at=5.0 + n) for n in (7, 8)], None, set(), 20.0)
+    fresh = lane.take(20.0, retry=False, blocked=never)
+    retry = lane.take(20.0, retry=True, blocked=never)
+    assert fresh is not None
+    assert retry is not None
+    for item in (fresh, retry, fresh, retry):
+        lane.put_back(item)
+    assert take_ids(lane, 20.0) == [1, 2, 3]
+    assert take_ids(lane, 20.0, retry=True) == [7, 8]
+
+
+def test_behind_a_rescan_the_next_load_brings_what_could_not_start() -> None:
+    lane = make_lane()
+    items = [make_item(id=n) for n in (1, 2)]
+    lane.add_fresh(items, 16, set())
+    first = lane.take(0.0, retry=False, blocked=never)
+    assert first is not None
+    lane.rescan()
+    lane.put_back(first)
+    assert lane.held == set()
+    lane.add_fresh(items, 16, set())
+    assert take_ids(lane) == [1, 2]

@@ -101,3 +101,16 @@ def test_seeded_starts_count(rate: float) -> None:
     gate = RateGate(rate)
     gate.seed([9.5] * int(rate))
     assert gate.earliest() >= 10.5
+
+
+def test_a_start_that_did_not_happen_gives_its_place_back() -> None:
+    gate, other = RateGate(10.0), RateGate(10.0)
+    for one in (gate, other):
+        one.take(100.0)
+    gate.take(gate.earliest())
+    assert gate.earliest() > other.earliest()
+    gate.give_back()
+    assert gate.earliest() == other.earliest()
+    unlimited = RateGate()
+    unlimited.give_back()
+    assert unlimited.earliest() == float("-inf")

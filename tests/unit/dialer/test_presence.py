@@ -89,3 +89,19 @@ async def test_peers_are_those_that_dial_and_stay(notes: Notes, clock: FakeClock
 def test_notes_of_other_versions_are_no_processes() -> None:
     notes = {"links": RuntimeNote({"pbx1": "up"}, 100.0), "live": RuntimeNote(3, 100.0)}
     assert read_notes(notes, 100.0) == {}
+
+
+async def test_one_of_those_of_some_roles_leads(notes: Notes, clock: FakeClock) -> None:
+    first, second = (Presence(notes, clock, "deliver", name) for name in ("a", "b"))
+    api = Presence(notes, clock, "api", "c")
+    assert not first.leads("deliver")
+    for _ in range(2):
+        for one in (first, second, api):
+            await one.say({})
+    roles = ("run", "deliver")
+    assert [one.leads(*roles) for one in (first, second)] == [True, False]
+    assert [one.count(*roles) for one in (first, second)] == [2, 2]
+    assert api.count("run", "api") == 1
+    await first.leave()
+    await second.say({})
+    assert second.leads(*roles)

@@ -24,16 +24,6 @@ async def test_it_says_when_it_is_ready_and_ends_at_a_signal(tmp_path: Path) -> 
     assert "Traceback" not in log
 
 
-def test_a_database_that_is_not_supported_is_one_sentence(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("DIALER_DATABASE_URL", "postgresql+asyncpg://db/dialer")
-    assert main(["run"]) == 2
-    err = capsys.readouterr().err
-    assert "SQLite" in err
-    assert "Traceback" not in err
-
-
 def test_a_port_that_is_taken_is_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
