@@ -22,6 +22,7 @@ from dialer.replay.sessions import TracedSession, open_sessions
 
 MAX: Final = "max"
 _WRITER: Final = json.JSONEncoder(ensure_ascii=False)
+_TOGETHER: Final = 100  # lines
 _WIDE: Final = 400  # columns of a terminal that is a file
 
 
@@ -68,6 +69,25 @@ class LeftOut:
         if self.probes:
             probes = write_count(self.probes, "look")
             typer.echo(f"{probes} of `dialer servers check`: shown with --all", err=True)
+
+
+class Lines:
+    """Lines of standard output that are written `together`: a write for each costs as much as
+    following the call did."""
+
+    def __init__(self, together: int) -> None:
+        self._together: Final = together
+        self._lines: list[str] = []
+
+    def add(self, line: str) -> None:
+        self._lines.append(line)
+        if len(self._lines) >= self._together:
+            self.flush()
+
+    def flush(self) -> None:
+        if self._lines:
+            typer.echo("\n".join(self._lines))
+            self._lines.clear()
 
 
 def is_probe(call: TracedCall) -> bool:
@@ -137,6 +157,7 @@ def show_calls(
     cdrs: list[dict[str, Any]] = []
     partial: list[TracedCall] = []
     left_out = LeftOut()
+    lines = Lines(_TOGETHER if pace is None else 1)
     for session in sessions:
         follower = Follower()
         for traced in follow(session, follower, pace):
@@ -149,7 +170,8 @@ def show_calls(
                 if keep:
                     cdrs.append(cdr)
                 if shown is Format.JSON:
-                    typer.echo(write_line(cdr))
+                    lines.add(write_line(cdr))
+        lines.flush()
         for problem in session.problems:
             typer.echo(f"not read: {problem}", err=True)
     if shown is Format.TABLE and cdrs:

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from dialer.cli import main
-from dialer.cli.replay import follow
+from dialer.cli.replay import Lines, follow
 from dialer.replay.follower import Follower
 from dialer.replay.sessions import open_sessions
 from tests.unit.dialer.replay.traced import CAPTURES, CREATED, DIALED, HUNG_UP, SUCCESS, UP, encode
@@ -36,6 +36,18 @@ def test_all_shows_calls_of_nobody_and_parts(
     ids = [json.loads(line)["channel_id"] for line in printed.out.splitlines()]
     assert ids == ["c1", "in1"]
     assert printed.err == "in part: part1: its beginning is not in the trace\n"
+
+
+def test_lines_are_written_together(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = Lines(2)
+    lines.add("a")
+    assert capsys.readouterr().out == ""
+    lines.add("b")
+    assert capsys.readouterr().out == "a\nb\n"
+    lines.add("c")
+    lines.flush()
+    lines.flush()
+    assert capsys.readouterr().out == "c\n"
 
 
 PROBE = (
