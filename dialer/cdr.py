@@ -6,6 +6,9 @@ from typing import Any
 from ami import CallReport, Disposition, LegB
 from dialer.recording import choose_format, name_recording, write_url
 
+NO_CAUSE = "Asterisk hung it up without a cause, as it does when it is stopped"
+"""Why a call failed, where its hangup does not say it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Cdr:
@@ -153,6 +156,10 @@ def _error_message(report: CallReport) -> str | None:
     """Why the call was not answered; of an answered one why its end is an estimate."""
     if report.disposition is Disposition.ANSWERED:
         return report.detail if report.end_estimated else None
+    if report.detail is None and report.disposition is Disposition.FAILED and report.cause == 0:
+        # `core stop now` hangs calls up with cause 0, and tells that it stops a second later
+        # (docs/ami-notes.md).
+        return NO_CAUSE
     return report.detail or report.cause_text
 
 

@@ -17,7 +17,6 @@ from ami import (
     CallEffect,
     CallEnded,
     CallTracker,
-    Disposition,
     LinkChange,
     LinkState,
     LinkTap,
@@ -51,7 +50,6 @@ LIST_RETRY = 2.0
 """Seconds before a list of channels that failed is asked for again."""
 
 
-NO_CAUSE = "Asterisk hung it up without a cause, as it does when it is stopped"
 NOTHING_LEFT = "nothing was left of it when Asterisk was asked"
 RESTARTED = "Asterisk was restarted"
 """Why calls are over, where no cause of a hangup says it."""
@@ -213,7 +211,7 @@ class ServerLink:
             for effect in effects:
                 if isinstance(effect, CallEnded):
                     self._sent_at.pop(effect.report.channel_id, None)
-            self._listener.on_effects([_name_cause(effect) for effect in effects])
+            self._listener.on_effects(effects)
         self._watch_graces()
 
     def _watch_graces(self) -> None:
@@ -345,14 +343,3 @@ class ServerLink:
             if failpoints.armed:
                 failpoints.reach("reconcile.gone")
         return overlong
-
-
-def _name_cause(effect: CallEffect) -> CallEffect:
-    """`core stop now` hangs calls up with cause 0, and tells that it stops a second later
-    (docs/ami-notes.md)."""
-    if not isinstance(effect, CallEnded):
-        return effect
-    report = effect.report
-    if report.disposition is not Disposition.FAILED or report.cause != 0 or report.detail:
-        return effect
-    return CallEnded(replace(report, detail=NO_CAUSE))

@@ -9,7 +9,8 @@ from chaos.outages.asterisk import find_root
 from chaos.outages.course import LOAD, run_outages
 from chaos.outages.harm import Outage
 from chaos.report import count_figures
-from dialer.server_link import NO_CAUSE, RESTARTED
+from dialer.cdr import NO_CAUSE
+from dialer.server_link import RESTARTED
 from tests.lab.running_lab import is_required
 
 pytestmark = pytest.mark.lab

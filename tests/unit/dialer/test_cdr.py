@@ -68,6 +68,22 @@ def test_an_unanswered_call_rang_until_its_end_and_bills_nothing() -> None:
     assert (cdr.final, cdr.next_attempt_at) == (False, 500.0)
 
 
+@pytest.mark.parametrize(
+    ("cause", "detail", "said"),
+    [
+        (0, None, "Asterisk hung it up without a cause, as it does when it is stopped"),
+        (0, "Asterisk was restarted", "Asterisk was restarted"),
+        (38, None, "Network out of order"),
+    ],
+)
+def test_a_call_that_an_ending_asterisk_hung_up_says_so(
+    cause: int, detail: str | None, said: str
+) -> None:
+    report = make_report("failed", cause=cause, cause_text="Network out of order", detail=detail)
+    cdr = build_cdr(report, FACTS, final=True, next_attempt_at=None)
+    assert (cdr.cause, cdr.error_message) == (cause, said)
+
+
 def test_an_answered_call_says_why_its_end_is_an_estimate_and_nothing_else() -> None:
     lost = make_report(end_estimated=True, detail="Asterisk was restarted")
     cdr = build_cdr(lost, FACTS, final=True, next_attempt_at=None)

@@ -284,31 +284,6 @@ async def test_a_new_life_knows_by_the_uptime_whether_asterisk_was_restarted(
     assert [(report.disposition, report.detail) for report in desk.reports] == [("unknown", why)]
 
 
-def stop_asterisk(desk: Desk, cause: int) -> None:
-    """What `core stop now` tells of a ringing call; nobody was told before."""
-    head = "Channel: PJSIP/carrier-1\r\nUniqueid: chan-1\r\nLinkedid: chan-1"
-    for text in (
-        f"Event: Newchannel\r\n{head}\r\nChannelState: 0\r\nTimestamp: 1000000.1",
-        "Event: OriginateResponse\r\nActionID: act-1\r\nResponse: Failure\r\nReason: 0\r\n"
-        "Uniqueid: chan-1\r\nTimestamp: 1000001.5",
-        f"Event: Hangup\r\n{head}\r\nCause: {cause}\r\nTimestamp: 1000001.5",
-    ):
-        desk.client.on_event(event(text))
-
-
-@pytest.mark.parametrize(
-    ("cause", "detail"),
-    [(0, "Asterisk hung it up without a cause, as it does when it is stopped"), (38, None)],
-)
-async def test_a_call_that_an_ending_asterisk_hung_up_says_so(
-    desk: Desk, cause: int, detail: str | None
-) -> None:
-    desk.client.come_up()
-    desk.place()
-    stop_asterisk(desk, cause)
-    assert [(report.disposition, report.detail) for report in desk.reports] == [("failed", detail)]
-
-
 async def test_what_is_left_of_calls_is_told_once_for_each_link(
     desk: Desk, caplog: pytest.LogCaptureFixture
 ) -> None:
