@@ -1,0 +1,197 @@
+"""Several engines in this process, as workers of their own, over one store, one Redis and two
+simulated Asterisks."""
+
+import asyncio
+import json
+import os
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Self
+
+import pytest
+
+from ami.simulator import Simulator, SimulatorConfig
+from dialer.backends import rebuild_from
+from dialer.clock import SystemClock
+from dialer.coordination.address import parse_address
+from dialer.coordination.local import LocalSignals
+from dialer.coordination.redis import RedisCoordinator
+from dialer.engine import Engine, EngineParts
+from dialer.ids import Ids
+from dialer.ownership import Tenure
+from dialer.presence import Presence
+from dialer.store import open_store
+from dialer.store.contract import Server, Store, StoredKey
+from tests import store_records as make
+from tests.crew import PATIENCE, QUICK
+from tests.redis_server import RedisServer
+
+SECRET_ENV = "FLEET_SECRET"
+LONG = "07"
+"""The ending of numbers whose calls last (docs of the lab's number table)."""
+SHORT = "08"
+
+
+class Hand:
+    """One life of a worker."""
+
+    def __init__(self, fleet: "Fleet", name: str) -> None:
+        clock, ids = SystemClock(), Ids(os.urandom)
+        self.name = name
+        self.coordinator = RedisCoordinator(
+            parse_address(fleet.redis.url),
+            rebuild_from(fleet.store, clock.now),
+            worker=name,
+            timing=QUICK,
+        )
+        self.engine = Engine(
+            EngineParts(
+                store=fleet.store,
+                clock=clock,
+                signals=fleet.signals,
+                coordinator=self.coordinator,
+                presence=Presence(fleet.store, clock, "worker", name),
+                sgapi=None,
+                new_id=lambda: ids.new(clock.now()),
+                offer=lambda deliveries: None,
+                wake_delivery=lambda: None,
+                max_call_duration=7200,
+            )
+        )
+        self._running: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        await self.coordinator.open()
+        ready = asyncio.Event()
+        self._running = asyncio.create_task(self.engine.run(ready))
+        waiting = asyncio.create_task(ready.wait())
+        await asyncio.wait({self._running, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        if not waiting.done():
+            waiting.cancel()
+            await self._running
+
+    @property
+    def servers(self) -> set[int]:
+        """Those that it has and is connected to."""
+        return {
+            server_id
+            for server_id, stage in self.engine.ownership.stages.items()
+            if stage is Tenure.OURS and self.engine.planner.is_up(server_id)
+        }
+
+    async def retire(self) -> list[str]:
+        """What SIGTERM does; the calls that it left to nobody."""
+        left = await self.engine.drain(PATIENCE)
+        await self._cut()
+        await self.coordinator.close()
+        return left
+
+    async def die(self) -> None:
+        """What SIGKILL does: nobody is told."""
+        await self._cut()
+
+    async def _cut(self) -> None:
+        if self._running is not None:
+            self._running.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._running
+            self._running = None
+
+
+@dataclass(slots=True)
+class Fleet:
+    """Start it as an async context manager. `scale` shortens what the far end does."""
+
+    folder: Path
+    scale: float = 0.1
+    channels: int = 20
+    redis: RedisServer = field(default_factory=RedisServer)
+    store: Store = field(init=False)
+    signals: LocalSignals = field(default_factory=LocalSignals)
+    asterisks: list[Simulator] = field(default_factory=list)
+    hands: list[Hand] = field(default_factory=list)
+    _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
+
+    async def __aenter__(self) -> Self:
+        monkeypatch = pytest.MonkeyPatch()
+        monkeypatch.setenv(SECRET_ENV, "dialer-lab")
+        self._stack.callback(monkeypatch.undo)
+        self._stack.enter_context(self.redis)
+        self.store = open_store(make.make_store_file(self.folder / "d.db"))
+        await self.store.open()
+        self._stack.push_async_callback(self.store.close)
+        await self.store.claim()
+        for code in ("pbx1", "pbx2"):
+            asterisk = Simulator(SimulatorConfig(scale=self.scale))
+            await asterisk.start()
+            self._stack.push_async_callback(asterisk.stop)
+            self.asterisks.append(asterisk)
+            server = Server(0, code, "127.0.0.1", asterisk.port, "dialer", secret_env=SECRET_ENV)
+            await self.store.add_server(server, time.time())
+        client = replace(
+            make.CLIENT, allocated_channels=self.channels, max_cps=None, callback_url=None
+        )
+        await self.store.add_client(client, StoredKey("l", "d"), time.time())
+        return self
+
+    async def __aexit__(self, *exit_info: object) -> None:
+        for hand in self.hands:
+            await hand.die()
+            await hand.coordinator.close()
+        await self._stack.aclose()
+
+    async def hire(self) -> Hand:
+        hand = Hand(self, f"worker-{len(self.hands) + 1}")
+        self.hands.append(hand)
+        await hand.start()
+        return hand
+
+    async def load(self, count: int, ending: str = SHORT) -> int:
+        """So many calls for each server; the queue's id."""
+        items = [
+            make.item(server_id=server_id, payload_json=write_payload(number, ending))
+            for number in range(count)
+            for server_id in (1, 2)
+        ]
+        batch = replace(make.batch(*items), now=time.time())
+        stored = await self.store.insert_batch(batch)
+        self.signals.items_added(stored.queue_id)
+        return stored.queue_id
+
+    @property
+    def originates(self) -> int:
+        return sum(asterisk.counters.originates for asterisk in self.asterisks)
+
+    @property
+    def live(self) -> int:
+        return sum(asterisk.counters.live_calls for asterisk in self.asterisks)
+
+    async def ended(self) -> Counter[str]:
+        """How attempts ended, as their records say."""
+        return Counter(cdr.disposition for _, cdr in await self.store.cdrs(None, 0, 10_000))
+
+    async def until_ended(self, count: int) -> Counter[str]:
+        async with asyncio.timeout(PATIENCE):
+            while (ended := await self.ended()).total() < count:
+                pass
+        return ended
+
+
+def write_payload(number: int, ending: str) -> str:
+    action = {
+        "Action": "Originate",
+        "Channel": f"PJSIP/1{number:05}{ending}@carrier",
+        "Application": "Wait",
+        "Data": "60",
+    }
+    return json.dumps({"action": action})
+
+
+async def until(met: Callable[[], object]) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while not met():  # noqa: ASYNC110 (nobody tells)
+            await asyncio.sleep(0)

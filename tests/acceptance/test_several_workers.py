@@ -1,0 +1,96 @@
+"""Workers that come and go: servers move with their live calls, nothing rings twice, no cap is
+exceeded."""
+
+from pathlib import Path
+
+from tests.acceptance.fleet import LONG, SHORT, Fleet, until
+
+
+async def test_a_worker_that_comes_gets_a_server_with_its_live_calls(tmp_path: Path) -> None:
+    async with Fleet(tmp_path) as fleet:
+        first = await fleet.hire()
+        await until(lambda: first.servers == {1, 2})
+        await fleet.load(4, LONG)
+        await until(lambda: fleet.live == 8)
+        second = await fleet.hire()
+        await until(lambda: len(first.servers) == len(second.servers) == 1)
+        assert first.engine.worker.live_calls == second.engine.worker.live_calls == 4
+        ended = await fleet.until_ended(8)
+        assert ended == {"answered": 8}
+        assert fleet.originates == 8
+        cdrs = [cdr for _, cdr in await fleet.store.cdrs(None, 0, 100)]
+        assert not any(cdr.end_estimated for cdr in cdrs), "each end was seen by who had it"
+
+
+async def test_a_worker_that_ends_hands_over_in_order(tmp_path: Path) -> None:
+    async with Fleet(tmp_path) as fleet:
+        first, second = await fleet.hire(), await fleet.hire()
+        await until(lambda: len(first.servers) == len(second.servers) == 1)
+        await fleet.load(10, SHORT)
+        await fleet.load(3, LONG)
+        await until(lambda: fleet.live > 0)
+        assert await first.retire() == []
+        await until(lambda: second.servers == {1, 2})
+        ended = await fleet.until_ended(26)
+        assert fleet.originates == 26
+        # Those that end while nobody is connected, some ms long, leave no trace in AMI.
+        assert set(ended) <= {"answered", "unknown"}
+        assert ended["answered"] >= 16
+
+
+async def test_the_last_worker_waits_for_its_calls(tmp_path: Path) -> None:
+    async with Fleet(tmp_path) as fleet:
+        only = await fleet.hire()
+        await until(lambda: only.servers == {1, 2})
+        await fleet.load(2, LONG)
+        await until(lambda: fleet.live == 4)
+        assert await only.retire() == []
+        assert await fleet.ended() == {"answered": 4}
+
+
+async def test_a_dead_workers_calls_are_followed_and_none_is_placed_again(tmp_path: Path) -> None:
+    async with Fleet(tmp_path) as fleet:
+        first, second = await fleet.hire(), await fleet.hire()
+        await until(lambda: len(first.servers) == len(second.servers) == 1)
+        await fleet.load(5, LONG)
+        await until(lambda: fleet.live == 10)
+        await fleet.load(10, SHORT)
+        await first.die()
+        await until(lambda: second.servers == {1, 2})
+        ended = await fleet.until_ended(30)
+        assert fleet.originates == 30
+        assert set(ended) <= {"answered", "unknown"}
+        assert ended["unknown"] == 0, "each was answered or live when it was taken over"
+
+
+async def test_a_clients_channels_are_kept_over_all_workers(tmp_path: Path) -> None:
+    async with Fleet(tmp_path, channels=3) as fleet:
+        first, second = await fleet.hire(), await fleet.hire()
+        await until(lambda: len(first.servers) == len(second.servers) == 1)
+        await fleet.load(15, SHORT)
+        most = 0
+
+        def look() -> bool:
+            nonlocal most
+            most = max(most, fleet.live)
+            return fleet.originates == 30
+
+        await until(look)
+        assert most == 3
+        assert await fleet.until_ended(30) == {"answered": 30}
+        for asterisk in fleet.asterisks:
+            assert asterisk.counters.originates == 15
+
+
+async def test_a_redis_that_lost_everything_costs_a_pause_and_no_call(tmp_path: Path) -> None:
+    async with Fleet(tmp_path) as fleet:
+        first, second = await fleet.hire(), await fleet.hire()
+        await until(lambda: len(first.servers) == len(second.servers) == 1)
+        await fleet.load(4, LONG)
+        await until(lambda: fleet.live == 8)
+        fleet.redis.command("FLUSHALL")
+        await until(lambda: first.coordinator.trouble is not None)
+        await fleet.load(4, SHORT)
+        await until(lambda: first.coordinator.trouble is None)
+        assert await fleet.until_ended(16) == {"answered": 16}
+        assert fleet.originates == 16
