@@ -12,6 +12,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
 from importlib.util import find_spec
@@ -63,7 +64,7 @@ class PostgresServer:
             self._process = subprocess.Popen(
                 command, stdout=log, stderr=log, user=_USER, preexec_fn=_end_with_parent
             )
-        asyncio.run(self._wait())
+        in_thread(lambda: asyncio.run(self._wait()))
 
     async def _wait(self) -> None:
         async with asyncio.timeout(20):
@@ -127,8 +128,6 @@ class PostgresServer:
 
 def in_thread(call: Callable[[], object]) -> None:
     """Outside the loop that a test may be running in."""
-    from concurrent.futures import ThreadPoolExecutor
-
     with ThreadPoolExecutor(1) as pool:
         pool.submit(call).result()
 

@@ -41,7 +41,9 @@ def is_lost(error: BaseException) -> bool:
         return state.startswith("08") or state in _ENDED
     if isinstance(error, OSError | TimeoutError):
         return not isinstance(error, StoreUnavailable)
-    return type(error).__name__ == "InterfaceError" and "closed" in str(error)
+    name = type(error).__name__
+    # The second is how asyncpg says that a connection broke while it was being used.
+    return (name == "InterfaceError" and "closed" in str(error)) or name == "InternalClientError"
 
 
 def may_be_repeated(error: BaseException) -> bool:

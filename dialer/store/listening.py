@@ -38,6 +38,9 @@ SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = $1 A
 """
 
 
+_CLAIM: Final = f"SELECT pg_advisory_lock_shared({CLAIM})"
+
+
 class Listener:
     """`heard` is called in the event loop with the topics of a moment, those of others alone."""
 
@@ -45,6 +48,7 @@ class Listener:
         self._url, self._heard = url, heard
         self._token = secrets.token_hex(6)
         self._connection: asyncpg.Connection | None = None
+        self._turn = asyncio.Lock()  # one statement of the session at a time
         self._task: asyncio.Task[None] | None = None
         self._holds_claim = False
         self.is_claimed = False
@@ -77,14 +81,15 @@ class Listener:
 
     async def claim(self) -> None:
         """Be one of the workers. Raises `StoreUnavailable`."""
-        if self._connection is None:
-            raise StoreUnavailable("the database could not be reached")
-        try:
-            await self._connection.execute(f"SELECT pg_advisory_lock_shared({CLAIM})")
-        except Exception as error:
-            if is_fatal(error):
-                raise as_failure(error) from error
-            raise
+        async with self._turn:
+            if self._connection is None:
+                raise StoreUnavailable("the database could not be reached")
+            try:
+                await self._connection.execute(_CLAIM, timeout=_PATIENCE)
+            except Exception as error:
+                if is_fatal(error):
+                    raise as_failure(error) from error
+                raise
         self._holds_claim = self.is_claimed = True
 
     def statement(self, topic: Topic) -> str:
@@ -105,9 +110,12 @@ class Listener:
             self._to_say.clear()
             self._last_said = self._loop.time()
             try:
-                await self._connection.execute(said, timeout=_PATIENCE)
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
-                return  # the session is lost; whoever waits looks by himself every few seconds
+                async with self._turn:
+                    await self._connection.execute(said, timeout=_PATIENCE)
+            except Exception as error:
+                # The session is lost; whoever waits looks by himself every few seconds.
+                log.info("a word to others was lost", extra={"error": str(error)})
+                return
             if self._to_say:
                 await asyncio.sleep(SAY_EVERY)
 
@@ -144,9 +152,10 @@ class Listener:
                     raise ConnectionError("the session ended")
                 await self._look()
                 pause = _RECONNECT[0]
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+            except Exception as error:
                 if self._connection is not None:
-                    log.warning("what others write is not told: the database was lost")
+                    said = {"error": str(error) or type(error).__name__}
+                    log.warning("what others write is not told: the database was lost", extra=said)
                 await self._disconnect()
                 await asyncio.sleep(pause * (1 + random.random()))  # noqa: S311
                 pause = min(2 * pause, _RECONNECT[1])
@@ -159,9 +168,7 @@ class Listener:
         connection.add_termination_listener(lambda _: lost.set())
         try:
             if self._holds_claim:
-                await connection.execute(
-                    f"SELECT pg_advisory_lock_shared({CLAIM})", timeout=_PATIENCE
-                )
+                await connection.execute(_CLAIM, timeout=_PATIENCE)
             await connection.add_listener(CHANNEL, self._hear)
             self.is_claimed = await connection.fetchval(_CLAIMED, CLAIM, timeout=_PATIENCE)
         except BaseException:
@@ -170,8 +177,9 @@ class Listener:
         self._connection, self._lost = connection, lost
 
     async def _look(self) -> None:
-        assert self._connection is not None
-        found: Any = await self._connection.fetchval(_CLAIMED, CLAIM, timeout=_PATIENCE)
+        async with self._turn:
+            assert self._connection is not None
+            found: Any = await self._connection.fetchval(_CLAIMED, CLAIM, timeout=_PATIENCE)
         self.is_claimed = bool(found)
 
     async def _disconnect(self) -> None:
@@ -180,5 +188,5 @@ class Listener:
             return
         try:
             await connection.close(timeout=1.0)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, asyncio.CancelledError):
+        except (Exception, asyncio.CancelledError):
             connection.terminate()

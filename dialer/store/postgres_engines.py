@@ -32,7 +32,7 @@ def postgres_url(url: str) -> URL:
     """The parsed URL of a PostgreSQL database. Raises `SettingsError` for any other."""
     try:
         parsed = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         raise SettingsError("DIALER_DATABASE_URL cannot be read as a URL") from None
     if parsed.drivername != "postgresql+asyncpg" or not parsed.database:
         raise SettingsError(

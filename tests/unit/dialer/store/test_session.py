@@ -1,38 +1,32 @@
-"""Failures of the database and of single writes are told apart."""
+"""The thread's side by itself; with the loop's side it is tested as one (test_writer)."""
 
-import sqlite3
+import asyncio
+import queue
+from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
-from sqlalchemy.exc import IntegrityError, OperationalError
 
-from dialer.errors import Conflict, StoreUnavailable
-from dialer.store.session import as_failure, is_fatal
-
-FULL = sqlite3.OperationalError("database or disk is full")
-TAKEN = sqlite3.IntegrityError("UNIQUE constraint failed: servers.code")
+from dialer.errors import StoreUnavailable
+from dialer.store.engines import sqlite_url, writing_engine
+from dialer.store.session import Outcome, Session, Work
+from tests import store_records as make
 
 
-@pytest.mark.parametrize(
-    ("error", "fatal"),
-    [
-        (FULL, True),
-        (OperationalError("INSERT", None, FULL), True),
-        (sqlite3.DatabaseError("database disk image is malformed"), True),
-        (sqlite3.InternalError("?"), True),
-        (TAKEN, False),
-        (IntegrityError("INSERT", None, TAKEN), False),
-        (sqlite3.ProgrammingError("type 'set' is not supported"), False),
-        (OverflowError("too large"), False),
-        (Conflict("taken"), False),
-    ],
-)
-def test_only_a_failing_database_fails_the_whole_transaction(error: Exception, fatal: bool) -> None:
-    assert is_fatal(error) is fatal
+async def test_a_session_that_cannot_open_says_so_and_ends(tmp_path: Path) -> None:
+    (tmp_path / "folder.db").mkdir()
+    engine = writing_engine(sqlite_url(make.url_of(tmp_path / "folder.db")))
+    inbox: queue.SimpleQueue[Work] = queue.SimpleQueue()
+    loop = asyncio.get_running_loop()
+    told: list[Outcome] = []
 
+    def report(outcomes: Sequence[Outcome], rest: Work | None, foreign: bool) -> None:
+        told.extend(outcomes)
 
-def test_failures_are_said_in_the_contracts_words() -> None:
-    assert isinstance(as_failure(FULL), StoreUnavailable)
-    assert isinstance(as_failure(OperationalError("INSERT", None, FULL)), StoreUnavailable)
-    assert isinstance(as_failure(IntegrityError("INSERT", None, TAKEN)), Conflict)
-    for own in (LookupError("no such client"), sqlite3.ProgrammingError("not supported")):
-        assert as_failure(own) is own
+    opened = loop.create_future()
+    await asyncio.to_thread(Session(engine, inbox, loop, report).main, opened)
+    await asyncio.sleep(0)
+    ((future, failure),) = told
+    assert future is opened
+    with pytest.raises(StoreUnavailable):
+        raise failure

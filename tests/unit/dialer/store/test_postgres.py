@@ -1,0 +1,133 @@
+"""What is PostgreSQL's own: a database that goes and comes, sessions that are ended, versions."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from dialer.errors import SettingsError, StoreUnavailable
+from dialer.store.contract import Client, Server, StoredKey
+from dialer.store.postgres import PostgresStore
+from tests import store_records as make
+from tests.postgres_server import PostgresServer, run_postgres
+
+NOW = make.NOW
+
+
+@pytest.fixture
+async def store(postgres: PostgresServer, tmp_path: Path) -> AsyncIterator[PostgresStore]:
+    store = PostgresStore(postgres.make_database(), tmp_path, settle_linger=0, record_linger=0)
+    await fill(store)
+    yield store
+    await store.close()
+
+
+async def fill(store: PostgresStore) -> tuple[Server, Client]:
+    await store.open()
+    server = await store.add_server(make.SERVER, NOW)
+    client = await store.add_client(make.CLIENT, StoredKey("lookup", "digest"), NOW)
+    return server, client
+
+
+async def test_a_database_that_was_not_migrated_is_one_sentence(postgres: PostgresServer) -> None:
+    store = PostgresStore(postgres.make_empty())
+    with pytest.raises(SettingsError, match="run dialer db upgrade"):
+        await store.open()
+    await store.close()
+
+
+async def test_every_session_may_be_ended_at_any_time(
+    store: PostgresStore, postgres: PostgresServer
+) -> None:
+    """Writes and reads go on, and everything is stored once."""
+    others = (
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        f" WHERE datname = '{store._url.database}' AND pid <> pg_backend_pid()"
+    )
+    added = await store.insert_batch(make.batch(*[make.item() for _ in range(60)]))
+    items = await store.waiting(added.queue_id, 1, 0, 100)
+
+    async def call(number: int) -> None:
+        attempt = make.reservation(items[number])
+        assert await store.reserve(attempt)
+        if number % 20 == 5:
+            await asyncio.to_thread(postgres.execute, others)
+        await store.settle(make.settlement(attempt, deliveries=(make.delivery(),)))
+        await store.queue(added.queue_id, None)
+
+    await asyncio.gather(*map(call, range(60)))
+    queue = await store.queue(added.queue_id, None)
+    assert (queue.processed_count, queue.pending_count, queue.queued_count) == (60, 0, 0)
+    totals = await store.totals()
+    assert (totals.cdrs, totals.deliveries) == (60, {"callback/pending": 60})
+    assert store.trouble is None
+
+
+async def said_trouble(store: PostgresStore) -> bool:
+    return store.trouble is not None
+
+
+async def test_a_database_that_goes_and_comes_back(tmp_path: Path) -> None:
+    with run_postgres() as server:
+        store = PostgresStore(server.make_database(), tmp_path, settle_linger=0)
+        await fill(store)
+        added = await store.insert_batch(make.batch(make.item(), make.item()))
+        one, two = await store.waiting(added.queue_id, 1, 0, 10)
+        heard = asyncio.Event()
+        store.on_foreign_change(heard.set)
+        attempt = make.reservation(one)
+        assert await store.reserve(attempt)
+        server.stop()
+        for write in (store.settle(make.settlement(attempt)), store.reserve(make.reservation(two))):
+            with pytest.raises(StoreUnavailable):
+                await write
+        with pytest.raises(StoreUnavailable):
+            await store.servers()
+        assert await said_trouble(store)
+        server.start()
+        await store.settle(make.settlement(attempt))
+        assert await store.reserve(make.reservation(two))
+        assert store.trouble is None
+        async with asyncio.timeout(20):
+            await heard.wait()
+        await store.close()
+
+
+async def test_attempts_of_others_count_as_sent(
+    store: PostgresStore, postgres: PostgresServer, tmp_path: Path
+) -> None:
+    """A worker's log speaks for what was reserved under its own tokens, and for nothing else."""
+    await store.claim()
+    mine = (await store.own([1]))[1]
+    added = await store.insert_batch(make.batch(*[make.item() for _ in range(2)]))
+    one, two = await store.waiting(added.queue_id, 1, 0, 10)
+    assert await store.reserve(make.reservation(one, fence=mine))
+    other = PostgresStore(str(store._url), tmp_path)
+    await other.open()
+    await other.claim()
+    theirs = (await other.own([1]))[1]
+    assert await other.reserve(make.reservation(two, fence=theirs))
+    assert [found.unsent for found in await store.open_attempts()] == [True, False]
+    assert [found.unsent for found in await other.open_attempts()] == [False, True]
+    await other.close()
+
+
+async def test_deliveries_are_told_apart_from_changes(store: PostgresStore, tmp_path: Path) -> None:
+    other = PostgresStore(str(store._url), tmp_path)
+    await other.open()
+    changed, delivered = asyncio.Event(), asyncio.Event()
+    other.on_foreign_change(changed.set, delivered.set)
+    added = await store.insert_batch(make.batch(make.item()))
+    async with asyncio.timeout(10):
+        await changed.wait()
+    assert not delivered.is_set()
+    changed.clear()
+    (item,) = await store.waiting(added.queue_id, 1, 0, 10)
+    attempt = make.reservation(item)
+    await store.reserve(attempt)
+    await store.settle(make.settlement(attempt, deliveries=(make.delivery(),)))
+    async with asyncio.timeout(10):
+        await delivered.wait()
+    assert not changed.is_set()
+    await other.close()
