@@ -156,14 +156,18 @@ def read_pieces(files: Iterable[Path]) -> Iterator[Piece]:
 
 
 def select_calls(files: list[Path], calls: Iterable[str]) -> Selection:
-    """What belongs to these calls: the files are read until nothing more is found."""
-    selection = Selection(calls)
+    """What belongs to these calls: the files are read until nothing more is found. Exits with 1
+    where there is nothing."""
+    selection, found = Selection(calls), False
     while sum(
         selection.learn(piece)
         for session in open_all(files)
         for piece in guard(split_records(session))
     ):
-        continue
+        found = True
+    if not found:
+        typer.echo("no such call in there", err=True)
+        raise typer.Exit(1)
     return selection
 
 

@@ -90,6 +90,17 @@ def test_a_slice_replays_to_the_same_cdrs(
     assert next(iter(open_trace(cut))).data == encode(other(ORIGINATE))
 
 
+@pytest.mark.parametrize("options", [("--call", "nobodys"), ("--to", "1970-01-01T00:00:01Z")])
+def test_a_call_that_is_not_in_there_makes_no_trace(
+    options: tuple[str, str], trace: Path, capsys: Captured
+) -> None:
+    cut = trace.with_name("cut.trace")
+    assert main(["trace", "slice", str(trace), "-o", str(cut), *options]) == 1
+    assert capsys.readouterr() == ("", "no such call in there\n")
+    assert not cut.exists()
+    assert main(["trace", "show", str(trace), "--call", "nobodys"]) == 1
+
+
 @pytest.mark.parametrize("path", sorted(CAPTURES.glob("*dial*.ami")), ids=lambda path: path.stem)
 def test_an_anonymous_trace_replays_to_the_same_cdrs_but_for_texts(
     path: Path, tmp_path: Path, capsys: Captured
