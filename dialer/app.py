@@ -197,8 +197,11 @@ class Product:
 
     async def _prepare(self) -> ClockKeeper | None:
         """Before anything runs. The keeper of the clock, where there is one."""
+        # A signing key that cannot be had is told at once.
+        if self.role.serves:
+            load_signing_key(self.settings)
         if self.role.delivers:
-            await self._receivers.refresh()  # a signing key that cannot be had is told at once
+            await self._receivers.refresh()
         keeper = self._make_keeper()
         if keeper is not None:
             await keeper.start()

@@ -107,7 +107,7 @@ class Backends:
 
 def open_backends(settings: Settings, clock: Clock) -> Backends:
     """What the settings name, not opened yet. Raises `SettingsError`."""
-    store = open_store(settings.database_url)
+    store = open_store(settings.database_url, settings.state_dir)
     if settings.redis_url is None or settings.database_url.startswith("sqlite"):
         return Backends(store, LocalSignals(), LocalCoordinator(), shared=False)
     # Here alone, so that one process on SQLite loads nothing of Redis.

@@ -136,7 +136,7 @@ class Engine:
         bug; `ready` is set when everything that is on disk of our servers is known: of all, where
         there is no other worker."""
         unsubscribe = self._parts.signals.subscribe(self._upkeep)
-        self._store.on_foreign_change(self._upkeep.configuration_changed)
+        self._store.on_foreign_change(self._upkeep.configuration_changed, self._parts.wake_delivery)
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._links.run_in(tasks)

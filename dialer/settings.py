@@ -79,6 +79,9 @@ class Settings(BaseSettings):
     reports_per_minute: Annotated[int, Field(ge=0, le=100_000)] = 2
     """Reports of CDRs (/ca_reports) that a client gets within a minute, all three together; 0: no
     limit."""
+    state_dir: Path = Path("dialer-state")
+    """Folder in which a worker on PostgreSQL notes which of its calls may have left; it has to
+    outlive the process."""
     record_dir: Path | None = None
     """Folder into which the worker records its AMI sessions, a trace for each server; none: it does
     not."""

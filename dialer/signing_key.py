@@ -17,9 +17,14 @@ _BYTES: Final = 32
 
 def load_signing_key(settings: Settings) -> bytes:
     """DIALER_SIGNING_KEY, else the content of `DATABASE.signing-key`, made where there is none
-    (readable by its owner alone). Raises `SettingsError`."""
+    (readable by its owner alone): beside a SQLite database only. Raises `SettingsError`."""
     if settings.signing_key is not None:
         return settings.signing_key.get_secret_value().encode()
+    if not settings.database_url.startswith("sqlite"):
+        raise SettingsError(
+            "DIALER_SIGNING_KEY must be set with PostgreSQL, to the same in every process: signing "
+            "secrets of clients are derived from it"
+        )
     path = Path(settings.database_url.partition(":///")[2] + SUFFIX)
     try:
         if not path.exists():

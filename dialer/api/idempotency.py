@@ -15,6 +15,7 @@ from pydantic_core import to_json
 
 from dialer.api.answers import ApiError
 from dialer.api.deps import deps_of
+from dialer.errors import Conflict
 from dialer.store.contract import Client, IdempotentAnswer, KeptAnswer
 
 REPLAYED: Final = "Idempotent-Replayed"
@@ -86,8 +87,15 @@ async def _answer_keyed(
         answer = IdempotentAnswer(digest, 200, to_json(shown).decode(), deps.clock.now())
         return KeptAnswer(*name, answer)
 
-    content, replayed = await work(keep)
-    await deps.store.keep_answer(*name, keep(content).answer)
+    try:
+        content, replayed = await work(keep)
+        await deps.store.keep_answer(*name, keep(content).answer)
+    except Conflict:
+        # Another process may have done it meanwhile: then this one did nothing.
+        kept = await deps.store.idempotent_answer(*name)
+        if kept is None or kept.digest != digest:
+            raise
+        return _respond(kept.body.encode(), kept.status, True)
     return _respond(to_json(content), 200, replayed)
 
 

@@ -107,7 +107,7 @@ class Fleet:
     """Start it as an async context manager. `scale` shortens what the far end does."""
 
     folder: Path
-    scale: float = 0.1
+    scale: float = 0.05
     channels: int = 20
     redis: RedisServer = field(default_factory=RedisServer)
     store: Store = field(init=False)

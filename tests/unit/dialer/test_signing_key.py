@@ -43,3 +43,9 @@ def test_a_key_that_cannot_be_had_is_one_sentence(tmp_path: Path) -> None:
         load_signing_key(settings(tmp_path))
     with pytest.raises(SettingsError, match="cannot be used"):
         load_signing_key(settings(tmp_path / "missing"))
+
+
+def test_without_a_file_beside_the_database_the_setting_is_needed(tmp_path: Path) -> None:
+    url = "postgresql+asyncpg://db.example/dialer"
+    with pytest.raises(SettingsError, match="DIALER_SIGNING_KEY must be set"):
+        load_signing_key(load_settings(None, database_url=url))

@@ -108,6 +108,30 @@ async def test_two_at_once_are_one(api: Api, monkeypatch: pytest.MonkeyPatch) ->
     assert not inserting.is_set()
 
 
+async def test_of_two_at_once_in_two_processes_one_is_made_and_both_are_answered(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other process answers between our look for an answer and our write."""
+    headers = {"Idempotency-Key": "key-1"}
+    first = await api.post(QUICK_PATH, json=QUICK, headers=headers)
+    look, looks = api.store.idempotent_answer, 0
+
+    async def look_too_early(*name: Any) -> Any:
+        nonlocal looks
+        looks += 1
+        return None if looks == 1 else await look(*name)
+
+    monkeypatch.setattr(api.store, "idempotent_answer", look_too_early)
+    second = await api.post(QUICK_PATH, json=QUICK, headers=headers)
+    assert (second.status_code, second.json()) == (200, first.json())
+    assert second.headers["idempotent-replayed"] == "true"
+    queue_id = first.json()["data"]["queue_id"]
+    assert (await api.store.queue(queue_id, None)).total_count == 1
+    looks = 0
+    other = await api.post(QUICK_PATH, json=QUICK | {"call_timeout": 9}, headers=headers)
+    assert other.status_code == 409
+
+
 async def test_a_crash_after_a_quick_call_was_stored_places_it_once(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
