@@ -16,7 +16,7 @@ from ami.simulator.channels import UNKNOWN, Channel
 from ami.simulator.config import SimulatorConfig
 from ami.simulator.dialogue import write_response
 from ami.simulator.exchange import Exchange
-from ami.simulator.pages import write_event, write_hangup
+from ami.simulator.pages import write_dial, write_event, write_hangup
 from ami.simulator.requests import Headers, Originate, first_value, read_target, refuse_originate
 
 _IDS: Final = frozenset({"uniqueid", "linkedid", "destuniqueid", "destlinkedid"})
@@ -153,6 +153,7 @@ class PlayedCall:
         self._begun = self._clock()
         self._next = 0
         self._responded = False
+        self._dialed = ""  # the channel that the Originate dials, while it does
         self._over = False
 
     def begin(self) -> None:
@@ -174,6 +175,10 @@ class PlayedCall:
         """We end it before the recording does: every channel goes, and an open Originate fails."""
         if self._over:
             return
+        dialed = self._channels.get(self._dialed)
+        if dialed is not None:
+            body = f"{write_dial(None, dialed)}DialStatus: NOANSWER\r\n"
+            self._exchange.emit("DialEnd", body)
         for each in tuple(self._channels.values()):
             self._hang(each, cause or 0)
         if not self._responded:
@@ -228,6 +233,8 @@ class PlayedCall:
         elif name == "Newstate" and channel is not None:
             state = values.get("channelstate", "")
             channel.state = int(state) if state in ("4", "5", "6") else channel.state
+        elif name in ("DialBegin", "DialEnd") and not uniqueid:
+            self._dialed = values.get("destuniqueid", "") if name == "DialBegin" else ""
         elif name == "Hangup" and channel is not None:
             self._exchange.channels.remove(channel)
             del self._channels[uniqueid]

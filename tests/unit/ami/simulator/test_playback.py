@@ -150,6 +150,19 @@ async def test_our_hangup_ends_it_early() -> None:
         assert simulator.counters.live_calls == simulator.counters.live_channels == 0
 
 
+async def test_our_hangup_while_it_rings_ends_the_dial_too() -> None:
+    dialed = (("Event", "DialBegin"), ("DestUniqueid", "old-1"), ("DestLinkedid", "old-1"))
+    ringing = Course("old-1", "5501", (*TALK.steps[:1], Step(0.0, 0.25, dialed), *TALK.steps[-1:]))
+    async with playing(ringing, speed=1.0) as (_, tap):
+        tap.originate("ring-0001", "PJSIP/5501@carrier")
+        await tap.first(lambda m: m.name == "DialBegin")
+        tap.send("Hangup", ActionID="h", Channel="ring-0001")
+        await tap.event("Hangup", "ring-0001")
+        (end,) = [m for m in tap.messages if m.name == "DialEnd"]
+        told = (end.get("DestUniqueid"), end.get("DialStatus"), end.get("Uniqueid"))
+        assert told == ("ring-0001", "NOANSWER", "")
+
+
 async def test_a_shutdown_ends_what_is_played() -> None:
     async with playing(TALK, speed=1.0) as (simulator, tap):
         tap.originate("stop-0001", "PJSIP/5501@carrier")
