@@ -1,9 +1,10 @@
 """What the store costs: ingest, and a call's whole life (reserve, settle, two deliveries).
 
-    python bench/store.py [--calls 20000] [--batches 50] [--concurrency 200]
+    python -m bench.store [--calls 20000] [--batches 50] [--concurrency 200] [--postgres]
 
 Beside each stands its limit on this machine: the same rows inserted by bare sqlite3 (executemany,
 a thousand rows a commit), with the same durability. One run, one file system, one line a figure.
+With --postgres: on a PostgreSQL that it starts (fsync on), beside COPY of the same rows.
 """
 
 import argparse
@@ -15,6 +16,8 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import closing
 from itertools import count
 from pathlib import Path
+
+import asyncpg
 
 from dialer.cdr import Cdr
 from dialer.store.contract import (
@@ -29,10 +32,14 @@ from dialer.store.contract import (
     Settlement,
     StoredKey,
 )
+from dialer.store.postgres import PostgresStore
 from dialer.store.rows import dump_cdr, dump_json
+from dialer.store.sql_store import SqlStore
 from dialer.store.sqlite import SqliteStore
+from tests.postgres_server import run_postgres
 
 BATCH = 1000
+DURABLE = ("listen_addresses=", "shared_buffers=256MB", "max_wal_size=4GB")
 PAYLOAD = {
     "asterisk_server_code": "server1",
     "caller_id": "Your Company <1001>",
@@ -82,7 +89,7 @@ def make_settlement(item: Candidate, channel_id: str, cdr_id: str) -> Settlement
     )
 
 
-async def live(store: SqliteStore, item: Candidate, numbers: Iterator[int]) -> None:
+async def live(store: SqlStore, item: Candidate, numbers: Iterator[int]) -> None:
     """One call: three awaits that are on disk when they resolve."""
     name = f"0192d3c4-aaaa-7000-8000-{next(numbers):012d}"
     reservation = Reservation(
@@ -101,7 +108,7 @@ async def measure(work: Callable[[], Awaitable[None]]) -> tuple[float, float]:
     return time.perf_counter() - wall, time.process_time() - cpu
 
 
-async def bench_ingest(store: SqliteStore, batches: int) -> None:
+async def bench_ingest(store: SqlStore, batches: int) -> None:
     first = await store.insert_batch(make_batch(0, None))
     made = [make_batch(number, first.queue_id) for number in range(1, batches)]
 
@@ -115,7 +122,7 @@ async def bench_ingest(store: SqliteStore, batches: int) -> None:
     )
 
 
-async def bench_calls(store: SqliteStore, calls: int, concurrency: int) -> None:
+async def bench_calls(store: SqlStore, calls: int, concurrency: int) -> None:
     numbers = count(1)
     items = iter(await store.waiting(1, 1, 0, calls))
 
@@ -174,15 +181,37 @@ def _insert(
     )
 
 
-async def bench(options: argparse.Namespace, folder: Path) -> None:
-    store = SqliteStore(f"sqlite+aiosqlite:///{folder / 'store.db'}")
+async def bench(options: argparse.Namespace, store: SqlStore) -> None:
     await store.open()
     await store.add_server(Server(0, "server1", "127.0.0.1", 5038, "dialer"), 1.75e9)
     await store.add_client(Client(0, "bench", "bench", "bench"), StoredKey("l", "d"), 1.75e9)
     await bench_ingest(store, options.batches)
     await bench_calls(store, min(options.calls, options.batches * BATCH), options.concurrency)
     await store.close()
-    bench_bare(folder / "bare.db", options.calls)
+
+
+async def bench_copy(dsn: str, calls: int) -> None:
+    """The rows of ingest by COPY into the very table, a thousand rows a commit."""
+    columns = ("client_id", "queue_id", "server_id", "call_id", "number", "payload", "retry",
+               "created_at")  # fmt: skip
+    connection = await asyncpg.connect(dsn)
+    payload = dump_json(PAYLOAD)
+    rows = [(1, 1, 1, f"copied-{i}", "1234567890", payload, 3, 1) for i in range(calls)]
+    start = time.perf_counter()
+    for place in range(0, len(rows), BATCH):
+        await connection.copy_records_to_table(
+            "items", records=rows[place : place + BATCH], columns=columns
+        )
+    wall = time.perf_counter() - start
+    await connection.close()
+    print(f"COPY items        {calls / wall:10,.0f} rows/s    {wall / calls * 1e6:6.1f} us a row")
+
+
+def bench_postgres(options: argparse.Namespace, folder: Path) -> None:
+    with run_postgres(DURABLE) as server:
+        url = server.make_database()
+        asyncio.run(bench(options, PostgresStore(url, folder)))
+        asyncio.run(bench_copy(url.replace("+asyncpg", ""), options.calls))
 
 
 def main() -> None:
@@ -191,9 +220,15 @@ def main() -> None:
     parser.add_argument("--batches", type=int, default=50)
     parser.add_argument("--concurrency", type=int, default=200)
     parser.add_argument("--folder", type=Path, default=Path.cwd(), help="whose disk is measured")
+    parser.add_argument("--postgres", action="store_true")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-        asyncio.run(bench(options, Path(folder)))
+    with tempfile.TemporaryDirectory(dir=options.folder) as name:
+        folder = Path(name)
+        if options.postgres:
+            bench_postgres(options, folder)
+            return
+        asyncio.run(bench(options, SqliteStore(f"sqlite+aiosqlite:///{folder / 'store.db'}")))
+        bench_bare(folder / "bare.db", options.calls)
 
 
 if __name__ == "__main__":
