@@ -381,9 +381,10 @@ class Planner:
         """Plan nothing of this client before `until`, or before `room`."""
         self._clients[client_id].refuse(until)
 
-    def room(self) -> None:
-        """Slots may be had again."""
-        for client in self._clients.values():
+    def room(self, client_id: int | None = None) -> None:
+        """Slots may be had again, of this client or of any."""
+        states = self._clients.values() if client_id is None else (self._clients[client_id],)
+        for client in states:
             client.full_until = float("-inf")
 
     def put_back(self, placement: Placement, now: float) -> None:

@@ -99,7 +99,7 @@ class Slots:
             self._parts.wake()
             return
         if verdict is Verdict.GRANTED:
-            self.free(placement.channel_id)
+            self._coordinator.free(placement.channel_id)
             self._planner.denied(placement, now)
         elif verdict is Verdict.FULL:
             self._planner.denied(placement, now, now + self._pause_of(placement.client.id))
@@ -119,9 +119,10 @@ class Slots:
             return ASK_AGAIN
         return min(ASK_AGAIN, max(ASK_SOON, 0.5 / max_cps))
 
-    def free(self, channel_id: str) -> None:
-        """Nothing is left of a call, or it never left."""
-        self._coordinator.free(channel_id)
+    def free(self, placement: Placement) -> None:
+        """Nothing is left of a call, or it never left: its client has room."""
+        self._coordinator.free(placement.channel_id)
+        self._planner.room(placement.client.id)
 
     def hold(self, server_id: int, attempts: list[LiveAttempt]) -> None:
         """These calls are on a server that was taken over, and no others."""

@@ -282,7 +282,7 @@ class Worker:
 
     def _free(self, attempt: LiveAttempt) -> None:
         if self._slots is not None:
-            self._slots.free(attempt.channel_id)
+            self._slots.free(attempt.placement)
 
     # What was not sent.
 

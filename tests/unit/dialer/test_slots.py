@@ -304,3 +304,14 @@ async def test_a_turn_for_what_is_no_more_is_let_go_by() -> None:
     await floor.turn()
     assert floor.link.sent == []
     assert floor.desk.freed == []  # the next owner holds it
+
+
+async def test_a_call_of_ours_that_ends_makes_room_at_once(floor: Shared) -> None:
+    floor.feed(item(1), item(2))
+    await floor.turn()
+    await floor.answer(GRANTED, FULL)
+    await floor.commit()
+    assert len(floor.desk.wishes) == 2
+    floor.end(floor.link.sent[0].channel_id)
+    await floor.turn()
+    assert len(floor.desk.wishes) == 3
