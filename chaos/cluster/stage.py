@@ -31,10 +31,6 @@ USER, PASSWORD = "dialer", "dialer-lab"
 LOOK: Final = 0.1
 """Seconds between two looks of the campaign's at what changes by itself."""
 
-BACKLOG: Final = 300
-"""Items of a client that wait at least, while it loads: enough for a server while the other has no
-worker."""
-
 PROMPT: Final = -15
 """The niceness of witnesses: what they write is when they came to see it, and the machine is
 busy."""
@@ -53,7 +49,8 @@ class Load:
 @dataclass(frozen=True, slots=True)
 class Options:
     """`scale` makes a simulated call's length (`talk` seconds); `max_channels` and `max_cps` are
-    each server's. The first client is held by its rate, the second by its channels. After `warm`
+    each server's. The first client is held by its rate, the second by its channels. `backlog`
+    items of a client wait at least: enough for a server while the other has no worker. After `warm`
     seconds of calls their rate is taken over `measure` seconds, and after each fault; `kept` of it
     must be left."""
 
@@ -70,6 +67,7 @@ class Options:
     drain: float = 8.0
     entry: str = "dialer.cli"
     patience: float = 240.0
+    backlog: int = 300
     warm: float = 6.0
     measure: float = 6.0
     kept: float = 0.95
@@ -323,10 +321,10 @@ async def _watch_backlog(stage: Stage, waiting: dict[str, int], stop: asyncio.Ev
 async def _load(
     stage: Stage, account: Account, waiting: dict[str, int], stop: asyncio.Event, seed: int
 ) -> None:
-    rng = random.Random(seed)
+    rng, backlog = random.Random(seed), stage.options.backlog
     async with httpx.AsyncClient(timeout=20.0) as http:
         while not stop.is_set():
-            if waiting.pop(account.name, BACKLOG) < BACKLOG:
+            if waiting.pop(account.name, backlog) < backlog:
                 await stage.loader.load(http, account, stage.loader.draw_numbers(rng))
             else:
                 await asyncio.sleep(LOOK)

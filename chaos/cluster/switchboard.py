@@ -45,8 +45,8 @@ class Half(asyncio.Protocol):
         if self._route.hung or self.other is None or self.other.transport is None:
             return
         waiting, self._waiting = self._waiting, []
-        for data in waiting:
-            self.other.transport.write(data)
+        if not self.other.transport.is_closing():
+            self.other.transport.write(b"".join(waiting))
 
     def pause_writing(self) -> None:
         if self.other is not None and self.other.transport is not None:
