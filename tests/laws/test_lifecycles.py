@@ -6,6 +6,7 @@ from pathlib import Path
 
 from dialer.attempts import HOLDING, STAGES, Stage
 from dialer.breaker import BREAKER_TRANSITIONS
+from dialer.ownership import TENURES
 from dialer.states import (
     ATTEMPT_TRANSITIONS,
     DELIVERY_TRANSITIONS,
@@ -39,6 +40,11 @@ LIFECYCLES: list[tuple[str, str, Mapping[StrEnum, set[StrEnum]]]] = [
         STAGES,  # type: ignore[list-item]
     ),
     (
+        "Server of a worker",
+        "Granted by the coordinator, given up for another worker, or lost: docs/processes.md.",
+        TENURES,  # type: ignore[list-item]
+    ),
+    (
         "Breaker of a server",
         "Which events move it: docs/links.md.",
         BREAKER_TRANSITIONS,  # type: ignore[list-item]
@@ -53,8 +59,8 @@ LIFECYCLES: list[tuple[str, str, Mapping[StrEnum, set[StrEnum]]]] = [
 
 def draw_lifecycles() -> str:
     parts = [
-        "# Lifecycles\n\nDrawn from the tables in `dialer/states.py`, `dialer/attempts.py` and"
-        " `dialer/breaker.py`.\n"
+        "# Lifecycles\n\nDrawn from the tables in `dialer/states.py`, `dialer/attempts.py`,"
+        " `dialer/ownership.py` and\n`dialer/breaker.py`.\n"
     ]
     for name, note, table in LIFECYCLES:
         lines = [f"## {name}\n", f"{note}\n", "```mermaid", "stateDiagram-v2"]
