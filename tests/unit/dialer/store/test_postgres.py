@@ -1,14 +1,23 @@
 """What is PostgreSQL's own: a database that goes and comes, sessions that are ended, versions."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from pathlib import Path
+from typing import Any
 
+import asyncpg
 import pytest
+from sqlalchemy.util import await_only
 
 from dialer.errors import SettingsError, StoreUnavailable
+from dialer.store import attempts
 from dialer.store.contract import Client, Server, StoredKey
+from dialer.store.deltas import Deltas
+from dialer.store.dialect import Cursor
+from dialer.store.group_writes import Kind
 from dialer.store.postgres import PostgresStore
+from dialer.store.postgres_engines import plain_url
 from tests import store_records as make
 from tests.postgres_server import PostgresServer, run_postgres
 
@@ -131,3 +140,71 @@ async def test_deliveries_are_told_apart_from_changes(store: PostgresStore, tmp_
         await delivered.wait()
     assert not changed.is_set()
     await other.close()
+
+
+async def own(store: PostgresStore, queue_id: int) -> object:
+    return await store.own([1])
+
+
+async def pause_server(store: PostgresStore, queue_id: int) -> object:
+    return await store.change_server("pbx1", {"paused": True}, NOW)
+
+
+async def pause_client(store: PostgresStore, queue_id: int) -> object:
+    return await store.change_client("acme", {"paused": True}, NOW)
+
+
+async def pause_queue(store: PostgresStore, queue_id: int) -> object:
+    return await store.change_queue(queue_id, {"paused": True}, make.close, NOW)
+
+
+async def flush(store: PostgresStore, queue_id: int) -> object:
+    return await store.flush(1, make.close, NOW)
+
+
+async def revoke_key(store: PostgresStore, queue_id: int) -> object:
+    return await store.replace_key(1, None, NOW)
+
+
+@pytest.mark.parametrize(
+    "forbid", [own, pause_server, pause_client, pause_queue, flush, revoke_key]
+)
+async def test_what_forbids_attempts_waits_for_one_that_is_being_written(
+    store: PostgresStore, forbid: Callable[[PostgresStore, int], Coroutine[Any, Any, object]]
+) -> None:
+    """So it is behind it: who forbids sees it as soon as that is done."""
+    added = await store.insert_batch(make.batch(make.item()))
+    (item,) = await store.waiting(added.queue_id, 1, 0, 10)
+    written, go = asyncio.Event(), asyncio.Event()
+
+    def reserve_slowly(cursor: Cursor, ops: Sequence[Any], deltas: Deltas) -> Sequence[Any]:
+        outcomes = attempts.reserve(cursor, ops, deltas)
+        written.set()
+        await_only(go.wait())
+        return outcomes
+
+    slow = Kind(reserve_slowly)
+    store._writer._waiting[slow] = deque()
+    reserving = store._writer.write(slow, make.reservation(item))
+    async with asyncio.timeout(10):
+        await written.wait()
+        forbidding = asyncio.create_task(forbid(store, added.queue_id))
+        waits = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+        while not (await store._writer._singles.fetch(waits))[0][0]:
+            assert not forbidding.done()
+        go.set()
+        assert await reserving is True
+        await forbidding
+    assert len(await store.open_attempts()) == 1
+
+
+async def test_a_process_that_froze_inside_a_transaction_lets_go(store: PostgresStore) -> None:
+    """Its session is ended after some seconds, and whoever takes over goes on."""
+    added = await store.insert_batch(make.batch(make.item()))
+    frozen = await asyncpg.connect(plain_url(store._url))
+    await frozen.execute("SET idle_in_transaction_session_timeout = 100")
+    await frozen.execute("BEGIN; SELECT FROM servers FOR SHARE; SELECT FROM queues FOR UPDATE")
+    async with asyncio.timeout(10):
+        await store.own([1])
+        await store.change_queue(added.queue_id, {"paused": True}, make.close, NOW)
+    await frozen.close()
