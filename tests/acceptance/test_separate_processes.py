@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -14,11 +15,14 @@ import pytest
 
 from ami.simulator import Simulator, SimulatorConfig
 from dialer.sinks import CallbackSink, SgapiSink
+from dialer.store import open_store
+from dialer.store.contract import Server
 from tests.acceptance.processes import PATIENCE, Part, Parts
 from tests.postgres_server import PostgresServer
 from tests.redis_server import RedisServer
 
 SUPERUSER = "superuser-of-a-test"
+SECRET_ENV = "PARTS_SECRET"
 CALLS = 40
 
 
@@ -32,11 +36,8 @@ class Cluster:
     sgapi: SgapiSink
     changed: asyncio.Event
 
-    async def register(self, api: Part) -> str:
-        """Servers by the command line, a client over HTTP; its key."""
-        for code, asterisk in zip(("pbx1", "pbx2"), self.asterisks, strict=True):
-            where = ["--host", "127.0.0.1", "--port", str(asterisk.port), "--username", "dialer"]
-            await self.parts.command("servers", "add", code, *where, "--secret-env", "TEST_SECRET")
+    async def register(self, api: Part, max_cps: float | None = None) -> str:
+        """Servers as the command line adds them, a client over HTTP; its key."""
         body = {
             "name": "acme",
             "accountcode": "acme",
@@ -45,7 +46,13 @@ class Cluster:
             "callbackurl": f"{self.callbacks.origin}/acme",
         }
         answer = await self.post(api, SUPERUSER, "/clients/", body)
-        await self.parts.command("clients", "set", "acme", "--cps", "0")
+        store = open_store(self.parts.settings["DIALER_DATABASE_URL"], self.parts.folder)
+        await store.open()
+        for code, asterisk in zip(("pbx1", "pbx2"), self.asterisks, strict=True):
+            server = Server(0, code, "127.0.0.1", asterisk.port, "dialer", secret_env=SECRET_ENV)
+            await store.add_server(server, time.time())
+        await store.change_client("acme", {"max_cps": max_cps}, time.time())
+        await store.close()
         key: str = answer["api_key"]
         return key
 
@@ -114,7 +121,7 @@ async def cluster(postgres: PostgresServer, tmp_path: Path) -> AsyncIterator[Clu
             "DIALER_CALLBACK_ALLOW_PRIVATE": "true",
             "DIALER_SGAPI_URL": sgapi.origin,
             "DIALER_HEALTH_PORT": "0",
-            "TEST_SECRET": "dialer-lab",
+            SECRET_ENV: "dialer-lab",
         }
         parts = await stack.enter_async_context(Parts(tmp_path, settings))
         yield Cluster(parts, asterisks, callbacks, sgapi, changed)
@@ -142,3 +149,24 @@ async def test_two_of_each_do_all_of_it_while_they_come_and_go(cluster: Cluster)
     assert [await part.end() for part in (api, second_api, second_deliverer)] == [0, 0, 0]
     for part in cluster.parts.running:
         assert "Traceback" not in part.log.read_text()
+
+
+async def test_a_worker_that_stood_still_writes_nothing_of_before(cluster: Cluster) -> None:
+    api, deliverer, *workers = await asyncio.gather(
+        *map(cluster.parts.start, ("api", "deliver", "worker", "worker"))
+    )
+    key = await cluster.register(api, max_cps=8.0)
+    await cluster.load(api, key, 1, "08")
+    await cluster.until_dialed(6)
+    frozen = workers[0].process
+    sessions = [asterisk.counters.sessions for asterisk in cluster.asterisks]
+    frozen.send_signal(signal.SIGSTOP)
+    async with asyncio.timeout(PATIENCE):
+        while sessions == [a.counters.sessions for a in cluster.asterisks]:  # noqa: ASYNC110
+            await asyncio.sleep(0)  # its server gets a link of the other's
+    frozen.send_signal(signal.SIGCONT)
+    await cluster.until_delivered(CALLS)
+    assert cluster.originates == CALLS
+    assert await workers[0].end() == 0
+    assert "lease" in workers[0].log.read_text()
+    assert [await part.end() for part in (workers[1], api, deliverer)] == [0, 0, 0]
