@@ -66,16 +66,14 @@ async def run_campaign(
     async with set_stage(folder, options, tell) as stage:
         await open_cluster(stage)
         stop = asyncio.Event()
-        loading = asyncio.get_running_loop().create_task(keep_loading(stage, stop))
-        try:
+        async with asyncio.TaskGroup() as tasks:
+            loading = tasks.create_task(keep_loading(stage, stop))
             baseline, rate = await _measure_first(stage)
             rounds = await _inflict_each(stage, faults, rate, began + seconds)
             suffered = await _rage(stage, faults, storm) if storm else []
             stop.set()
             async with asyncio.timeout(options.patience):
                 probe, statuses = await _finish(stage, loading)
-        finally:
-            loading.cancel()
         return await _collect(stage, rounds, suffered, baseline, probe, statuses, began)
 
 
