@@ -23,10 +23,10 @@ from dialer.store.histories import Histories
 from dialer.store.listening import Listener
 from dialer.store.migrations import HEAD
 from dialer.store.postgres_engines import (
-    SEARCH_SECONDS,
     plain_url,
     postgres_url,
     reading_engine,
+    searching_engine,
     writing_engine,
 )
 from dialer.store.postgres_transactions import read
@@ -64,8 +64,7 @@ class PostgresStore(SqlStore):
         writing, running = writing_engine(self._url, 1), writing_engine(self._url, RUNNERS)
         self._writer = PostgresWriter(writing, running, self._kinds, self._say_deliveries)
         self._readers = reading_engine(self._url, READERS)
-        searching = reading_engine(self._url, SEARCHERS, SEARCH_SECONDS)
-        self._searches = Searches(searching, SEARCHERS)
+        self._searches = Searches(searching_engine(self._url, SEARCHERS), SEARCHERS)
         self._histories = Histories(self._fetch, self._searches.fetch)
         self._listener = Listener(plain_url(self._url), self._hear)
         self._changed: Callable[[], None] | None = None

@@ -24,6 +24,10 @@ _SETTINGS: Final = {
     "tcp_keepalives_interval": "2",
     "tcp_keepalives_count": "3",
 }
+# Everything but a search goes by keys. A plan made while the tables were empty would read all of
+# them, until statistics say otherwise.
+_BY_KEYS: Final = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off"}
+_READ_ONLY: Final = {"default_transaction_read_only": "on"}
 # A process that was frozen inside a transaction keeps its locks; whoever takes over waits for them.
 _WRITERS_SETTINGS: Final = {"idle_in_transaction_session_timeout": "3000"}
 
@@ -48,15 +52,18 @@ def plain_url(url: URL) -> str:
 
 def writing_engine(url: URL, connections: int) -> AsyncEngine:
     """Connections outside any transaction until BEGIN is said."""
-    return _make_engine(url, connections, STATEMENT_SECONDS, _SETTINGS | _WRITERS_SETTINGS)
+    settings = _SETTINGS | _BY_KEYS | _WRITERS_SETTINGS
+    return _make_engine(url, connections, STATEMENT_SECONDS, settings)
 
 
-def reading_engine(
-    url: URL, connections: int, statement_seconds: float = STATEMENT_SECONDS
-) -> AsyncEngine:
+def reading_engine(url: URL, connections: int) -> AsyncEngine:
     """Connections that refuse to write; every statement by itself sees one state."""
-    settings = _SETTINGS | {"default_transaction_read_only": "on"}
-    return _make_engine(url, connections, statement_seconds, settings)
+    return _make_engine(url, connections, STATEMENT_SECONDS, _SETTINGS | _BY_KEYS | _READ_ONLY)
+
+
+def searching_engine(url: URL, connections: int) -> AsyncEngine:
+    """The same for what may take long."""
+    return _make_engine(url, connections, SEARCH_SECONDS, _SETTINGS | _READ_ONLY)
 
 
 def _make_engine(

@@ -180,7 +180,8 @@ def due_retries(queue_id: int, server_id: int, now: int, limit: int) -> Select[A
             _waits,
             _i.due_at.is_not(None),
             _i.due_at <= until,
-            _i.id > _ended_upto(queue_id),
+            # No bound of a search: by the index of retries, not through all later items.
+            _i.id + 0 > _ended_upto(queue_id),
         )
         .order_by(_i.due_at, _i.id)
         .limit(limit)
