@@ -72,6 +72,8 @@ class Engine:
         self._known: set[int] = set()  # servers
         self._looked_through: set[int] = set()  # removed servers that have no calls any more
         self._draining = False
+        self._drain_until = 0.0  # monotonic
+        self._handing_over: asyncio.Timeout | None = None
         self._told_minute = 0.0
         self._looked_at: dict[int, float] = {}
         self.planner = Planner(parts.new_id)
@@ -161,12 +163,17 @@ class Engine:
         """Start no more calls and wait for the live ones; those that are left. Where other workers
         are, they take over the servers with their live calls."""
         self._draining = True
+        self._drain_until = self._parts.clock.monotonic() + seconds
         if self._coordinator.shared and await self._has_peers():
-            self._coordinator.offer(())
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
-                    await self.ownership.hand_over_all()
-        return await self.worker.drain(seconds)
+            await self._hand_over()
+        return await self.worker.drain(max(0.0, self._drain_until - self._parts.clock.monotonic()))
+
+    async def _hand_over(self) -> None:
+        self._coordinator.offer(())
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(self._drain_until) as self._handing_over:
+                await self.ownership.hand_over_all()
+        self._handing_over = None
 
     async def _has_peers(self) -> bool:
         try:
@@ -177,6 +184,9 @@ class Engine:
 
     def stop_waiting(self, seconds: float) -> None:
         """Shorten a drain under way to `seconds` from now."""
+        self._drain_until = self._parts.clock.monotonic() + seconds
+        if self._handing_over is not None:
+            self._handing_over.reschedule(self._drain_until)
         self.worker.stop_waiting(seconds)
 
     def follow_clock(self) -> None:

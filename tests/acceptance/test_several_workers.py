@@ -1,6 +1,7 @@
 """Workers that come and go: servers move with their live calls, nothing rings twice, no cap is
 exceeded."""
 
+import asyncio
 from pathlib import Path
 
 from tests.acceptance.fleet import LONG, SHORT, Fleet, until
@@ -36,6 +37,23 @@ async def test_a_worker_that_ends_hands_over_in_order(tmp_path: Path) -> None:
         # Those that end while nobody is connected, some ms long, leave no trace in AMI.
         assert set(ended) <= {"answered", "unknown"}
         assert ended["answered"] >= 16
+
+
+async def test_a_second_signal_ends_a_hand_over_at_once(tmp_path: Path) -> None:
+    async with Fleet(tmp_path) as fleet:
+        first, second = await fleet.hire(), await fleet.hire()
+        await until(lambda: len(first.servers) == len(second.servers) == 1)
+        handing = asyncio.Event()
+
+        async def never_ends() -> None:
+            handing.set()
+            await asyncio.get_running_loop().create_future()
+
+        first.engine.ownership.hand_over_all = never_ends  # type: ignore[method-assign]
+        draining = asyncio.create_task(first.engine.drain(3600.0))
+        await asyncio.wait_for(handing.wait(), 10)
+        first.engine.stop_waiting(0.0)
+        assert await asyncio.wait_for(draining, 10) == []
 
 
 async def test_the_last_worker_waits_for_its_calls(tmp_path: Path) -> None:
