@@ -127,5 +127,5 @@ def check_tools(records: list[Record]) -> None:
     while sum(selection.learn(piece) for piece in pieces):
         pass
     kept = [piece.record() for piece in pieces if selection.wants(piece)]
-    assert len(list(split_records(kept))) <= len(pieces)
-    assert len(list(Anonymizer(b"a key of a fuzzer").rewrite(records))) <= len(pieces)
+    list(split_records(kept))
+    assert len(list(Anonymizer(b"a key of a fuzzer").rewrite(records))) == len(pieces)
