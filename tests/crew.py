@@ -88,7 +88,7 @@ class Worker:
 
     def __init__(self, coordinator: RedisCoordinator) -> None:
         self.coordinator = coordinator
-        self.hands = Hands(coordinator)
+        self.hands: Hands = Hands(coordinator)
         self._running: asyncio.Task[None] | None = None
         self._names = count()
 
@@ -134,6 +134,7 @@ class Crew:
     def __init__(self, *options: str, timing: Timing = QUICK) -> None:
         self.redis = RedisServer(*options)
         self.stored = Held((), ())
+        self.read = self.read_stored
         self.rebuilds = 0
         self.unreadable: Exception | None = None
         self._timing = timing
@@ -143,6 +144,9 @@ class Crew:
         self.rebuilds += 1
         if self.unreadable is not None:
             raise self.unreadable
+        return await self.read()
+
+    async def read_stored(self) -> Held:
         return self.stored
 
     def make(self, url: str | None = None) -> Worker:

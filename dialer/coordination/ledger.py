@@ -34,6 +34,7 @@ class Ledger:
 
     def add(self, channel_id: str, slot: Slot) -> None:
         self.held[channel_id] = slot
+        self.leaving.pop(channel_id, None)  # what was freed before is another time's
 
     def free(self, channel_id: str) -> int | None:
         """The server that it was held for; None: it is not ours (any more)."""

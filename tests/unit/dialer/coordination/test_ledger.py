@@ -29,6 +29,13 @@ def test_what_is_in_doubt_is_freed() -> None:
     assert ledger.leaving == {"x": 3}
 
 
+def test_what_is_granted_again_is_not_freed_any_more() -> None:
+    ledger = Ledger()
+    ledger.doubt("x", 3)
+    ledger.add("x", Slot(3, 10))
+    assert ledger.leaving == {}
+
+
 def test_a_server_that_is_taken_over_brings_its_calls() -> None:
     ledger = make_ledger()
     ledger.doubt("y", 1)

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import time
+from pathlib import Path
 
 import pytest
 
@@ -152,3 +153,22 @@ async def test_two_databases_of_one_redis_know_nothing_of_each_other() -> None:
         assert other.trouble is not None, "an epoch of its own"
         assert one.coordinator.trouble is None
         await other.close()
+
+
+async def test_a_user_with_the_documented_rights_is_enough() -> None:
+    page = Path(__file__).parents[4] / "docs" / "coordination.md"
+    rights = page.read_text(encoding="utf-8").partition("A user for it needs: `")[2]
+    async with Crew() as crew:
+        words = rights.partition("`")[0].split()
+        answer = crew.redis.command("ACL", "SETUSER", "dialer", "on", ">pw", "resetkeys", *words)
+        assert answer == b"+OK\r\n"
+        url = f"redis://dialer:pw@127.0.0.1:{crew.redis.port}"
+        worker = await crew.hire(1, url=url)
+        await until(lambda: worker.may_write(1))
+        verdict, channel = await worker.take(7)
+        assert verdict is Verdict.GRANTED
+        worker.coordinator.free(channel)
+        await until(lambda: crew.redis.command("HGETALL", "dialer:counts") == b"*0\r\n")
+        await worker.freeze()
+        await worker.coordinator.close()
+        assert crew.redis.get_value("HGET", "dialer:beats", "w0") == b""
