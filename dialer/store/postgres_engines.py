@@ -26,7 +26,12 @@ _SETTINGS: Final = {
 }
 # Everything but a search goes by keys. A plan made while the tables were empty would read all of
 # them, until statistics say otherwise.
-_BY_KEYS: Final = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off"}
+_BY_KEYS: Final = {
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "max_parallel_workers_per_gather": "0",  # starting others takes longer than the work
+}
 _READ_ONLY: Final = {"default_transaction_read_only": "on"}
 # A process that was frozen inside a transaction keeps its locks; whoever takes over waits for them.
 _WRITERS_SETTINGS: Final = {"idle_in_transaction_session_timeout": "3000"}

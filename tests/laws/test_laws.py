@@ -17,6 +17,7 @@ FENCES = {
     "sqlalchemy": ("dialer/store/",),
     "alembic": ("dialer/store/",),
     "aiosqlite": ("dialer/store/",),
+    "asyncpg": ("dialer/store/",),
     "sqlite3": ("dialer/store/",),
     "fastapi": ("dialer/api/",),
     "starlette": ("dialer/api/",),
