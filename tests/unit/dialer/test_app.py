@@ -10,13 +10,16 @@ import httpx
 import pytest
 
 from dialer.app import Product
+from dialer.backends import Role
 from dialer.errors import StoreUnavailable
 from dialer.settings import load_settings
+from dialer.store.contract import StoredKey
+from tests import store_records as make
 
 
-def make_product(folder: Path, **settings: Any) -> Product:
+def make_product(folder: Path, role: Role = Role.RUN, **settings: Any) -> Product:
     values = {"database_url": f"sqlite+aiosqlite:///{folder}/d.db", "http_port": 0}
-    return Product(load_settings(env_file=None, **(values | settings)))
+    return Product(load_settings(env_file=None, **(values | settings)), role=role)
 
 
 async def test_a_product_starts_serves_and_stops(tmp_path: Path) -> None:
@@ -82,3 +85,51 @@ async def test_a_request_under_way_is_answered_before_the_end(tmp_path: Path) ->
         assert (await reader.readline()).startswith(b"HTTP/1.1 401")
         writer.close()
         await stopping
+
+
+@pytest.mark.parametrize(
+    ("role", "parts"),
+    [
+        (Role.API, {"store": True}),
+        (Role.WORKER, {"store": True, "worker": True}),
+        (Role.DELIVER, {"store": True}),
+    ],
+)
+async def test_a_part_alone_is_ready_when_its_own_is(
+    role: Role, parts: dict[str, bool], tmp_path: Path
+) -> None:
+    product = make_product(tmp_path, role, health_port=0)
+    await product.start()
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{product.http_port}") as http:
+        assert (await http.get("/readyz")).json()["data"] == parts
+        served = (await http.get("/calling/api/clients/test-connection/")).status_code
+    assert served == (401 if role.serves else 404)
+    assert product.store.is_claimed() is role.dials
+    await product.stop(0.0)
+
+
+@pytest.mark.parametrize("role", [Role.WORKER, Role.DELIVER])
+async def test_a_part_without_a_port_for_its_health_listens_on_nothing(
+    role: Role, tmp_path: Path
+) -> None:
+    product = make_product(tmp_path, role)
+    await product.start()
+    assert product.http_port == 0
+    await product.stop(0.0)
+
+
+async def test_an_api_alone_tells_its_clients_of_what_they_end(tmp_path: Path) -> None:
+    """Without an engine in its process; what it stores is delivered by others."""
+    product = make_product(tmp_path, Role.API, superuser_api_key="superuser")
+    await product.start()
+    await product.store.add_server(make.SERVER, make.NOW)
+    client = await product.store.add_client(make.CLIENT, StoredKey("l", "d"), make.NOW)
+    await product.store.insert_batch(make.batch(make.item(), client_id=client.id))
+    url = f"http://127.0.0.1:{product.http_port}/calling/api/queues/flushqueue/"
+    headers = {"Authorization": "Bearer superuser"}
+    async with httpx.AsyncClient(headers=headers) as http:
+        answer = await http.get(url, params={"accountcode": "acme"})
+    assert answer.status_code == 200, answer.text
+    deliveries = (await product.store.totals()).deliveries
+    await product.stop(0.0)
+    assert deliveries == {"callback/pending": 1}
