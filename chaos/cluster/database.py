@@ -45,8 +45,15 @@ CDRS: Final = (
 
 _MICRO: Final = 1e6
 
-GONE: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError)
-"""What asking raises while PostgreSQL is away."""
+GONE: Final = (
+    OSError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    TimeoutError,
+)
+"""What asking raises while PostgreSQL is away; the last but one, when it went in the midst of an
+answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +89,12 @@ class Reader:
         """Raises one of `GONE`."""
         if self._session is None or self._session.is_closed():
             self._session = await self._server.connect("postgres")
-        found: list[asyncpg.Record] = await self._session.fetch(query)
+        try:
+            found: list[asyncpg.Record] = await self._session.fetch(query)
+        except GONE:
+            self._session.terminate()
+            self._session = None
+            raise
         return found
 
     async def count_unfinished(self, *names: str) -> dict[str, int]:
