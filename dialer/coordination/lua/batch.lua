@@ -93,7 +93,15 @@ local function yields(client, server)
 end
 
 local function tell_room(client)
-  if redis.call('SREM', P .. 'wanted', client) == 1 then freed[#freed + 1] = client end
+  if redis.call('SREM', P .. 'wanted', client) == 1 then freed[client] = true end
+end
+
+-- What this request freed it took again: nobody need be woken, and all still want one.
+local function keep_room(client)
+  if freed[client] then
+    freed[client] = nil
+    redis.call('SADD', P .. 'wanted', client)
+  end
 end
 
 local function stop_waiting(client, server)
@@ -128,8 +136,11 @@ local function take(server, client, channel, limit, step)
   redis.call('HSET', on, channel, client)
   count(client, server, 1)
   stop_waiting(client, server)
-  -- One that gave way may have the next.
-  if held + 1 < limit and next(line(client).waiting) then tell_room(client) end
+  if held + 1 >= limit then
+    keep_room(client)
+  elseif next(line(client).waiting) then
+    tell_room(client)  -- one that gave way may have the next
+  end
   return 'G'
 end
 
@@ -180,5 +191,7 @@ for client, l in pairs(lines) do
     end
   end
 end
-if #freed > 0 then redis.call('PUBLISH', CHANNEL, 'C ' .. table.concat(freed, ' ')) end
+local told = {}
+for client in pairs(freed) do told[#told + 1] = client end
+if #told > 0 then redis.call('PUBLISH', CHANNEL, 'C ' .. table.concat(told, ' ')) end
 return table.concat(out, ' ')

@@ -175,6 +175,18 @@ def test_who_stopped_asking_is_not_waited_for(clockwork: Clockwork) -> None:
     assert clockwork.wish("a", "t", "1", "7", "z", "1", "0") == ["G"]
 
 
+def test_a_slot_that_is_taken_again_at_once_wakes_nobody(clockwork: Clockwork) -> None:
+    clockwork.begin()
+    wanted = ("SISMEMBER", "dialer:wanted", "7")
+    take = ("t", "1", "7")
+    assert clockwork.wish("a", *take, "x", "1", "0", *take, "y", "1", "0") == ["G", "F"]
+    assert clockwork.redis.command(*wanted) == b":1\r\n"
+    assert clockwork.wish("a", "f", "1", "x", *take, "z", "1", "0") == ["G"]
+    assert clockwork.redis.command(*wanted) == b":1\r\n", "it was not told that there is room"
+    assert clockwork.wish("a", "f", "1", "z") == []
+    assert clockwork.redis.command(*wanted) == b":0\r\n", "it was"
+
+
 def test_only_the_servers_own_worker_takes_slots_there(clockwork: Clockwork) -> None:
     clockwork.begin()
     assert clockwork.wish("a", "t", "2", "7", "x", "9", "0") == ["C"]
