@@ -61,7 +61,8 @@ async def run_campaign(
     tell: Callable[[str], None] = lambda _: None,
 ) -> Sighting:
     """Run it in `folder`, which is empty: rounds of `faults` for `seconds` (each once at least),
-    then a storm of them. Raises when the cluster does not start, or does not finish."""
+    then a storm of them (of all, where none are named). Raises when the cluster does not start, or
+    does not finish."""
     began = time.monotonic()
     async with set_stage(folder, options, tell) as stage:
         await open_cluster(stage)
@@ -70,7 +71,7 @@ async def run_campaign(
             loading = tasks.create_task(keep_loading(stage, stop))
             baseline, rate = await _measure_first(stage)
             rounds = await _inflict_each(stage, faults, rate, began + seconds)
-            suffered = await _rage(stage, faults, storm) if storm else []
+            suffered = await _rage(stage, faults or tuple(FAULTS), storm) if storm else []
             stop.set()
             async with asyncio.timeout(options.patience):
                 probe, statuses = await _finish(stage, loading)
