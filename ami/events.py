@@ -8,6 +8,8 @@ the raw word stands beside it. `ami.translate` makes them; nothing else reads AM
 from dataclasses import dataclass
 from enum import StrEnum
 
+from ami.frozen import quicken
+
 
 class ChannelState(StrEnum):
     """The states of a channel that tell something about a call (`ChannelState` 5 and 6)."""
@@ -26,6 +28,7 @@ class DialProgress(StrEnum):
     OTHER = "other"
 
 
+@quicken
 @dataclass(frozen=True, slots=True)
 class ChannelCreated:
     """Newchannel. `linkedid` is None where Asterisk is too old to send it."""
@@ -38,6 +41,7 @@ class ChannelCreated:
     raw_state: str
 
 
+@quicken
 @dataclass(frozen=True, slots=True)
 class ChannelStateChanged:
     """Newstate."""
@@ -50,6 +54,7 @@ class ChannelStateChanged:
     raw_state: str
 
 
+@quicken
 @dataclass(frozen=True, slots=True)
 class DialBegun:
     """DialBegin. `uniqueid` is the dialing channel's, None for the originate's own dial."""
@@ -62,6 +67,7 @@ class DialBegun:
     dest_channel: str
 
 
+@quicken
 @dataclass(frozen=True, slots=True)
 class DialProgressed:
     """DialState."""
@@ -76,6 +82,7 @@ class DialProgressed:
     raw_status: str
 
 
+@quicken
 @dataclass(frozen=True, slots=True)
 class DialEnded:
     """DialEnd. `status` is Asterisk's word: ANSWER, BUSY, NOANSWER, CANCEL, CONGESTION,
@@ -91,6 +98,7 @@ class DialEnded:
     status: str
 
 
+@quicken
 @dataclass(frozen=True, slots=True)
 class BridgeEntered:
     """BridgeEnter: two channels that entered the same bridge talk to each other."""
@@ -102,6 +110,7 @@ class BridgeEntered:
     bridge_id: str
 
 
+@quicken
 @dataclass(frozen=True, slots=True)
 class RecordingStarted:
     """UserEvent `DialerRecording` of the operator's dialplan (dialer-recording.conf).
@@ -114,6 +123,7 @@ class RecordingStarted:
     file: str
 
 
+@quicken
 @dataclass(frozen=True, slots=True)
 class CallIdTold:
     """UserEvent `DialerCallId` of the operator's dialplan (dialer-call-id.conf), just before a
@@ -126,6 +136,7 @@ class CallIdTold:
     call_id: str
 
 
+@quicken
 @dataclass(frozen=True, slots=True)
 class ChannelHungUp:
     """Hangup. `cause` is Q.850's number (0: cleared normally, or by us), None where it is no
@@ -141,6 +152,7 @@ class ChannelHungUp:
     sip_code: int | None
 
 
+@quicken
 @dataclass(frozen=True, slots=True)
 class OriginateAnswered:
     """OriginateResponse. `uniqueid` may be that of *another*, live call when the id was refused:
@@ -157,6 +169,7 @@ class OriginateAnswered:
     channel: str
 
 
+@quicken
 @dataclass(frozen=True, slots=True)
 class ServerShutdown:
     """Shutdown. `restart` is None where the event does not say."""
@@ -166,6 +179,7 @@ class ServerShutdown:
     restart: bool | None
 
 
+@quicken
 @dataclass(frozen=True, slots=True)
 class ServerBooted:
     """FullyBooted. `uptime` in seconds, None where the event does not say."""
@@ -174,6 +188,7 @@ class ServerBooted:
     uptime: float | None
 
 
+@quicken
 @dataclass(frozen=True, slots=True)
 class LiveChannel:
     """A channel of a CoreShowChannels list. `duration` in seconds since its creation."""

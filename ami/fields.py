@@ -18,8 +18,14 @@ _PATIENCE: Final = 10_000
 _MOST_HEADERS: Final = 100
 
 _VALUE: Final = r"[^\r]*+"
-# Asking takes stray line ends off a value: a text that has any is no pattern's business.
-_BARE_VALUE: Final = r"[^\r\n]*+"
+# The first line of a text whose lines end with CR LF has no other line ends.
+_FIRST_VALUE: Final = r"[^\r\n]*+"
+# Asking takes stray line ends off a value's end: a text that has any is no pattern's business.
+_NO_STRAY: Final = r"(?<!\n)"
+
+
+# A pattern, and which of its groups hold the values asked for.
+_Layout = tuple[re.Pattern[str], tuple[int, ...]]
 
 
 class Headers(Protocol):
@@ -38,7 +44,7 @@ class Fields:
 
     def __init__(self, *names: str) -> None:
         self._names: Final = names
-        self._layouts: list[tuple[re.Pattern[str], list[int]]] = []
+        self._layouts: list[_Layout] = []
         self._strangers = 0  # messages of an unknown order, since all was learned anew
 
     def read(self, message: Headers) -> tuple[str, ...]:
@@ -60,7 +66,7 @@ class Fields:
         lines = [line.partition(":") for line in text.split("\r\n", _MOST_HEADERS)]
         if len(lines) > _MOST_HEADERS or not all(colon for _, colon, _ in lines):
             return
-        if "\n" in lines[0][2]:
+        if "\n" in lines[0][0] + lines[0][2]:
             return  # this one's lines end otherwise
         keys = [key for key, _, _ in lines]
         places = [_find_key(keys, name) for name in self._names]
@@ -80,17 +86,16 @@ def _find_key(keys: list[str], name: str) -> int | None:
     return lowered.index(name.lower()) if name.lower() in lowered else None
 
 
-def _make_layout(
-    keys: list[str], places: list[int | None], *, whole: bool
-) -> tuple[re.Pattern[str], list[int]]:
+def _make_layout(keys: list[str], places: list[int | None], *, whole: bool) -> _Layout:
     """The pattern of a text with these headers, and which groups of it hold what is at `places`;
     `whole`: such a text has no further ones."""
     read = sorted({at for at in places if at is not None})
     lines = []
     for at, key in enumerate(keys if whole else keys[: read[-1] + 1]):
-        value = f"({_BARE_VALUE})" if at in read else _BARE_VALUE if at == 0 else _VALUE
-        lines.append(f"{re.escape(key)}: ?+{value}")
+        value = _VALUE if at else _FIRST_VALUE
+        value = f" ?+({value}){_NO_STRAY}" if at in read else value
+        lines.append(f"{re.escape(key)}:{value}")
     # The empty group at the end stands for headers that are not there.
     pattern = r"\r\n".join(lines) + (r"\Z()" if whole else r"(?:\r\n|\Z)()")
-    groups = [len(read) + 1 if at is None else read.index(at) + 1 for at in places]
-    return re.compile(pattern), groups
+    groups = (len(read) + 1 if at is None else read.index(at) + 1 for at in places)
+    return re.compile(pattern), tuple(groups)

@@ -7,6 +7,7 @@ names are AMI's of Asterisk 20–23 (main/manager_channels.c, main/manager_bridg
 """
 
 from collections.abc import Callable, Iterable
+from itertools import product
 from typing import Final, Protocol
 
 from ami.events import (
@@ -37,10 +38,22 @@ class EventMessage(Headers, Protocol):
     def name(self) -> str: ...
 
 
+_Values = tuple[str, ...]
+_Maker = Callable[[float, _Values], Event | None]
+
 # How Asterisk writes "none" (`<null>` until 11.22 and 13.8, `<unknown>` since).
-_NOTHING: Final = frozenset({"", "<null>", "<unknown>", "(null)", "<none>", "none"})
-_LONGEST_NOTHING: Final = max(map(len, _NOTHING))
+_NOTHING: Final = ("", "<null>", "<unknown>", "(null)", "<none>", "none")
+# In any case of their letters, for one look; the hash of an id that is looked for is kept in it,
+# and it will be looked for again.
+_SPELLINGS: Final[dict[str, str | None]] = {
+    "".join(spelling): None
+    for word in _NOTHING
+    for spelling in product(*({char, char.upper()} for char in word))
+}
+_given = _SPELLINGS.get  # given(value, value): the value, or None where it says that there is none
 _STATES: Final = {"5": ChannelState.RINGING, "6": ChannelState.UP}
+_OTHER_STATE: Final = ChannelState.OTHER
+_OTHER_PROGRESS: Final = DialProgress.OTHER
 _PROGRESS: Final = {
     "RINGING": DialProgress.RINGING,
     "PROGRESS": DialProgress.PROGRESS,
@@ -64,8 +77,8 @@ def translate(message: EventMessage, received_at: float) -> Event | None:
     if reader is None:
         return None
     fields, make = reader
-    stamp, *values = fields.read(message)
-    return make(_number(stamp, received_at), *values)
+    values = fields.read(message)
+    return make(_number(values[0], received_at), values)
 
 
 def live_channels(messages: Iterable[EventMessage]) -> tuple[LiveChannel, ...]:
@@ -73,20 +86,20 @@ def live_channels(messages: Iterable[EventMessage]) -> tuple[LiveChannel, ...]:
     return tuple(
         LiveChannel(
             uniqueid=uniqueid,
-            linkedid=_given(message.get("Linkedid")),
+            linkedid=_ask(message, "Linkedid"),
             channel=message.get("Channel"),
             up=message.get("ChannelState") == "6" or message.get("ChannelStateDesc") == "Up",
             duration=_duration(message.get("Duration")),
             ringing=message.get("ChannelState") == "5",
         )
         for message in messages
-        if message.name == "CoreShowChannel"
-        and (uniqueid := _given(message.get("Uniqueid"))) is not None
+        if message.name == "CoreShowChannel" and (uniqueid := _ask(message, "Uniqueid")) is not None
     )
 
 
-def _given(value: str) -> str | None:
-    return None if len(value) <= _LONGEST_NOTHING and value.lower() in _NOTHING else value
+def _ask(message: EventMessage, header: str) -> str | None:
+    value = message.get(header)
+    return _given(value, value)
 
 
 def _number(value: str, default: float) -> float:
@@ -127,163 +140,128 @@ def _sip_code(value: str) -> int | None:
     return None
 
 
-# What makes an event of the values of a message's headers: in the order of `_READERS`.
+# What makes an event of the time and the values of a message's headers: those of `_READERS` in
+# their order, after the Timestamp that the time was made of.
 
 
-def _make_created(
-    at: float, channel: str, state: str, state_desc: str, uniqueid: str, linkedid: str
-) -> Event | None:
-    own = _given(uniqueid)
+def _make_created(at: float, values: _Values) -> Event | None:
+    _, channel, state, state_desc, uniqueid, linkedid = values
+    own = _given(uniqueid, uniqueid)
     if own is None:
         return None
-    known = _STATES.get(state, ChannelState.OTHER)
-    return ChannelCreated(at, own, _given(linkedid), channel, known, state_desc or state)
+    known = _STATES.get(state, _OTHER_STATE)
+    return ChannelCreated(at, own, _given(linkedid, linkedid), channel, known, state_desc or state)
 
 
-def _make_state_changed(
-    at: float, channel: str, state: str, state_desc: str, uniqueid: str, linkedid: str
-) -> Event | None:
-    own = _given(uniqueid)
+def _make_state_changed(at: float, values: _Values) -> Event | None:
+    _, channel, state, state_desc, uniqueid, linkedid = values
+    own = _given(uniqueid, uniqueid)
     if own is None:
         return None
-    known = _STATES.get(state, ChannelState.OTHER)
-    return ChannelStateChanged(at, own, _given(linkedid), channel, known, state_desc or state)
+    known = _STATES.get(state, _OTHER_STATE)
+    return ChannelStateChanged(
+        at, own, _given(linkedid, linkedid), channel, known, state_desc or state
+    )
 
 
-def _make_dial_begun(
-    at: float,
-    uniqueid: str,
-    linkedid: str,
-    dest_channel: str,
-    dest_uniqueid: str,
-    dest_linkedid: str,
-    destination: str,
-) -> Event | None:
-    dest = _given(dest_uniqueid)
+def _make_dial_begun(at: float, values: _Values) -> Event | None:
+    _, uniqueid, linkedid, dest_channel, dest_uniqueid, dest_linkedid, destination = values
+    dest = _given(dest_uniqueid, dest_uniqueid)
     if dest is None:
         return None
     channel = dest_channel or destination
-    return DialBegun(at, _given(uniqueid), _given(linkedid), dest, _given(dest_linkedid), channel)
+    return DialBegun(
+        at,
+        _given(uniqueid, uniqueid),
+        _given(linkedid, linkedid),
+        dest,
+        _given(dest_linkedid, dest_linkedid),
+        channel,
+    )
 
 
-def _make_dial_progressed(
-    at: float,
-    uniqueid: str,
-    linkedid: str,
-    dest_channel: str,
-    dest_uniqueid: str,
-    dest_linkedid: str,
-    status: str,
-) -> Event | None:
-    dest = _given(dest_uniqueid)
+def _make_dial_progressed(at: float, values: _Values) -> Event | None:
+    _, uniqueid, linkedid, dest_channel, dest_uniqueid, dest_linkedid, status = values
+    dest = _given(dest_uniqueid, dest_uniqueid)
     if dest is None:
         return None
     return DialProgressed(
         at,
-        _given(uniqueid),
-        _given(linkedid),
+        _given(uniqueid, uniqueid),
+        _given(linkedid, linkedid),
         dest,
-        _given(dest_linkedid),
+        _given(dest_linkedid, dest_linkedid),
         dest_channel,
-        _PROGRESS.get(status.upper(), DialProgress.OTHER),
+        _PROGRESS.get(status.upper(), _OTHER_PROGRESS),
         status,
     )
 
 
-def _make_dial_ended(
-    at: float,
-    uniqueid: str,
-    linkedid: str,
-    dest_channel: str,
-    dest_uniqueid: str,
-    dest_linkedid: str,
-    status: str,
-) -> Event | None:
-    own, dest = _given(uniqueid), _given(dest_uniqueid)
+def _make_dial_ended(at: float, values: _Values) -> Event | None:
+    _, uniqueid, linkedid, dest_channel, dest_uniqueid, dest_linkedid, status = values
+    own, dest = _given(uniqueid, uniqueid), _given(dest_uniqueid, dest_uniqueid)
     if own is None and dest is None:
         return None
-    dest_linked = _given(dest_linkedid)
-    return DialEnded(at, own, _given(linkedid), dest, dest_linked, dest_channel, status.upper())
+    dest_linked = _given(dest_linkedid, dest_linkedid)
+    return DialEnded(
+        at, own, _given(linkedid, linkedid), dest, dest_linked, dest_channel, status.upper()
+    )
 
 
-def _make_dial(
-    at: float,
-    uniqueid: str,
-    linkedid: str,
-    dest_channel: str,
-    dest_uniqueid: str,
-    dest_linkedid: str,
-    sub_event: str,
-    status: str,
-    destination: str,
-) -> Event | None:
+def _make_dial(at: float, values: _Values) -> Event | None:
     """`Dial` of Asterisk 1.8 and 11, with SubEvent Begin or End."""
-    dialed = uniqueid, linkedid, dest_channel, dest_uniqueid, dest_linkedid
+    *dialed, sub_event, status, destination = values
     kind = sub_event.lower()
     if kind == "begin":
-        return _make_dial_begun(at, *dialed, destination)
-    return _make_dial_ended(at, *dialed, status) if kind == "end" else None
+        return _make_dial_begun(at, (*dialed, destination))
+    return _make_dial_ended(at, (*dialed, status)) if kind == "end" else None
 
 
-def _make_bridge_entered(
-    at: float, bridge_uniqueid: str, channel: str, uniqueid: str, linkedid: str
-) -> Event | None:
-    own, bridge_id = _given(uniqueid), _given(bridge_uniqueid)
+def _make_bridge_entered(at: float, values: _Values) -> Event | None:
+    _, bridge_uniqueid, channel, uniqueid, linkedid = values
+    own, bridge_id = _given(uniqueid, uniqueid), _given(bridge_uniqueid, bridge_uniqueid)
     if own is None or bridge_id is None:
         return None
-    return BridgeEntered(at, own, _given(linkedid), channel, bridge_id)
+    return BridgeEntered(at, own, _given(linkedid, linkedid), channel, bridge_id)
 
 
-def _make_user_event(
-    at: float,
-    kind: str,
-    channel: str,
-    uniqueid: str,
-    linkedid: str,
-    file: str,
-    call_id: str,
-) -> Event | None:
-    own = _given(uniqueid)
+def _make_user_event(at: float, values: _Values) -> Event | None:
+    _, kind, channel, uniqueid, linkedid, file, call_id = values
+    own = _given(uniqueid, uniqueid)
     if own is None:
         return None
     if kind == RECORDING_EVENT and file:
-        return RecordingStarted(at, own, _given(linkedid), channel, file)
+        return RecordingStarted(at, own, _given(linkedid, linkedid), channel, file)
     if kind == CALL_ID_EVENT and call_id:
-        return CallIdTold(at, own, _given(linkedid), channel, call_id)
+        return CallIdTold(at, own, _given(linkedid, linkedid), channel, call_id)
     return None
 
 
-def _make_hung_up(
-    at: float,
-    channel: str,
-    uniqueid: str,
-    linkedid: str,
-    cause: str,
-    cause_txt: str,
-    tech_cause: str,
-) -> Event | None:
-    own = _given(uniqueid)
+def _make_hung_up(at: float, values: _Values) -> Event | None:
+    _, channel, uniqueid, linkedid, cause, cause_txt, tech_cause = values
+    own = _given(uniqueid, uniqueid)
     if own is None:
         return None
     sip_code = _sip_code(tech_cause) if tech_cause else None
-    linked = _given(linkedid)
+    linked = _given(linkedid, linkedid)
     return ChannelHungUp(at, own, linked, channel, _whole(cause), cause_txt or None, sip_code)
 
 
-def _make_answered(
-    at: float, action_id: str, response: str, channel: str, reason: str, uniqueid: str
-) -> Event | None:
+def _make_answered(at: float, values: _Values) -> Event | None:
+    _, action_id, response, channel, reason, uniqueid = values
     success = response.lower() == "success"
-    named, own = action_id or None, _given(uniqueid)
+    named, own = action_id or None, _given(uniqueid, uniqueid)
     return OriginateAnswered(at, named, own, success, response, _whole(reason), channel)
 
 
-def _make_shutdown(at: float, shutdown: str, restart: str) -> Event | None:
+def _make_shutdown(at: float, values: _Values) -> Event | None:
+    _, shutdown, restart = values
     again = {"true": True, "false": False}.get(restart.lower())
     return ServerShutdown(at, shutdown.lower() == "cleanly", again)
 
 
-def _make_booted(at: float, uptime: str) -> Event | None:
+def _make_booted(at: float, values: _Values) -> Event | None:
+    _, uptime = values
     seconds = _whole(uptime)
     return ServerBooted(at, None if seconds is None else float(seconds))
 
@@ -292,9 +270,7 @@ _CHANNEL: Final = ("Channel", "ChannelState", "ChannelStateDesc", "Uniqueid", "L
 _DIALED: Final = ("Uniqueid", "Linkedid", "DestChannel", "DestUniqueid", "DestLinkedid")
 
 
-def _reader(
-    make: Callable[..., Event | None], *headers: str
-) -> tuple[Fields, Callable[..., Event | None]]:
+def _reader(make: _Maker, *headers: str) -> tuple[Fields, _Maker]:
     """What is read of an event, and what makes one of the time and these values."""
     return Fields("Timestamp", *headers), make
 

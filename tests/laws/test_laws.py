@@ -34,6 +34,7 @@ CORE = (
     "ami/errors.py",
     "ami/events.py",
     "ami/fields.py",
+    "ami/frozen.py",
     "ami/legs.py",
     "ami/link.py",
     "ami/reports.py",

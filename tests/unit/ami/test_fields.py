@@ -58,9 +58,10 @@ def test_a_spelling_of_its_own_is_used_only_where_no_exact_one_follows() -> None
     [
         ("Event: X", "no header", "Uniqueid: 1", "Channel: a", "Cause: 1"),
         ("Event: X\nUniqueid: 1", "Uniqueid: 2", "Channel: a", "Cause: 1"),
+        ("Event\nUniqueid: 1",),
         ("Event: X", *(f"H{number}: h" for number in range(120)), "Uniqueid: 1"),
     ],
-    ids=["a line without a colon", "lines that end otherwise", "too many"],
+    ids=["a line without a colon", "lines that end otherwise", "its first one too", "too many"],
 )
 def test_orders_that_are_not_learned(odd: tuple[str, ...]) -> None:
     reader = Fields(*NAMES)
