@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import chain
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection
 
@@ -81,7 +81,7 @@ def insert_rows(
     if not rows:
         return ()
     if not isinstance(cursor, sqlite3.Cursor):
-        cursor.execute(array_insertion(table, columns), list(zip(*rows, strict=True)))
+        cursor.execute(array_insertion(table, columns), make_arrays(columns, rows))
         return sorted(raw[0] for raw in cursor.fetchall())
     for piece in cut(rows):
         cursor.execute(insertion(table, columns, len(piece)), flatten(piece))
@@ -95,13 +95,25 @@ def run_with_rows(cursor: Cursor, template: Sql, columns: Relation, rows: Sequen
     if not isinstance(cursor, sqlite3.Cursor):
         if not rows:
             return 0
-        return cursor.execute(
-            with_arrays(template, columns), list(zip(*rows, strict=True))
-        ).rowcount
+        return cursor.execute(with_arrays(template, columns), make_arrays(columns, rows)).rowcount
     changed = 0
     for piece in cut(rows):
         changed += cursor.execute(with_rows(template, columns, len(piece)), flatten(piece)).rowcount
     return changed
+
+
+def make_arrays(columns: Relation, rows: Sequence[Row]) -> list[Sequence[Any]]:
+    """An array for each column. PostgreSQL's texts hold no NUL, which others may have sent us: it
+    becomes what stands for a character that cannot be shown."""
+    arrays: list[Sequence[Any]] = list(zip(*rows, strict=True))
+    for place, type_ in enumerate(columns.types):
+        values = arrays[place]
+        if type_ in _TEXTS and any(value is not None and "\0" in value for value in values):
+            arrays[place] = [value and value.replace("\0", "\ufffd") for value in values]
+    return arrays
+
+
+_TEXTS: Final = frozenset({"text", "varchar"})
 
 
 def flatten(rows: Sequence[Row]) -> list[Any]:

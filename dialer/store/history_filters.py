@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import CTE, ColumnElement, Select, case, func, literal, or_, select
+from sqlalchemy import CTE, BigInteger, ColumnElement, Select, case, func, literal, or_, select
 
 from dialer.histories import App, CdrQuery, HourWindow
 from dialer.states import QueueKind
@@ -49,7 +49,8 @@ def _equal(query: CdrQuery) -> Iterator[Condition]:
     plain = ("duration", "extension", "queue_id", "server_code", "recorded", "final")
     for name in plain:
         if (value := getattr(query, name)) is not None:
-            yield _c[name] == value
+            wide = isinstance(value, int) and not isinstance(value, bool)
+            yield _c[name] == (literal(value, BigInteger) if wide else value)
     if query.queue_name is not None:
         yield _c.queue_id.in_(_queues(query, _q.name == query.queue_name))
     if query.contact_number is not None:

@@ -18,6 +18,7 @@ from dialer.errors import SettingsError
 from dialer.store import contract as c
 from dialer.store import reading
 from dialer.store.access import Topic
+from dialer.store.failures import find_state
 from dialer.store.group_writes import Kind
 from dialer.store.histories import Histories
 from dialer.store.listening import Listener
@@ -178,10 +179,10 @@ class PostgresStore(SqlStore):
         return self._writer.write(kind, op)
 
     async def _fetch(self, query: Select[Any]) -> list[Raw]:
-        return await read(self._readers, partial(_fetch_all, query))
+        return await _find(read(self._readers, partial(_fetch_all, query)))
 
     async def _read(self, query: reading.Prepared, *values: object) -> list[Raw]:
-        return await read(self._readers, partial(_fetch_prepared, query, values))
+        return await _find(read(self._readers, partial(_fetch_prepared, query, values)))
 
     async def _fetch_together(self, *queries: Select[Any]) -> list[list[Raw]]:
         """Several queries over one and the same state of the database."""
@@ -191,6 +192,16 @@ class PostgresStore(SqlStore):
                 return [await reading.fetch_all(connection, query) for query in queries]
 
         return await read(self._readers, ask)
+
+
+async def _find(found: Awaitable[list[Raw]]) -> list[Raw]:
+    """What was found; nothing where it was asked for by a text that no row can hold (with NUL)."""
+    try:
+        return await found
+    except Exception as error:
+        if find_state(error) == "22021":
+            return []
+        raise
 
 
 async def _fetch_all(query: Select[Any], connection: AsyncConnection) -> list[Raw]:

@@ -18,6 +18,7 @@ from sqlalchemy import (
     Table,
     bindparam,
     case,
+    false,
     func,
     select,
     type_coerce,
@@ -289,6 +290,8 @@ def _equalities(
     given = filters or {}
     if unknown := set(given) - allowed:
         raise ValueError(f"no filter by {', '.join(sorted(unknown))}")
+    if any(isinstance(value, str) and "\0" in value for value in given.values()):
+        return [false()]  # not every database could even be asked
     return [table.c[name] == value for name, value in given.items()]
 
 

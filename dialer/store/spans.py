@@ -45,7 +45,7 @@ class Span(NamedTuple):
 
 def simplify(query: CdrQuery) -> CdrQuery | None:
     """The same question without what says nothing; None where nothing can meet it, as what no
-    database can hold: texts that are no Unicode, numbers of more than 63 bits."""
+    database can hold: texts that are no Unicode or hold a NUL, numbers of more than 63 bits."""
     if not all(_can_be(getattr(query, f.name)) for f in fields(query)):
         return None
     if query.directions is not None:
@@ -65,7 +65,7 @@ def _can_be(value: object) -> bool:
     if isinstance(value, frozenset):
         return all(map(_can_be, value))
     if isinstance(value, str):
-        return not any("\ud800" <= character <= "\udfff" for character in value)
+        return not any(c == "\0" or "\ud800" <= c <= "\udfff" for c in value)
     return not isinstance(value, int) or abs(value) <= LARGEST
 
 

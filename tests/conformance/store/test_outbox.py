@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from dialer.store.contract import Delivery, DeliveryOutcome, NewDelivery
+from dialer.histories import CdrQuery
+from dialer.store.contract import Delivery, DeliveryFilter, DeliveryOutcome, NewDelivery
 from tests import store_records as make
 from tests.conformance.store.conftest import Stored
 
@@ -92,6 +93,18 @@ async def test_an_unknown_delivery_is_reported(stored: Stored) -> None:
     (one,) = await put(stored, make.delivery("1"))
     unknown = DeliveryOutcome(one.id + 1, True, False, None, 200, None, NOW)
     assert not await stored.store.record_delivery(unknown)
+
+
+async def test_an_answer_may_hold_anything(stored: Stored) -> None:
+    (one,) = await put(stored, make.delivery("1"))
+    again = outcome(one, "again", due_at=NOW, status=500, error="a\0b")
+    assert await stored.store.record_delivery(again)
+    (found,) = await stored.store.deliveries(DeliveryFilter(ids=(one.id,)), 10)
+    assert found.error in ("a\0b", "a\ufffdb")
+    assert await stored.store.sgapi_task(stored.client.id, "\0") is None
+    assert (await stored.store.queues(None, 0, 10, {"name": "\0"})).rows == ()
+    assert (await stored.store.cdr_page(CdrQuery(1, number="\0"), 10)).rows == ()
+    assert (await stored.store.cdr_page(CdrQuery(1, duration=2**40), 10)).rows == ()
 
 
 async def test_what_one_deliverer_takes_is_due_for_no_other_until_its_time(

@@ -12,6 +12,7 @@ from dialer.store.bulk import (
     cut,
     driver_cursor,
     insert_rows,
+    make_arrays,
     run_with_rows,
     with_arrays,
 )
@@ -60,6 +61,12 @@ def test_postgresql_gets_an_array_for_each_column() -> None:
         "INSERT INTO t (a, b) SELECT a, b FROM unnest($1::bigint[], $2::text[]) WITH ORDINALITY"
         " AS r (a, b, ordinality) ORDER BY ordinality RETURNING id"
     )
+
+
+def test_texts_for_postgresql_hold_no_nul() -> None:
+    rows = [(1, "a\0b"), (2, None), (3, "c")]
+    assert make_arrays(PLAIN, rows) == [(1, 2, 3), ["a\ufffdb", None, "c"]]
+    assert make_arrays(PLAIN, rows[1:]) == [(2, 3), (None, "c")]
 
 
 def test_a_bare_cursor_shares_the_transaction(connection: Connection) -> None:
