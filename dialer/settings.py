@@ -36,7 +36,7 @@ class Settings(BaseSettings):
     )
 
     database_url: str = "sqlite+aiosqlite:///dialer.db"
-    """Where everything is kept: `sqlite+aiosqlite:///FILE`."""
+    """Where everything is kept: `sqlite+aiosqlite:///FILE` or `postgresql+asyncpg://HOST/NAME`."""
     redis_url: str | None = None
     """Coordination between machines: `redis://[USER:PASSWORD@]HOST:PORT/DATABASE` or
     `unix:///PATH`; none: inside this process."""
