@@ -89,6 +89,7 @@ class Upkeep:
         self._unfinished = False
         self._changed = asyncio.Event()
         self._deadlines = asyncio.Event()
+        self._reading = asyncio.Lock()
 
     # Signals (dialer.coordination.contract.Listener).
 
@@ -122,7 +123,12 @@ class Upkeep:
     # Refreshing.
 
     async def refresh(self) -> None:
-        """Read everything that the planner knows anew."""
+        """Read everything that the planner knows anew. One reading after the other: the older of
+        two would undo what the newer one told (a new queue would be forgotten)."""
+        async with self._reading:
+            await self._refresh_all()
+
+    async def _refresh_all(self) -> None:
         snapshot = await self._store.snapshot()
         self._planner.set_clients(snapshot.clients, self._clock.monotonic())
         self._planner.set_servers(snapshot.servers)
@@ -133,6 +139,12 @@ class Upkeep:
         for queue in snapshot.queues:
             self._planner.items_added(queue, servers_of.get(queue.id, ()))
         self._planner.retain_queues({queue.id for queue in snapshot.queues})
+        for queue_id in tuple(self._rescans):
+            self._rescan(queue_id)
+
+    def _rescan(self, queue_id: int) -> None:
+        self._rescans.discard(queue_id)
+        self._planner.rescan(queue_id)
 
     async def keep_fresh(self) -> None:
         """Refresh what signals name, until cancelled."""
@@ -146,7 +158,8 @@ class Upkeep:
                     await self.refresh()
                 else:
                     for queue_id, items in queues.items():
-                        await self._refresh_queue(queue_id, items)
+                        async with self._reading:
+                            await self._refresh_queue(queue_id, items)
             except StoreUnavailable as error:
                 log.error("settings could not be read", extra={"error": str(error)})
                 self._all = True
@@ -166,8 +179,7 @@ class Upkeep:
         else:
             self._planner.set_queue(queue, server_ids)
         if queue_id in self._rescans:
-            self._rescans.discard(queue_id)
-            self._planner.rescan(queue_id)
+            self._rescan(queue_id)
 
     # Deadlines.
 

@@ -98,6 +98,41 @@ async def test_a_refresh_tells_the_planner_everything() -> None:
     assert office.applied == [office.records.servers]
 
 
+async def test_what_was_read_before_a_queue_came_does_not_forget_it() -> None:
+    office = Office()
+    records, read, go = office.records, asyncio.Event(), asyncio.Event()
+    before = Snapshot(records.servers, (make_client(1),), (), ())
+    now = records.snapshot
+
+    async def read_slowly() -> Snapshot:
+        records.snapshot = now  # type: ignore[method-assign]
+        read.set()
+        await go.wait()
+        return before
+
+    records.snapshot = read_slowly  # type: ignore[method-assign]
+    reading = asyncio.ensure_future(office.upkeep.refresh())
+    async with asyncio.timeout(5):
+        await read.wait()
+        told = asyncio.ensure_future(office.after("items_added", 1))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        go.set()
+        await reading
+        await told
+    assert office.planner.queue(1) is not None
+    assert (1, 1) in office.planner.lanes
+
+
+async def test_a_queue_that_changed_with_all_the_rest_is_looked_at_anew() -> None:
+    office = Office()
+    await office.upkeep.refresh()
+    lane = satisfied_lane(office)
+    office.upkeep.queue_changed(1)
+    await office.after("configuration_changed")
+    assert expects(lane) == (True, 0.0)
+
+
 async def test_new_items_make_their_lane_hungry() -> None:
     office = Office()
     await office.upkeep.refresh()
