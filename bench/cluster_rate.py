@@ -5,18 +5,20 @@
 Everything runs on this machine, over its loopback: PostgreSQL (fsync on), Redis, `dialer api`,
 workers and deliverers as processes of their own, a simulated Asterisk a server, both sinks. Prints
 calls a second from the first Originate to the last delivery and what a call cost everybody:
-where all share a few cores, the second is what can be reckoned with.
+where all share a few cores, perhaps with other programs, the second is what can be reckoned with.
 """
 
 import argparse
 import asyncio
 import os
+import signal
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from multiprocessing import active_children
 from pathlib import Path
 from typing import Any, Final
 
@@ -47,6 +49,7 @@ KEY: Final = "bench-superuser"
 SECRET: Final = "BENCH_SECRET"
 BATCH: Final = 1000
 LOOK: Final = 0.1
+FAR_ENDS: Final = "(simulators, sinks, this program)"
 DURABLE: Final = (
     "listen_addresses=", "shared_buffers=256MB", "max_wal_size=4GB", "max_connections=300",
 )  # fmt: skip
@@ -72,6 +75,8 @@ class Scene:
         cpu = {role: sum_cpu(self.of(role)) for role in ("worker", "deliver")}
         cpu["postgresql"] = read_family_cpu(find_postmaster(self.postgres))
         cpu["redis"] = read_cpu(find_redis(self.redis))
+        far_ends = [child.pid for child in active_children() if child.pid is not None]
+        cpu[FAR_ENDS] = sum_cpu(far_ends) + read_cpu(os.getpid())
         return Use(cpu, await read_wal(self.connection), read_redis(self.redis))
 
 
@@ -227,7 +232,8 @@ def tell(
         f"{calls} calls (callbacks {len(callbacks)}, SGAPI {len(sgapi)}, twice {twice}), "
         f"load {os.getloadavg()[0]:.1f}"
     )
-    print(f"  {calls / elapsed:.0f} calls/s")
+    share = sum(use.cpu.values()) / elapsed / (os.cpu_count() or 1)
+    print(f"  {calls / elapsed:.0f} calls/s with {100 * share:.0f} % of this machine's CPU")
     spent = ", ".join(f"{name} {1000 * cpu / calls:.2f}" for name, cpu in use.cpu.items())
     print(f"  ms of CPU a call: {spent}")
     told = ", ".join(f"{name} {count / calls:.2f}" for name, count in rows.items() if count)
@@ -241,6 +247,10 @@ def tell(
 
 
 async def run(options: argparse.Namespace) -> None:
+    task = asyncio.current_task()
+    assert task is not None
+    # What was started is ended whoever ends this.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     async with AsyncExitStack() as stack:
         await measure(options, stack)
 
