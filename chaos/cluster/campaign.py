@@ -41,13 +41,13 @@ HANDS: Final[tuple[tuple[tuple[str, ...], tuple[float, float]], ...]] = (
             *("worker-kill", "worker-failpoint", "worker-freeze-short", "worker-freeze-long"),
             "worker-term",
         ),
-        (1.0, 8.0),
+        (2.0, 8.0),
     ),
     (("api-kill", "deliver-kill"), (1.0, 8.0)),
-    (("pg-restart", "pg-kill", "pg-terminate", "pg-freeze"), (4.0, 20.0)),
-    (("redis-restart", "redis-kill", "redis-flush", "redis-freeze"), (4.0, 20.0)),
-    (("cut-pg", "hang-pg", "cut-redis", "hang-redis", "hang-both"), (2.0, 12.0)),
-    (("cut-ami", "hang-ami"), (4.0, 20.0)),
+    (("pg-restart", "pg-kill", "pg-terminate", "pg-freeze"), (8.0, 25.0)),
+    (("redis-restart", "redis-kill", "redis-flush", "redis-freeze"), (12.0, 30.0)),
+    (("cut-pg", "hang-pg", "cut-redis", "hang-redis", "hang-both"), (4.0, 12.0)),
+    (("cut-ami", "hang-ami"), (8.0, 25.0)),
 )
 """In a storm each hand does its faults one after another, with pauses, and waits for no other."""
 
