@@ -39,6 +39,10 @@ class Access(ABC):
         """Run `fn` in a transaction of the writing side; what it returns, once that is on disk.
         `tell`: what others are told of it, where the database tells them."""
 
+    def _tell(self, topic: Topic) -> None:
+        """Tell others soon, where the database tells them."""
+        return
+
     @abstractmethod
     def _write(self, kind: Kind, op: object) -> Future:
         """Write `op` with others of its kind; the outcome once it is on disk."""

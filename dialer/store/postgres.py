@@ -175,6 +175,9 @@ class PostgresStore(SqlStore):
     ) -> Awaitable[R]:
         return self._writer.run(fn, "" if tell is None else self._listener.statement(tell))
 
+    def _tell(self, topic: Topic) -> None:
+        self._listener.say(topic)
+
     def _write(self, kind: Kind, op: object) -> Future:
         return self._writer.write(kind, op)
 

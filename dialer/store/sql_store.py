@@ -190,8 +190,10 @@ class SqlStore(Configuration):
         until = loop.time() + self._patience
         for queue_id in queue_ids:
             piece = Piece(partial(endings.go_on, queue_id=queue_id, close=close, now=now))
-            while loop.time() < until and await self._run(piece):
+            while loop.time() < until and await self._run(piece, None):
                 pass
+        self._tell(Topic.CHANGES)
+        self._tell(Topic.DELIVERIES)
 
     # The worker.
 
@@ -237,7 +239,10 @@ class SqlStore(Configuration):
 
     async def expire_items(self, now: float, limit: int, close: c.CloseItem) -> int:
         expire = partial(endings.expire_items, now=now, limit=limit, close=close)
-        return await self._run(Piece(expire), Topic.DELIVERIES)
+        ended = await self._run(Piece(expire))
+        if ended:
+            self._tell(Topic.DELIVERIES)
+        return ended
 
     def reserve(self, reservation: c.Reservation) -> Awaitable[bool]:
         return self._write(self._reserving, reservation)
