@@ -69,7 +69,9 @@ class Trace:
 
     def _recognize(self, sample: bytes) -> str:
         if not sample.strip():
-            raise TraceError(f"{self.name} is empty")
+            raise TraceError(
+                f"{self.name}: {self.problems[0]}" if self.problems else f"{self.name} is empty"
+            )
         if sample.startswith(MAGIC):
             return "trace"
         if _PLAIN.search(sample):

@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -41,14 +41,28 @@ class Choice:
     call: str | None
     all: bool
 
-    def wants(self, call: TracedCall) -> bool:
+    def names(self, call: TracedCall) -> bool:
+        """Whether it is the call asked for, or began in the time asked for."""
         begun = call.report.started_at if call.report is not None else call.first_at
         return (
             (self.call is None or call.channel_id == self.call)
             and (self.since is None or begun >= self.since)
             and (self.until is None or begun < self.until)
-            and (self.all or self.call is not None or (call.originated and not is_probe(call)))
         )
+
+    def shows(self, call: TracedCall) -> bool:
+        """Whether it is shown, of those that are named."""
+        return self.all or self.call is not None or not (call.of_nobody or is_probe(call))
+
+
+@dataclass(slots=True)
+class Found:
+    """What the files hold: the CDRs of the calls chosen, how many of these calls there are, whole
+    or in part, and the ids of those not chosen. CDRs and ids as far as they are kept."""
+
+    cdrs: list[dict[str, Any]] = field(default_factory=list)
+    calls: int = 0
+    unchosen: set[str] = field(default_factory=set)
 
 
 @dataclass(slots=True)
@@ -60,7 +74,7 @@ class LeftOut:
 
     def count(self, call: TracedCall) -> None:
         self.probes += is_probe(call)
-        self.others += not call.originated
+        self.others += call.of_nobody
 
     def tell(self) -> None:
         if self.others:
@@ -125,7 +139,8 @@ def replay(
 
     Example: dialer replay pbx1.trace --format json
     """
-    choice = Choice(parse_moment("--from", since), parse_moment("--to", until), call, all_)
+    choice = Choice(*parse_window(since, until), call, all_)
+    check_files(files, expect, write_expect, explain)
     pace = parse_speed(speed)
     wanted = None if expect is None else read_expected(read_text(expect), str(expect))
     try:
@@ -135,13 +150,18 @@ def replay(
             return
         shown = None if wanted is not None else format_
         keep = shown is not Format.JSON or write_expect is not None
-        cdrs = show_calls(sessions, choice, pace, shown, keep=keep)
+        found = show_calls(sessions, choice, pace, shown, keep=keep)
     except TraceError as error:
         raise SettingsError(str(error)) from error
+    if call is not None and not found.calls:
+        typer.echo(f"no call {call} in there", err=True)
+        raise typer.Exit(1)
     if write_expect is not None:
-        write_text(write_expect, "".join(write_line(cdr) + "\n" for cdr in cdrs))
+        write_text(write_expect, "".join(write_line(cdr) + "\n" for cdr in found.cdrs))
     if wanted is not None:
-        show_differences(compare_cdrs(wanted, cdrs), len(cdrs))
+        of_others = found.unchosen - {str(cdr["channel_id"]) for cdr in found.cdrs}
+        wanted = {name: cdr for name, cdr in wanted.items() if name not in of_others}
+        show_differences(compare_cdrs(wanted, found.cdrs), len(found.cdrs))
 
 
 def show_calls(
@@ -151,38 +171,43 @@ def show_calls(
     shown: Format | None,
     *,
     keep: bool = True,
-) -> list[dict[str, Any]]:
+) -> Found:
     """Print the calls that are wanted, as JSON while they end; their CDRs, where they are to be
     kept: a month's trace has more of them than memory."""
-    cdrs: list[dict[str, Any]] = []
+    found = Found()
     partial: list[TracedCall] = []
     left_out = LeftOut()
     lines = Lines(_TOGETHER if pace is None else 1)
     for session in sessions:
         follower = Follower()
         for traced in follow(session, follower, pace):
-            if not choice.wants(traced):
+            if not choice.names(traced):
+                if keep:
+                    found.unchosen.add(traced.channel_id)
+                continue
+            found.calls += 1
+            if not choice.shows(traced):
                 left_out.count(traced)
             elif traced.report is None:
                 partial.append(traced)
             else:
                 cdr = write_cdr(traced)
                 if keep:
-                    cdrs.append(cdr)
+                    found.cdrs.append(cdr)
                 if shown is Format.JSON:
                     lines.add(write_line(cdr))
         lines.flush()
         for problem in session.problems:
             typer.echo(f"not read: {problem}", err=True)
-    if shown is Format.TABLE and cdrs:
-        show_table(cdrs)
+    if shown is Format.TABLE and found.cdrs:
+        show_table(found.cdrs)
     elif shown is Format.TABLE:
         typer.echo("no calls to show", err=True)
     for traced in partial:
         typer.echo(f"in part: {traced.channel_id}: {traced.missing}", err=True)
     if not choice.all and choice.call is None:
         left_out.tell()
-    return cdrs
+    return found
 
 
 def follow(session: TracedSession, follower: Follower, pace: float | None) -> Iterator[TracedCall]:
@@ -272,6 +297,24 @@ def parse_moment(option: str, text: str | None) -> float | None:
     return at
 
 
+def parse_window(since: str | None, until: str | None) -> tuple[float | None, float | None]:
+    """The times of --from and --to. Raises SettingsError where nothing can be between them."""
+    begin, end = parse_moment("--from", since), parse_moment("--to", until)
+    if begin is not None and end is not None and begin >= end:
+        raise SettingsError(f"--from {since} is not before --to {until}")
+    return begin, end
+
+
+def check_files(
+    files: list[Path], expect: Path | None, write_expect: Path | None, explain: str | None
+) -> None:
+    """Raises SettingsError where what was asked for would not be done, or undo a trace."""
+    if explain is not None and (expect is not None or write_expect is not None):
+        raise SettingsError("--explain compares nothing: leave out --expect and --write-expect")
+    if write_expect is not None and write_expect.resolve() in {file.resolve() for file in files}:
+        raise SettingsError(f"{write_expect} is the trace: write the CDRs to another file")
+
+
 def parse_speed(text: str) -> float | None:
     """How many times as fast as it was; None: as fast as it goes."""
     if text == MAX:
@@ -288,8 +331,10 @@ def parse_speed(text: str) -> float | None:
 def read_text(path: Path) -> str:
     try:
         return path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path} cannot be read: {error}") from error
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{path} cannot be read: it is not UTF-8") from error
 
 
 def write_text(path: Path, text: str) -> None:

@@ -22,7 +22,7 @@ from ami.trace import (
     write_trace,
 )
 from dialer.cli.cdrs import CLOSED_PIPE
-from dialer.cli.replay import parse_moment
+from dialer.cli.replay import parse_window
 from dialer.errors import SettingsError
 from dialer.replay.sessions import TracedSession, open_sessions
 from dialer.replay.statistics import Statistics, collect_statistics
@@ -55,7 +55,7 @@ def show(
 
     Example: dialer trace show pbx1.trace --call 0190a1b2-7c3d-7def-8123-456789abcdef
     """
-    window = Beginnings(parse_moment("--from", since), parse_moment("--to", until))
+    window = Beginnings(*parse_window(since, until))
     names = {name.lower() for name in event or ()}
     selection = select_calls(files, call) if call else None
 
@@ -103,7 +103,7 @@ def slice_(
         raise SettingsError("say which calls: either --call, or --from and --to")
     calls: Iterable[str] = call or ()
     if not call:
-        window = Beginnings(parse_moment("--from", since), parse_moment("--to", until))
+        window = Beginnings(*parse_window(since, until))
         for piece in read_pieces(files):
             window.take(piece)
         calls = window.ids

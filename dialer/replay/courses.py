@@ -66,7 +66,7 @@ class _Collector:
     def conclude(self, call: TracedCall) -> None:
         said = self._said.pop(call.channel_id, [])
         ordered = self._ordered.pop(call.channel_id, None)
-        if not call.originated:
+        if call.of_nobody:
             self.others += 1
         elif call.report is None or call.report.detail == RESTARTED or not said:
             self.skipped += 1

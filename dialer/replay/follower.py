@@ -63,6 +63,12 @@ class TracedCall:
     channel: str
     first_at: float
 
+    @property
+    def of_nobody(self) -> bool:
+        """Whether nobody originated it over AMI. Nothing tells that of a call whose beginning the
+        trace does not hold."""
+        return not self.originated and self.missing != NO_BEGIN
+
 
 @dataclass(slots=True)
 class _Seen:
@@ -71,7 +77,8 @@ class _Seen:
     timed: bool
     originated: bool = False
     origin: Origin | None = None
-    created: ChannelCreated | None = None
+    created: tuple[ChannelCreated, ...] = ()  # its channels, where nothing said whose they are
+    alone: bool = False  # a Failure, of which no more is known
     beheld: bool = False  # any channel event came, so that a Failure alone proves nothing
     held: tuple[OriginateAnswered, Origin, Message] | None = None  # a Failure, perhaps another's
     dialed: str = ""  # what the originate's own dial called
@@ -238,11 +245,12 @@ class Follower:
             return []
         origin = self._find_order(event, message)
         seen = self._seen.get(channel_id)
-        if seen is None and event.success:
+        if seen is None and (event.success or channel_id in self._partial):
             self._note_partial(channel_id, event, origin)
             return []
         if seen is None:
             seen = self._begin(channel_id, "")
+            seen.alone = True
         if not event.success and seen.beheld and not self.tracker.has_hung_up(channel_id):
             seen.held = (event, origin, message)
             return []
@@ -284,6 +292,9 @@ class Follower:
                 self._note_partial(key, event, None)
             return []
         seen = self._seen[found]
+        if seen.alone:
+            self._disown(found)
+            return []
         seen.beheld = True
         if event.at > 0:
             seen.timed = True
@@ -312,10 +323,12 @@ class Follower:
         """A new channel begins a call, or it is told whose it is."""
         uniqueid = event.uniqueid
         if event.linkedid is None and (half := self._other_half(event.channel)) is not None:
+            self._seen[half].created += (event,)
             return replace(event, linkedid=half)
         known = uniqueid in self._seen
         if known:
             self._seen[uniqueid].channel = self._seen[uniqueid].channel or event.channel
+            self._seen[uniqueid].alone = False
         elif event.linkedid in (None, uniqueid) and event.at > self._ended.get(uniqueid, -1.0):
             if self.tracker.find(event) is not None:
                 return event
@@ -324,7 +337,7 @@ class Follower:
             seen.timed = seen.timed or event.at > 0
             self._adopt_order(seen, event.channel)
             if event.linkedid is None:
-                seen.created = event
+                seen.created = (event,)
         return event
 
     def _adopt_order(self, seen: _Seen, channel: str) -> None:
@@ -343,18 +356,20 @@ class Follower:
         return next((key for key, seen in self._seen.items() if seen.channel == first), None)
 
     def _join(self, event: DialBegun) -> None:
-        """Without Linkedids a dialed channel looked like a call of its own until now."""
+        """Without Linkedids a dialed channel, with those that it brought along, looked like a call
+        of its own until now."""
         dialed = self._seen.get(event.dest_uniqueid)
-        caller = event.uniqueid
-        if dialed is None or dialed.created is None or caller is None:
+        if dialed is None or not dialed.created:
             return
-        root = self.tracker.find(event) if caller not in self._seen else caller
+        root = self.tracker.find(replace(event, dest_uniqueid="", dest_linkedid=None))  # who dials
         if root is None or root == event.dest_uniqueid:
             return
-        created = dialed.created
         self.tracker.forget(event.dest_uniqueid)
         del self._seen[event.dest_uniqueid]
-        self.tracker.apply(replace(created, linkedid=root), self._now)
+        for created in dialed.created:
+            self.tracker.apply(replace(created, linkedid=root), self._now)
+        if self._seen[root].created:
+            self._seen[root].created += dialed.created
 
     # Output.
 
@@ -410,11 +425,21 @@ class Follower:
         if seen is None:
             channel = getattr(event, "channel", "") or getattr(event, "dest_channel", "")
             timed = self._at is not None
-            seen = self._partial[key] = _Seen(channel, event.at, timed, beheld=True)
-            if len(self._partial) > _REMEMBERED:
-                self._partial.popitem(last=False)
+            seen = _Seen(channel, event.at, timed, beheld=True)
+            self._keep_partial(key, seen)
         if origin is not None:
             seen.origin, seen.originated = origin, True
+
+    def _disown(self, channel_id: str) -> None:
+        """A Failure was taken for all of a call, and there is a channel: its beginning, or that of
+        the call whose id was in use, is not in the trace."""
+        self.tracker.forget(channel_id)
+        self._keep_partial(channel_id, self._seen.pop(channel_id))
+
+    def _keep_partial(self, key: str, seen: _Seen) -> None:
+        self._partial[key] = seen
+        if len(self._partial) > _REMEMBERED:
+            self._partial.popitem(last=False)
 
 
 def _split_blocks(data: bytes) -> list[bytes]:

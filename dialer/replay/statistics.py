@@ -73,7 +73,7 @@ class Statistics:
 
     def count_call(self, call: TracedCall) -> None:
         """Take in a call that is over."""
-        if not call.originated:
+        if call.of_nobody:
             self.others += 1
         elif call.report is None:
             self.partial += 1

@@ -35,6 +35,14 @@ def test_what_holds_no_ami_is_said_to(data: bytes) -> None:
         read(data)
 
 
+@pytest.mark.parametrize(
+    ("packed", "why"), [(b"\x1f\x8b\x08", "cut off"), (b"\x1f\x8bno gzip", "damaged")]
+)
+def test_gzip_of_which_nothing_can_be_read_is_not_called_empty(packed: bytes, why: str) -> None:
+    with pytest.raises(TraceError, match=f"a file: the compressed file is {why}"):
+        read(packed)
+
+
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(TraceError, match="No such file"):
         open_trace(tmp_path / "none")

@@ -1,4 +1,5 @@
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,10 @@ def test_json_is_a_cdr_a_line(trace: Path, capsys: pytest.CaptureFixture[str]) -
     printed = capsys.readouterr()
     (cdr,) = map(json.loads, printed.out.splitlines())
     assert (cdr["channel_id"], cdr["disposition"]) == ("c1", "answered")
-    assert printed.err.startswith("2 calls that nobody originated over AMI")
+    assert printed.err.splitlines() == [
+        "in part: part1: its beginning is not in the trace",
+        "1 call that nobody originated over AMI: shown with --all",
+    ]
 
 
 def test_all_shows_calls_of_nobody_and_parts(
@@ -106,6 +110,43 @@ def test_windows_and_single_calls(trace: Path, capsys: pytest.CaptureFixture[str
     assert ids("--to", "1970-01-01T00:16:40Z") == []
 
 
+def test_of_some_calls_no_others_are_expected(
+    trace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    expected = str(trace.with_name("expected.json"))
+    assert main(["replay", str(trace), "--all", "--write-expect", expected]) == 0
+    for options in (["--call", "in1"], ["--all", "--from", "1970-01-01T00:00:00Z"]):
+        assert main(["replay", str(trace), *options, "--expect", expected]) == 0
+    assert main(["replay", str(trace), "--to", "1970-01-01T00:00:09Z", "--expect", expected]) == 0
+    assert capsys.readouterr().out.endswith("0 CDRs, all as expected\n")
+    Path(expected).write_text('{"channel_id": "c1"}\n{"channel_id": "gone"}\n')
+    assert main(["replay", str(trace), "--call", "c1", "--expect", expected]) == 1
+    assert capsys.readouterr().out == "- gone: expected null, no CDR\n"
+
+
+@pytest.mark.parametrize("options", [[], ["--format", "json"], ["--write-expect", "w.json"]])
+def test_a_call_that_is_not_in_there_is_told(
+    trace: Path,
+    options: list[str],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(trace.parent)
+    assert main(["replay", str(trace), "--call", "c9", *options]) == 1
+    assert capsys.readouterr().err.endswith("no call c9 in there\n")
+    assert not Path("w.json").exists()
+    assert main(["replay", str(trace), "--call", "part1", *options]) == 0
+    assert "in part: part1" in capsys.readouterr().err
+
+
+def test_a_trace_is_not_overwritten(trace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    held = trace.read_bytes()
+    again = trace.parent / "." / "x.ami"
+    assert main(["replay", str(trace), "--write-expect", str(again)]) == 2
+    assert "is the trace: write the CDRs to another file" in capsys.readouterr().err
+    assert trace.read_bytes() == held
+
+
 def test_a_timeline(trace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["replay", str(trace), "--explain", "c1"]) == 0
     assert "→ over: answered" in capsys.readouterr().out
@@ -122,7 +163,10 @@ def test_a_timeline(trace: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (["--speed", "0"], "--speed: '0'"),
         (["--speed", "nan"], "--speed: 'nan'"),
         (["--from", "yesterday"], "--from: 'yesterday' is no time"),
-        (["--expect", "none.json"], "none.json cannot be read"),
+        (["--from", "1000000001", "--to", "1000000001"], "--from 1000000001 is not before --to"),
+        (["--explain", "c1", "--write-expect", "x"], "--explain compares nothing"),
+        (["--expect", "none.json"], "none.json cannot be read: No such file or directory"),
+        (["--expect", sys.executable], f"{sys.executable} cannot be read: it is not UTF-8"),
         (["--write-expect", "/none/x"], "/none/x cannot be written: No such file"),
         (["none.ami"], "none.ami cannot be read: No such file"),
         (["--format", "xml"], "'xml' is not one of"),

@@ -150,6 +150,8 @@ def test_what_can_not_be_is_one_sentence(trace: Path, capsys: Captured) -> None:
         (["slice", str(trace), "-o", out], "say which calls"),
         (["slice", str(trace), "-o", out, "--call", "c1", "--to", "5000000000"], "say which calls"),
         (["slice", str(trace), "-o", out, "--to", "no"], "'no' is no time"),
+        (["show", str(trace), "--from", "1e9", "--to", "1"], "--from: '1e9' is no time"),
+        (["show", str(trace), "--from", "1000000002", "--to", "1000000001"], "is not before --to"),
         (["slice", str(trace), "-o", str(trace), "--call", "c1"], "is there already"),
         (["slice", str(trace), "-o", "none/x", "--call", "c1"], "cannot be written"),
         (["anonymize", *many, "-o", out], "these files hold 2 sessions"),

@@ -110,6 +110,27 @@ def test_calls_held_in_part_are_reported_as_such() -> None:
     assert only(follow(ORIGINATE)).missing == NO_END
 
 
+GONE = HUNG_UP.replace("Cause: 16", "Cause: 17").replace("1010.5", "1003.1")
+LEG_B = CREATED.replace("Uniqueid: c1", "Uniqueid: b1")
+
+
+@pytest.mark.parametrize(
+    "held", [(GONE, FAILURE), (FAILURE, GONE), (FAILURE, LEG_B, GONE), (DIALED, FAILURE)]
+)
+def test_a_failure_is_not_all_of_a_call_whose_channel_is_seen(held: tuple[str, ...]) -> None:
+    """A recording that began in mid-call: neither when it began nor whether it rang is known."""
+    call = only(follow(*held))
+    assert (call.channel_id, call.report, call.missing) == ("c1", None, NO_BEGIN)
+    assert call.originated
+    assert call.origin is not None
+
+
+def test_who_originated_a_call_is_not_known_without_its_beginning() -> None:
+    assert not only(follow(UP, HUNG_UP)).of_nobody
+    assert only(follow(CREATED, UP, HUNG_UP)).of_nobody
+    assert not only(follow(CREATED, DIALED, UP, HUNG_UP)).of_nobody
+
+
 def test_second_legs_are_no_calls() -> None:
     leg = CREATED.replace("Uniqueid: c1", "Uniqueid: b1")
     gone = HUNG_UP.replace("Uniqueid: c1", "Uniqueid: b1")
@@ -127,6 +148,44 @@ def test_without_linkedids_a_dialed_channel_joins_the_call_that_dialed_it() -> N
     leg = old(CREATED).replace("c1", "b1")
     dial = "Event: Dial|SubEvent: Begin|Timestamp: 1004|UniqueID: c1|DestUniqueID: b1"
     calls = follow(old(CREATED), old(UP), leg, dial, old(HUNG_UP).replace("c1", "b1"), old(HUNG_UP))
+    assert only(calls).channel_id == "c1"
+
+
+def test_without_linkedids_legs_behind_local_channels_join_the_call() -> None:
+    """As Asterisk 11 tells it: the caller dials ;1, ;2 dials another ;1, its ;2 dials a phone."""
+
+    def begin(uniqueid: str, channel: str) -> str:
+        return f"Event: Newchannel|Timestamp: 1000|Channel: {channel}|Uniqueid: {uniqueid}"
+
+    def dial(caller: str, called: str) -> str:
+        return (
+            f"Event: Dial|SubEvent: Begin|Timestamp: 1001|UniqueID: {caller}|DestUniqueID: {called}"
+        )
+
+    def end(uniqueid: str) -> str:
+        return f"Event: Hangup|Timestamp: 1009|Channel: x|Uniqueid: {uniqueid}|Cause: 16"
+
+    calls = follow(
+        begin("c1", "SIP/a-1"),
+        *(begin("l1", "Local/1@x-1;1"), begin("l2", "Local/1@x-1;2"), dial("c1", "l1")),
+        *(begin("m1", "Local/2@x-2;1"), begin("m2", "Local/2@x-2;2"), dial("l2", "m1")),
+        *(begin("b1", "SIP/b-1"), dial("m2", "b1")),
+        *map(end, ("b1", "m2", "m1", "l2", "l1", "c1")),
+    )
+    assert only(calls).channel_id == "c1"
+    assert only(calls).report is not None
+
+
+def test_without_linkedids_what_a_dialed_channel_brought_along_comes_with_it() -> None:
+    """Both Local channels are there before either is dialed, and the inner one is dialed first."""
+    names = {"l1": "Local/1@x-1;1", "l2": "Local/1@x-1;2", "b1": "SIP/b-1"}
+    new = [f"Event: Newchannel|Channel: {n}|Uniqueid: {u}" for u, n in names.items()]
+    dials = [
+        f"Event: Dial|SubEvent: Begin|UniqueID: {caller}|DestUniqueID: {called}"
+        for caller, called in (("l2", "b1"), ("c1", "l1"))
+    ]
+    ends = [f"Event: Hangup|Channel: x|Uniqueid: {u}|Cause: 16" for u in ("b1", "l2", "l1", "c1")]
+    calls = follow("Event: Newchannel|Channel: SIP/a-1|Uniqueid: c1", *new, *dials, *ends)
     assert only(calls).channel_id == "c1"
 
 

@@ -28,7 +28,7 @@ def test_what_a_session_held() -> None:
         "Event OriginateResponse": 1,
         "Event Hangup": 2,
     }
-    assert (found.calls, found.partial, found.others) == ({"answered": 1}, 1, 2)
+    assert (found.calls, found.partial, found.others) == ({"answered": 1}, 2, 1)
     assert found.interruptions == [
         (103.0, "70 bytes missing: the disk is full"),
         (111.5, "link down: left"),
