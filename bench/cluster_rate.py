@@ -90,12 +90,13 @@ async def add_servers(scene: Scene) -> None:
 
 
 async def load(scene: Scene, url: str) -> None:
-    """Every client gets a queue with its share of the calls, for all servers in turn."""
+    """Every client gets a queue with its share of the calls: for all servers in turn, so that all
+    workers share it, or `apart`, for one server."""
     share = scene.options.calls // scene.options.clients
     async with httpx.AsyncClient(base_url=url, timeout=60.0) as http:
         keys = [await add_client(scene, http, f"bench{n}") for n in range(scene.options.clients)]
         for place, key in enumerate(keys):
-            await load_queue(scene, http, key, place * share, share)
+            await load_queue(scene, http, key, place, share)
 
 
 async def add_client(scene: Scene, http: httpx.AsyncClient, name: str) -> str:
@@ -115,14 +116,14 @@ async def add_client(scene: Scene, http: httpx.AsyncClient, name: str) -> str:
 
 
 async def load_queue(
-    scene: Scene, http: httpx.AsyncClient, key: str, first: int, count: int
+    scene: Scene, http: httpx.AsyncClient, key: str, place: int, count: int
 ) -> None:
-    queue_id = None
+    queue_id, first, apart = None, place * count, scene.options.apart
     for batch_id, start in enumerate(range(first, first + count, BATCH), 1):
         numbers = range(start, min(start + BATCH, first + count))
         data = [
             {
-                "asterisk_server_code": f"pbx{n % len(scene.ports) + 1}",
+                "asterisk_server_code": f"pbx{(place if apart else n) % len(scene.ports) + 1}",
                 "action": {
                     "Action": "Originate",
                     "Channel": f"PJSIP/7{n:07d}08@carrier",
@@ -228,7 +229,7 @@ def tell(
     callbacks, sgapi, twice = scene.sinks.collect()
     print(
         f"{scene.options.workers} worker(s), {len(scene.ports)} server(s), "
-        f"{scene.options.clients} client(s), {scene.options.deliverers} deliverer(s), "
+        f"{scene.options.clients} client(s){' apart' * scene.options.apart}, {scene.options.deliverers} deliverer(s), "
         f"{calls} calls (callbacks {len(callbacks)}, SGAPI {len(sgapi)}, twice {twice}), "
         f"load {os.getloadavg()[0]:.1f}"
     )
@@ -260,6 +261,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--servers", type=int, help="as many as workers, unless told")
     parser.add_argument("--clients", type=int, default=1, help="each has one queue")
+    parser.add_argument("--apart", action="store_true", help="each queue is for one server")
     parser.add_argument("--deliverers", type=int, default=1)
     parser.add_argument("--calls", type=int, default=6000)
     parser.add_argument("--channels", type=int, default=300, help="of each server")
