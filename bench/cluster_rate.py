@@ -227,9 +227,10 @@ def tell(
 ) -> None:
     calls = scene.options.calls
     callbacks, sgapi, twice = scene.sinks.collect()
+    apart = " apart" if scene.options.apart else ""
     print(
         f"{scene.options.workers} worker(s), {len(scene.ports)} server(s), "
-        f"{scene.options.clients} client(s){' apart' * scene.options.apart}, {scene.options.deliverers} deliverer(s), "
+        f"{scene.options.clients} client(s){apart}, {scene.options.deliverers} deliverer(s), "
         f"{calls} calls (callbacks {len(callbacks)}, SGAPI {len(sgapi)}, twice {twice}), "
         f"load {os.getloadavg()[0]:.1f}"
     )
