@@ -7,26 +7,23 @@ time (epoch seconds), `now` monotonic, both given.
 """
 
 import heapq
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from ami.events import (
     BridgeEntered,
-    CallIdTold,
     ChannelCreated,
     ChannelEvent,
-    ChannelHungUp,
     ChannelState,
     ChannelStateChanged,
-    DialBegun,
     DialEnded,
+    DialEvent,
     DialProgress,
     DialProgressed,
     Event,
     LiveChannel,
     OriginateAnswered,
-    RecordingStarted,
     ServerBooted,
     ServerShutdown,
 )
@@ -67,8 +64,11 @@ _NO_CHANNEL: Final = (
 )
 _RANKS: Final = {progress: rank for rank, progress in enumerate(Progress)}
 _HIGHEST: Final = max(_RANKS.values())
-# As tuples: a union would be made anew for every event that is looked at.
-_DIALS: Final = (DialBegun, DialProgressed, DialEnded)
+# Looking a member up in its enum costs as much as an event's way to its call.
+_RINGING: Final = ChannelState.RINGING
+_UP: Final = ChannelState.UP
+_DIAL_RINGING: Final = DialProgress.RINGING
+# A tuple: a union would be made anew for every event that is looked at.
 _OF_SERVERS: Final = (ServerShutdown, ServerBooted)
 
 
@@ -233,7 +233,7 @@ class CallTracker:
         """Record `event` in `call`; what it reached, and whether it ended it."""
         call.last_now = now
         seen = call.seen
-        if isinstance(event, _DIALS):
+        if isinstance(event, DialEvent):
             if event.uniqueid == call.channel_id:
                 seen.mention(event.uniqueid, event.at)
             uniqueid, channel = event.dest_uniqueid, event.dest_channel
@@ -244,7 +244,10 @@ class CallTracker:
             self._by_channel.setdefault(uniqueid, call)
             leg = seen.see(uniqueid, channel, event)
             if call.rank < _HIGHEST:
-                effects = self._tell(call, leg, event)
+                if call.rank < 0:
+                    effects += call.reach(Progress.STARTED, event.at)
+                if (tell := _TELLERS.get(type(event))) is not None:
+                    effects += tell(call, leg, event)
         if seen.live == 0 or call.expiry is not None:
             effects += self._settle(call, now)
         return effects
@@ -347,41 +350,10 @@ class CallTracker:
     def _find(self, event: ChannelEvent) -> _Call | None:
         """The call that a channel event belongs to: by the channels known, then by Linkedid."""
         known = self._by_channel
-        if isinstance(event, _DIALS):
+        if isinstance(event, DialEvent):
             call = known.get(event.dest_uniqueid or "") or known.get(event.uniqueid or "")
             return call or self._calls.get(event.dest_linkedid or event.linkedid or "")
         return known.get(event.uniqueid) or self._calls.get(event.linkedid or "")
-
-    def _tell(self, call: _Call, leg: Leg, event: ChannelEvent) -> list[CallEffect]:
-        effects: list[CallEffect] = []
-        if call.rank < 0:
-            effects += call.reach(Progress.STARTED, event.at)
-        match event:
-            case ChannelCreated() | ChannelStateChanged():
-                if event.state is ChannelState.RINGING and not call.seen.is_second(leg):
-                    effects += call.reach(Progress.RINGING, event.at)
-                elif event.state is ChannelState.UP and leg.uniqueid == call.channel_id:
-                    effects += call.reach(Progress.ANSWERED, event.at)
-            case DialProgressed():
-                if event.progress is DialProgress.RINGING and not call.seen.is_second(leg):
-                    effects += call.reach(Progress.RINGING, event.at)
-            case DialEnded():
-                if event.status == "ANSWER" and leg.uniqueid == call.channel_id:
-                    effects += call.reach(Progress.ANSWERED, event.at)
-            case BridgeEntered():
-                if self._is_bridged(call, leg):
-                    effects += call.reach(Progress.BRIDGED, event.at)
-            case DialBegun() | RecordingStarted() | CallIdTold() | ChannelHungUp():
-                pass
-        return effects
-
-    @staticmethod
-    def _is_bridged(call: _Call, leg: Leg) -> bool:
-        """Whether `leg`, which entered a bridge, met the other leg of the call there."""
-        if leg.uniqueid != call.channel_id:
-            return call.seen.is_second(leg) and call.seen.talks(leg)
-        others = call.seen.legs.values()
-        return any(call.seen.is_second(other) and call.seen.talks(other) for other in others)
 
     def _apply_response(self, event: OriginateAnswered, now: float) -> list[CallEffect]:
         call = self._by_action.get(event.action_id or "")
@@ -433,3 +405,50 @@ class CallTracker:
         for uniqueid in call.seen.legs:
             if self._by_channel.get(uniqueid) is call:
                 del self._by_channel[uniqueid]
+
+
+# What an event about a channel of a call makes known of the call's progress.
+
+
+def _tell_state(
+    call: _Call, leg: Leg, event: ChannelCreated | ChannelStateChanged
+) -> list[CallEffect]:
+    if event.state is _RINGING and not call.seen.is_second(leg):
+        return call.reach(Progress.RINGING, event.at)
+    if event.state is _UP and leg.uniqueid == call.channel_id:
+        return call.reach(Progress.ANSWERED, event.at)
+    return []
+
+
+def _tell_progress(call: _Call, leg: Leg, event: DialProgressed) -> list[CallEffect]:
+    if event.progress is _DIAL_RINGING and not call.seen.is_second(leg):
+        return call.reach(Progress.RINGING, event.at)
+    return []
+
+
+def _tell_dial_end(call: _Call, leg: Leg, event: DialEnded) -> list[CallEffect]:
+    if event.status == "ANSWER" and leg.uniqueid == call.channel_id:
+        return call.reach(Progress.ANSWERED, event.at)
+    return []
+
+
+def _tell_bridge(call: _Call, leg: Leg, event: BridgeEntered) -> list[CallEffect]:
+    return call.reach(Progress.BRIDGED, event.at) if _is_bridged(call, leg) else []
+
+
+def _is_bridged(call: _Call, leg: Leg) -> bool:
+    """Whether `leg`, which entered a bridge, met the other leg of the call there."""
+    if leg.uniqueid != call.channel_id:
+        return call.seen.is_second(leg) and call.seen.talks(leg)
+    others = call.seen.legs.values()
+    return any(call.seen.is_second(other) and call.seen.talks(other) for other in others)
+
+
+# By the event's class; those that are not here tell nothing.
+_TELLERS: Final[dict[type[ChannelEvent], Callable[[_Call, Leg, Any], list[CallEffect]]]] = {
+    ChannelCreated: _tell_state,
+    ChannelStateChanged: _tell_state,
+    DialProgressed: _tell_progress,
+    DialEnded: _tell_dial_end,
+    BridgeEntered: _tell_bridge,
+}

@@ -54,9 +54,15 @@ class ChannelStateChanged:
     raw_state: str
 
 
+class DialEvent:
+    """One that tells of a channel that dials, and of the one that it dials."""
+
+    __slots__ = ()
+
+
 @quicken
 @dataclass(frozen=True, slots=True)
-class DialBegun:
+class DialBegun(DialEvent):
     """DialBegin. `uniqueid` is the dialing channel's, None for the originate's own dial."""
 
     at: float
@@ -69,7 +75,7 @@ class DialBegun:
 
 @quicken
 @dataclass(frozen=True, slots=True)
-class DialProgressed:
+class DialProgressed(DialEvent):
     """DialState."""
 
     at: float
@@ -84,7 +90,7 @@ class DialProgressed:
 
 @quicken
 @dataclass(frozen=True, slots=True)
-class DialEnded:
+class DialEnded(DialEvent):
     """DialEnd. `status` is Asterisk's word: ANSWER, BUSY, NOANSWER, CANCEL, CONGESTION,
     CHANUNAVAIL and whatever a later version adds. `dest_uniqueid` is None for the `Dial` event
     with SubEvent End of old versions, which names the dialing channel only."""

@@ -13,13 +13,13 @@ T = TypeVar("T")
 
 
 def quicken(cls: type[T]) -> type[T]:
-    """To stand above `@dataclass(frozen=True, slots=True)` of a class without bases. Fields may
-    have defaults, and no default factories; `__post_init__` is not called, and a `super()` without
-    arguments does not know such a class (as with all slotted dataclasses)."""
+    """To stand above `@dataclass(frozen=True, slots=True)` of a class whose bases have no fields.
+    Fields may have defaults, and no default factories; `__post_init__` is not called, and
+    a `super()` without arguments does not know such a class (as with all slotted dataclasses)."""
     frozen: Any = cls
     names = [field.name for field in fields(frozen)]
     defaults = {f.name: f.default for f in fields(frozen) if f.default is not MISSING}
-    draft = type(f"{cls.__name__}Draft", (), {"__slots__": tuple(names)})
+    draft = type(f"{cls.__name__}Draft", cls.__bases__, {"__slots__": tuple(names)})
     taken = [f"{name}=defaults[{name!r}]" if name in defaults else name for name in names]
     lines = [
         f"def __new__(cls, {', '.join(taken)}):",

@@ -4,8 +4,8 @@ Everything kept here is a minimum, a maximum or a flag that is never cleared, so
 events in any order, and any of them twice, leave the same record and give the same report.
 """
 
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Callable, Iterable
+from typing import Any, Final
 
 from ami.causes import EMPTY_CAUSES, Evidence, cause_text, decide_disposition
 from ami.events import (
@@ -26,6 +26,11 @@ from ami.events import (
 )
 from ami.reports import CallReport, LegB
 
+# Looking a member up in its enum costs as much as what is done with it.
+_RINGING: Final = ChannelState.RINGING
+_UP: Final = ChannelState.UP
+_DIAL_RINGING: Final = DialProgress.RINGING
+_DIAL_PROGRESS: Final = DialProgress.PROGRESS
 _TOLD: Final = (RecordingStarted, CallIdTold)
 
 
@@ -90,37 +95,36 @@ class Leg:
         at = event.at
         if at < self.first_at:
             self.first_at = at
-        match event:
-            case ChannelCreated():
-                self.created_at = earlier(self.created_at, at)
-                self._see_state(event.state, at)
-            case ChannelStateChanged():
-                self._see_state(event.state, at)
-            case ChannelHungUp():
-                self._see_hangup(event)
-            case BridgeEntered():
-                self.bridges |= {event.bridge_id}
-            case DialProgressed():
-                if event.progress is DialProgress.RINGING:
-                    self.ringing_at = earlier(self.ringing_at, at)
-                elif event.progress is DialProgress.PROGRESS:
-                    self.progressed = True
-                self.dialed_by = self.dialed_by or event.uniqueid
-            case DialBegun():
-                self.dialed_by = self.dialed_by or event.uniqueid
-                self.dialed_at = earlier(self.dialed_at, at)
-            case DialEnded():
-                self.dialed_by = self.dialed_by or event.uniqueid
-                ended = (at, event.status)
-                self.dial_ended = ended if self.dial_ended is None else max(self.dial_ended, ended)
-            case RecordingStarted() | CallIdTold():
-                pass  # it is the call's, not the channel's
+        _SEERS[type(event)](self, event)
 
-    def _see_state(self, state: ChannelState, at: float) -> None:
-        if state is ChannelState.UP:
-            self.up_at = earlier(self.up_at, at)
-        elif state is ChannelState.RINGING:
-            self.ringing_at = earlier(self.ringing_at, at)
+    def _see_created(self, event: ChannelCreated) -> None:
+        self.created_at = earlier(self.created_at, event.at)
+        self._see_state(event)
+
+    def _see_state(self, event: ChannelCreated | ChannelStateChanged) -> None:
+        if event.state is _UP:
+            self.up_at = earlier(self.up_at, event.at)
+        elif event.state is _RINGING:
+            self.ringing_at = earlier(self.ringing_at, event.at)
+
+    def _see_bridge(self, event: BridgeEntered) -> None:
+        self.bridges |= {event.bridge_id}
+
+    def _see_dial_begin(self, event: DialBegun) -> None:
+        self.dialed_by = self.dialed_by or event.uniqueid
+        self.dialed_at = earlier(self.dialed_at, event.at)
+
+    def _see_dial_state(self, event: DialProgressed) -> None:
+        self.dialed_by = self.dialed_by or event.uniqueid
+        if event.progress is _DIAL_RINGING:
+            self.ringing_at = earlier(self.ringing_at, event.at)
+        elif event.progress is _DIAL_PROGRESS:
+            self.progressed = True
+
+    def _see_dial_end(self, event: DialEnded) -> None:
+        self.dialed_by = self.dialed_by or event.uniqueid
+        ended = (event.at, event.status)
+        self.dial_ended = ended if self.dial_ended is None else max(self.dial_ended, ended)
 
     def _see_hangup(self, event: ChannelHungUp) -> None:
         if self.hungup_at is None or event.at < self.hungup_at:
@@ -128,6 +132,23 @@ class Leg:
             self.cause = event.cause
             self.cause_text = event.cause_text
             self.sip_code = event.sip_code
+
+    def _see_nothing(self, _: RecordingStarted | CallIdTold) -> None:
+        """It is the call's, not the channel's."""
+
+
+# By the event's class; all of them are here.
+_SEERS: Final[dict[type[ChannelEvent], Callable[[Leg, Any], None]]] = {
+    ChannelCreated: Leg._see_created,
+    ChannelStateChanged: Leg._see_state,
+    DialBegun: Leg._see_dial_begin,
+    DialProgressed: Leg._see_dial_state,
+    DialEnded: Leg._see_dial_end,
+    BridgeEntered: Leg._see_bridge,
+    RecordingStarted: Leg._see_nothing,
+    CallIdTold: Leg._see_nothing,
+    ChannelHungUp: Leg._see_hangup,
+}
 
 
 class Legs:
@@ -176,7 +197,9 @@ class Legs:
 
     def see(self, uniqueid: str, channel: str, event: ChannelEvent) -> Leg:
         """Take in `event` about the channel `uniqueid`; the channel's record."""
-        leg = self._leg(uniqueid, channel, event.at)
+        leg = self.legs.get(uniqueid)
+        if leg is None or not leg.channel:
+            leg = self._leg(uniqueid, channel, event.at)
         if isinstance(event, ChannelHungUp):
             if leg.hungup_at is None and not leg.gone:
                 self.live -= 1

@@ -44,6 +44,7 @@ _FAILURE_BELONGS: Final = 1.0
 _REMEMBERED: Final = 20_000
 _BANNER: Final = b"Asterisk Call Manager"
 _FOREVER: Final = float("inf")
+_RESPONSE: Final = Kind.RESPONSE
 _SELDOM: Final = (OriginateAnswered, ServerBooted, ServerShutdown)
 
 
@@ -192,7 +193,7 @@ class Follower:
 
     def _take(self, message: Message, at: float | None) -> list[TracedCall]:
         self.messages += 1
-        if message.kind is Kind.RESPONSE:
+        if message.kind is _RESPONSE:
             return self._take_response(message)
         event = translate(message, at if at is not None else self._now)
         if event is None:
@@ -296,11 +297,12 @@ class Follower:
             self._disown(found)
             return []
         seen.beheld = True
-        if event.at > 0:
+        if not seen.timed and event.at > 0:
             seen.timed = True
-        if isinstance(event, DialBegun) and event.uniqueid is None:
-            seen.originated = True  # the dial of an originate has no channel that dials
-            seen.dialed = seen.dialed or _dial_string(event.dest_channel, message)
+        if isinstance(event, DialBegun):
+            if event.uniqueid is None:  # an originate's own dial has no channel that dials
+                seen.originated = True
+                seen.dialed = seen.dialed or _dial_string(event.dest_channel, message)
         elif seen.held is not None and isinstance(event, ChannelHungUp) and event.uniqueid == found:
             calls = self._take_held(found, seen, event)
             return calls + self._follow(self.tracker.apply(event, self._now), message, found)

@@ -1,9 +1,11 @@
 """The record of one call's channels: minima, maxima and flags."""
 
 import random
+from typing import get_args
 
 import pytest
 
+from ami import legs
 from ami.causes import Disposition
 from ami.events import ChannelEvent, LiveChannel, OriginateAnswered
 from ami.legs import Leg, Legs, earlier, earliest
@@ -152,3 +154,7 @@ def test_earlier_and_earliest() -> None:
     assert earlier(1.0, 2.0) == 1.0
     assert earliest([None, 3.0, 2.0]) == 2.0
     assert earliest([None]) is None
+
+
+def test_every_event_of_a_channel_can_be_taken_in() -> None:
+    assert set(legs._SEERS) == set(get_args(ChannelEvent))
