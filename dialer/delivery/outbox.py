@@ -58,11 +58,13 @@ def judge(delivery: Delivery, answer: Answer, chance: Chance, now: float) -> Ver
 class Sharing:
     """One deliverer among several: what it loads it claims for so many seconds, and starts no try
     when fewer than `least` of them are left. `follows`: whether it is the one that looks at tasks
-    of SGAPI, which are looked at slowly by one alone."""
+    of SGAPI, which are looked at slowly by one alone. After `recheck` seconds the disk is looked at
+    anyway: what others claimed and left by dying, or put off, is told by nobody."""
 
     follows: Callable[[], bool]
     claim: float = 120.0
     least: float = 30.0
+    recheck: float = 5.0
 
 
 class OutboxStore(Protocol):
@@ -322,6 +324,8 @@ class Deliverer:
             raise
         if next_at is not None:
             self._due_at = min(self._due_at, max(next_at, now + RECHECK))
+        if self._sharing is not None:
+            self._due_at = min(self._due_at, now + self._sharing.recheck)
 
     def _serves(self, endpoint: str) -> bool:
         return self._sharing is None or endpoint != following.LINE or self._sharing.follows()

@@ -36,10 +36,11 @@ class Post:
         answers: bool = True,
         follows: bool = True,
         limits: Limits = ONE_AT_A_TIME,
+        recheck: float = 5.0,
     ) -> None:
         self.clock = FakeClock()
         self.sender = FakeSender(lambda delivery: OK if answers else None)
-        self.sharing = Sharing(follows=lambda: follows)
+        self.sharing = Sharing(follows=lambda: follows, recheck=recheck)
         self.deliverer = Deliverer(
             store,
             self.clock,
@@ -172,3 +173,14 @@ async def test_tasks_are_looked_at_by_one_alone() -> None:
         async with running([busy]):
             await soon(busy.sender.started.get())
     assert busy.sent == [1]
+
+
+async def test_what_another_left_without_a_word_is_found() -> None:
+    store = MemoryOutbox()
+    one = Post(store, recheck=0.01)
+    async with running([one]):
+        await soon(store.looked.get())
+        store.commit(make_delivery(1, A))
+        one.clock.time += one.sharing.recheck
+        await until_recorded(store, 1)
+    assert one.sent == [1]
