@@ -73,8 +73,12 @@ async def run_campaign(
             rounds = await _inflict_each(stage, faults, rate, began + seconds)
             suffered = await _rage(stage, faults or tuple(FAULTS), storm) if storm else []
             stop.set()
-            async with asyncio.timeout(options.patience):
-                probe, statuses = await _finish(stage, loading)
+            try:
+                async with asyncio.timeout(options.patience):
+                    probe, statuses = await _finish(stage, loading)
+            except TimeoutError:  # what is wrong is told all the same
+                probe, statuses = Probe(0, 0), (("all, in time", 124),)
+                loading.cancel()
         return await _collect(stage, rounds, suffered, baseline, probe, statuses, began)
 
 

@@ -66,7 +66,7 @@ class Options:
     max_cps: float = 18.0
     drain: float = 8.0
     entry: str = "dialer.cli"
-    patience: float = 240.0
+    patience: float = 300.0
     backlog: int = 300
     warm: float = 6.0
     measure: float = 6.0
