@@ -10,10 +10,12 @@ import sys
 import threading
 import warnings
 from collections.abc import MutableMapping
-from typing import Any, Final, TextIO
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from dialer.redaction import Redactor
-from dialer.settings import LogFormat
+
+if TYPE_CHECKING:  # it takes pydantic with it, a tenth of a second
+    from dialer.settings import LogFormat
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +38,7 @@ def hide_secrets(text: str) -> str:
     return _redactor.hide_secrets(text)
 
 
-def configure_logging(log_format: LogFormat, level: int = logging.INFO) -> None:
+def configure_logging(log_format: "LogFormat", level: int = logging.INFO) -> None:
     """Send every log record of this process to standard error, in `log_format`."""
     handler = MaskingHandler(sys.stderr)
     handler.setFormatter(make_formatter(log_format))
@@ -103,10 +105,12 @@ class MaskingFormatter(logging.Formatter):
         return _redactor.redact(super().format(record))
 
 
-def make_formatter(log_format: LogFormat) -> logging.Formatter:
+def make_formatter(log_format: "LogFormat") -> logging.Formatter:
     """The formatter of all records: fields, then masking, then the rendering, which comes last so
     that nothing is added behind the mask."""
     import structlog  # a tenth of a second, which commands that log nothing do without
+
+    from dialer.settings import LogFormat
 
     shared: list[structlog.types.Processor] = [
         structlog.stdlib.add_log_level,

@@ -22,7 +22,7 @@ from ami.trace import (
     write_trace,
 )
 from dialer.cli.cdrs import CLOSED_PIPE
-from dialer.cli.replay import parse_window
+from dialer.cli.replay import parse_window, write_count
 from dialer.errors import SettingsError
 from dialer.replay.sessions import TracedSession, open_sessions
 from dialer.replay.statistics import Statistics, collect_statistics
@@ -256,6 +256,8 @@ def describe_statistics(found: Statistics) -> list[str]:
     lines += [f"  {show_moment(at)} {make_visible(text)}" for at, text in found.interruptions]
     calls = sum(found.calls.values())
     lines.append(f"{calls} calls, {found.partial} in part, {found.others} of nobody over AMI")
+    if found.probes:
+        lines.append(f"{write_count(found.probes, 'look')} of `dialer servers check`")
     lines += [f"  {count:>9,} {name}" for name, count in found.calls.most_common()]
     lines.append(f"{sum(found.messages.values()):,} messages")
     lines += [f"  {count:>9,} {make_visible(name)}" for name, count in found.messages.most_common()]

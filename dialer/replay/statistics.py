@@ -18,7 +18,8 @@ class Statistics:
 
     `messages`: how often each came, by `Event NAME`, `Response WORD`, `Action NAME`. `calls`: those
     that were originated over AMI by disposition; `partial` of which the trace holds a part;
-    `others` that nobody originated. `interruptions`: when and why the stream was not whole.
+    `others` that nobody originated; `probes`: looks of `servers check`, which are no calls.
+    `interruptions`: when and why the stream was not whole.
     `silence`: the longest time between two records, and when it began.
     """
 
@@ -31,6 +32,7 @@ class Statistics:
     calls: Counter[str] = field(default_factory=Counter)
     partial: int = 0
     others: int = 0
+    probes: int = 0
     interruptions: list[tuple[float | None, str]] = field(default_factory=list)
     interrupted: int = 0
     silence: tuple[float, float] = (0.0, 0.0)
@@ -75,6 +77,8 @@ class Statistics:
         """Take in a call that is over."""
         if call.of_nobody:
             self.others += 1
+        elif call.origin is not None and call.origin.is_probe:
+            self.probes += 1
         elif call.report is None:
             self.partial += 1
         else:

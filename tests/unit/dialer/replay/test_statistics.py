@@ -1,4 +1,5 @@
 from ami.trace import Direction, Record, write_note
+from dialer.cli.trace import describe_statistics
 from dialer.replay.statistics import collect_statistics
 from tests.unit.dialer.replay.traced import CREATED, HUNG_UP, ORIGINATE, SUCCESS, UP, encode, record
 
@@ -48,3 +49,17 @@ def test_nothing_is_counted_twice_when_messages_share_a_record() -> None:
     found = collect_statistics([record(CREATED, UP, SUCCESS, HUNG_UP, at=5.0)])
     assert found.calls == {"answered": 1}
     assert found.messages.total() == 4
+
+
+def test_a_look_of_servers_check_is_no_call() -> None:
+    sent = ORIGINATE.replace("PJSIP/", "DialerProbe/")
+    refused = SUCCESS.replace("Response: Success", "Response: Failure")
+    records = [
+        Record(101.0, Direction.SENT, encode(sent)),
+        Record(102.0, Direction.RECEIVED, encode(refused)),
+        Record(120.0, Direction.RECEIVED, encode("Response: Success|Ping: Pong")),
+    ]
+    found = collect_statistics(records)
+    assert sent != ORIGINATE
+    assert (found.probes, found.calls, found.partial, found.others) == (1, {}, 0, 0)
+    assert "1 look of `dialer servers check`" in describe_statistics(found)
