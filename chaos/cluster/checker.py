@@ -101,7 +101,7 @@ def _check_limits(what: str, seen: Sighting, limits: Mapping[str, Limit]) -> lis
 
 def check_unknown(seen: Sighting) -> list[str]:
     """An attempt is `unknown` only where its worker was gone, stopped or cut off while it was open,
-    and had not been told before that it was up or over. Its CDR says why."""
+    and had not been told before that it was over. Its CDR says why."""
     problems = say("unknown without need", unexplained(seen))
     wordless = sum(not words for words in seen.reasons)
     if wordless:
