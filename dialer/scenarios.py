@@ -9,6 +9,7 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
+from ami import WANTED
 from ami.simulator import SimulatorConfig
 from ami.simulator.faults import (
     Disorder,
@@ -25,6 +26,8 @@ from dialer.errors import DialerError
 
 # A day: more than any scenario lasts, and what nobody means who writes it.
 LONGEST: Final = 86_400.0
+# UserEvents are wanted by their first words.
+_LOSABLE: Final = tuple(sorted({name.partition(":")[0] for name in WANTED}))
 _SPANS: Final = (
     "write seconds, { uniform = [from, to] }, { exponential = mean } or"
     " { lognormal = [median, deviation] }"
@@ -153,8 +156,14 @@ class _Slowness(_Timed):
 
 class _Loss(_Table):
     do: Literal["lose"]
-    event: Annotated[str, Field(min_length=1)]
+    event: str
     every: Count
+
+    @model_validator(mode="after")
+    def _is_heard(self) -> Self:
+        if self.event not in _LOSABLE:
+            raise ValueError(f"event: write one that the dialer reads: {', '.join(_LOSABLE)}")
+        return self
 
     def make(self) -> Fault:
         return Loss(self.event, self.every)

@@ -1,5 +1,6 @@
 """The command `dialer`."""
 
+import errno
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -73,6 +74,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            report_crash(error)
+            return 1
+        typer.echo(f"not all could be written: {error.strerror}", err=True)
+        return 1
     except (Exception, BaseExceptionGroup) as error:
         report_crash(error)
         return 1

@@ -11,7 +11,7 @@ import typer
 
 from ami.simulator import AmiUser, Course, Courses, Simulator, SimulatorConfig
 from ami.trace import TraceError
-from dialer.cli.replay import parse_speed
+from dialer.cli.replay import parse_speed, write_count
 from dialer.errors import SettingsError
 from dialer.replay.courses import read_courses
 from dialer.replay.sessions import open_sessions
@@ -42,6 +42,8 @@ def simulate(
     """
     if (scenario is None) == (not trace):
         raise SettingsError("give either --scenario FILE or --trace FILE")
+    if scenario is not None and speed != "1":
+        raise SettingsError("--speed is of a trace: a scenario's [server] has scale")
     if scenario is not None:
         simulator = Simulator(with_user(read_scenario(scenario, seed), user, secret))
     else:
@@ -71,12 +73,16 @@ def open_courses(traces: list[Path]) -> Courses:
     except TraceError as error:
         raise SettingsError(str(error)) from error
     if skipped:
-        typer.echo(f"{skipped} calls are there in part and are not played", err=True)
+        typer.echo(
+            f"not played, there in part or ended by a restart: {write_count(skipped, 'call')}",
+            err=True,
+        )
     if others:
-        typer.echo(f"{others} calls that nobody originated over AMI are not played", err=True)
+        calls = write_count(others, "call")
+        typer.echo(f"not played, of nobody over AMI: {calls}", err=True)
     if not courses:
         raise SettingsError("no call in there that can be played")
-    typer.echo(f"{len(courses)} recorded calls")
+    typer.echo(write_count(len(courses), "recorded call"))
     return Courses(courses)
 
 

@@ -1,5 +1,7 @@
 """The command as a whole: help, examples, wrong input."""
 
+import errno
+import os
 import re
 from collections.abc import Iterator
 
@@ -75,3 +77,19 @@ def test_no_word_at_all_shows_the_commands(capsys: pytest.CaptureFixture[str]) -
     assert main([]) == 2
     printed = capsys.readouterr()
     assert "servers" in printed.out + printed.err
+
+
+def test_a_full_disk_is_one_sentence(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failure = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def fail(words: object) -> None:
+        raise failure
+
+    monkeypatch.setattr("dialer.cli.build_app", fail)
+    assert main(["replay", "x.trace"]) == 1
+    assert capsys.readouterr().err == "not all could be written: No space left on device\n"
+    failure.errno = errno.EIO
+    assert main(["replay", "x.trace"]) == 1
+    assert "No space left" not in capsys.readouterr().err

@@ -92,6 +92,10 @@ FAULT = "[[faults]]\n{}"
         ),
         (FAULT.format("do = 'cut'\nat_cal = 1"), "f.toml: faults[0].at_cal: there is no such key"),
         (
+            FAULT.format("do = 'lose'\nevent = 'Hangupp'\nevery = 5"),
+            "f.toml: faults[0]: event: write one that the dialer reads: BridgeEnter, Dial",
+        ),
+        (
             FAULT.format("do = 'lose'\nevent = 'Hangup'\nevery = 0"),
             "f.toml: faults[0].every: Input should be greater",
         ),

@@ -65,8 +65,8 @@ async def test_a_trace_is_served() -> None:
 def test_what_is_played_of_traces(capsys: pytest.CaptureFixture[str]) -> None:
     courses = open_courses([TRACES / f"{name}.trace" for name in ("dial", "restart_killed")])
     printed = capsys.readouterr()
-    assert (len(courses), printed.out) == (1, "1 recorded calls\n")
-    assert printed.err == "2 calls are there in part and are not played\n"
+    assert (len(courses), printed.out) == (1, "1 recorded call\n")
+    assert printed.err == "not played, there in part or ended by a restart: 2 calls\n"
 
 
 def test_what_came_of_it(capsys: pytest.CaptureFixture[str]) -> None:
@@ -84,6 +84,7 @@ def test_what_came_of_it(capsys: pytest.CaptureFixture[str]) -> None:
         (["--trace", str(TRACES / "README.md")], "holds no AMI"),
         (["--trace", str(TRACES / "restart_killed.trace")], "no call in there that can be played"),
         (["--trace", str(TRACES / "busy.trace"), "--speed", "0"], "--speed: '0'"),
+        (["--scenario", "none.toml", "--speed", "10"], "--speed is of a trace"),
         (["--port", "66000"], "'--port'"),
     ],
 )
