@@ -10,6 +10,7 @@ where all share a few cores, perhaps with other programs, the second is what can
 
 import argparse
 import asyncio
+import json
 import os
 import signal
 import tempfile
@@ -188,6 +189,7 @@ async def measure(options: argparse.Namespace, stack: AsyncExitStack) -> None:
         "DIALER_DATABASE_URL": url,
         "DIALER_REDIS_URL": redis.url,
         "DIALER_HTTP_PORT": "0",
+        "DIALER_LOG_FORMAT": "json",
         "DIALER_SUPERUSER_API_KEY": KEY,
         "DIALER_SIGNING_KEY": "of a measurement, thirty-two characters long",
         "DIALER_CALLBACK_ALLOW_PRIVATE": "true",
@@ -245,7 +247,22 @@ def tell(
     print(f"  Redis a call: {told}")
     looks = sum(waits.values()) or 1
     told = ", ".join(f"{what} {100 * n / looks:.0f} %" for what, n in waits.most_common(6))
-    print(f"  sessions at work: {told}", flush=True)
+    print(f"  sessions at work: {told}")
+    said = count_warnings(scene.parts.running)
+    told = ", ".join(f"{event} {times}" for event, times in said.most_common(6))
+    print(f"  warnings: {told or 'none'}", flush=True)
+
+
+def count_warnings(parts: Sequence[Part]) -> Counter[str]:
+    """What their logs say that is more than information, by event: a machine that is too busy has
+    workers lose their leases, and such a run measures nothing else."""
+    said: Counter[str] = Counter()
+    for part in parts:
+        for line in part.log.read_text(encoding="utf-8").splitlines():
+            record = json.loads(line) if line.startswith("{") else {"level": "raw", "event": line}
+            if record["level"] != "info":
+                said[record["event"]] += 1
+    return said
 
 
 async def run(options: argparse.Namespace) -> None:
