@@ -142,18 +142,17 @@ async def load_queue(
 
 
 async def until_spread(scene: Scene) -> None:
-    """Until every server has a worker with a link to it."""
+    """Until every server has a link, and every worker its share of them."""
+    share = len(scene.ports) // scene.options.workers
     async with asyncio.timeout(60.0):
         while True:
             notes = [note.value for note in (await scene.store.runtime()).values()]
-            links = [
-                code
+            driven = [
+                sum(note["links"].get(code) == "up" for code in note["drives"])
                 for note in notes
-                if isinstance(note, dict)
-                for code, state in note.get("links", {}).items()
-                if state == "up" and code in note.get("drives", ())
+                if isinstance(note, dict) and "drives" in note
             ]
-            if len(links) == len(scene.ports):
+            if sum(driven) == len(scene.ports) and min(driven) >= share:
                 return
             await asyncio.sleep(LOOK)
 
