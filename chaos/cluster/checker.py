@@ -8,7 +8,6 @@ from typing import Final
 
 from chaos.checker import (
     LATE,
-    NOTICED,
     check_cdrs,
     check_items,
     check_originates,
@@ -32,6 +31,10 @@ from chaos.cluster.census import (
     read_starts,
 )
 from chaos.cluster.records import Limit, Round, Sighting
+
+NOTICED: Final = 2.0
+"""Seconds that a worker gets, from what it was told to its being on disk: longer than alone, for a
+dozen processes share the machine."""
 
 TAKEOVER: Final = 15.0
 """Seconds from a worker's death to the first call of another on its server, at most."""
