@@ -239,8 +239,10 @@ class SqlStore(Configuration):
 
     async def expire_items(self, now: float, limit: int, close: c.CloseItem) -> int:
         expire = partial(endings.expire_items, now=now, limit=limit, close=close)
-        ended = await self._run(Piece(expire))
+        # Others expire too: told of nothing, they would answer one another for ever.
+        ended = await self._run(Piece(expire), None)
         if ended:
+            self._tell(Topic.CHANGES)
             self._tell(Topic.DELIVERIES)
         return ended
 

@@ -132,6 +132,7 @@ async def test_deliveries_are_told_apart_from_changes(store: PostgresStore, tmp_
         await changed.wait()
     assert not delivered.is_set()
     changed.clear()
+    assert not await store.expire_items(NOW, 10, make.close)  # nothing ended, nobody is told
     (item,) = await store.waiting(added.queue_id, 1, 0, 10)
     attempt = make.reservation(item)
     await store.reserve(attempt)
