@@ -24,6 +24,9 @@ from tests.redis_server import RedisServer
 SUPERUSER = "superuser-of-a-test"
 SECRET_ENV = "PARTS_SECRET"
 CALLS = 40
+MISSED = CALLS // 4
+"""Calls that may end, on a busy machine, while their server goes from one worker to the next: those
+are `unknown`."""
 
 
 @dataclass
@@ -85,6 +88,15 @@ class Cluster:
     def originates(self) -> int:
         return sum(asterisk.counters.originates for asterisk in self.asterisks)
 
+    def told(self) -> Counter[str]:
+        """How many calls ended how, as the client was told."""
+        return Counter(body["disposition"] for body in self.callbacks.bodies.values())
+
+    def most_rings(self) -> int:
+        """How often the ChannelId that rang most often did."""
+        calls = [call.channel_id for asterisk in self.asterisks for call in asterisk.calls]
+        return max(Counter(calls).values())
+
     async def until_delivered(self, count: int) -> None:
         async with asyncio.timeout(PATIENCE):
             while len(self.callbacks.bodies) < count or len(self.sgapi.cdrs) < count:
@@ -143,8 +155,9 @@ async def test_two_of_each_do_all_of_it_while_they_come_and_go(cluster: Cluster)
     await cluster.until_delivered(2 * CALLS)
     assert set(ended) == {0}
     assert cluster.originates == 2 * CALLS
-    told = Counter(body["disposition"] for body in cluster.callbacks.bodies.values())
-    assert told == {"answered": 2 * CALLS}
+    told = cluster.told()
+    assert told["answered"] + told["unknown"] == 2 * CALLS
+    assert told["unknown"] <= MISSED
     assert await second.end(signal.SIGTERM) == 0
     assert [await part.end() for part in (api, second_api, second_deliverer)] == [0, 0, 0]
     for part in cluster.parts.running:
@@ -166,7 +179,11 @@ async def test_a_worker_that_stood_still_writes_nothing_of_before(cluster: Clust
             await asyncio.sleep(0)  # its server gets a link of the other's
     frozen.send_signal(signal.SIGCONT)
     await cluster.until_delivered(CALLS)
-    assert cluster.originates == CALLS
+    # What was on disk when it was stopped and had not left, nobody else can know: it is `unknown`.
+    told = cluster.told()
+    assert told.keys() <= {"answered", "unknown"}
+    assert CALLS - told["unknown"] <= cluster.originates <= CALLS
+    assert cluster.most_rings() == 1
     assert await workers[0].end() == 0
     assert "lease" in workers[0].log.read_text()
     assert [await part.end() for part in (workers[1], api, deliverer)] == [0, 0, 0]
