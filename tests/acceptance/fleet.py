@@ -184,9 +184,10 @@ class Fleet:
     def live(self) -> int:
         return sum(asterisk.counters.live_calls for asterisk in self.asterisks)
 
-    async def ended(self) -> Counter[str]:
-        """How attempts ended, as their records say."""
-        return Counter(cdr.disposition for _, cdr in await self.store.cdrs(None, 0, 10_000))
+    async def ended(self, queue_id: int | None = None) -> Counter[str]:
+        """How attempts (of this queue) ended, as their records say."""
+        cdrs = [cdr for _, cdr in await self.store.cdrs(None, 0, 10_000)]
+        return Counter(cdr.disposition for cdr in cdrs if queue_id in (None, cdr.queue_id))
 
     async def until_ended(self, count: int) -> Counter[str]:
         async with asyncio.timeout(PATIENCE):

@@ -70,7 +70,7 @@ async def test_a_dead_workers_calls_are_followed_and_none_is_placed_again(tmp_pa
     async with Fleet(tmp_path) as fleet:
         first, second = await fleet.hire(), await fleet.hire()
         await until(lambda: len(first.servers) == len(second.servers) == 1)
-        await fleet.load(5, LONG)
+        talking = await fleet.load(5, LONG)
         await until(lambda: fleet.live == 10)
         await fleet.load(10, SHORT)
         await first.die()
@@ -78,7 +78,8 @@ async def test_a_dead_workers_calls_are_followed_and_none_is_placed_again(tmp_pa
         ended = await fleet.until_ended(30)
         assert fleet.originates == 30
         assert set(ended) <= {"answered", "unknown"}
-        assert ended["unknown"] == 0, "each was answered or live when it was taken over"
+        # Those that it had just sent may be over when they are asked for: that is not known then.
+        assert await fleet.ended(talking) == {"answered": 10}
 
 
 async def test_a_clients_channels_are_kept_over_all_workers(tmp_path: Path) -> None:
