@@ -67,7 +67,7 @@ async def test_the_last_worker_waits_for_its_calls(tmp_path: Path) -> None:
 
 
 async def test_a_dead_workers_calls_are_followed_and_none_is_placed_again(tmp_path: Path) -> None:
-    async with Fleet(tmp_path) as fleet:
+    async with Fleet(tmp_path, scale=0.2) as fleet:  # long calls outlive the take-over
         first, second = await fleet.hire(), await fleet.hire()
         await until(lambda: len(first.servers) == len(second.servers) == 1)
         talking = await fleet.load(5, LONG)
