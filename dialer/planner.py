@@ -459,6 +459,10 @@ class Planner:
             lane.rest(wall)
             self._watch(lane)
 
+    def lost(self, placement: Placement) -> None:
+        """Its attempt is the next owner's, from whom its item may come back."""
+        self._on_the_way.discard(placement.candidate.id)
+
     def withdrawing(self, placement: Placement) -> None:
         """An attempt that never left is being taken back; it holds no slot."""
         self._on_the_way.add(placement.candidate.id)

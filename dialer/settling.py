@@ -217,6 +217,7 @@ class Settler:
             return False
         if isinstance(error, OwnershipLost):
             attempt.move(Stage.LOST)
+            self._parts.planner.lost(attempt.placement)
             self._count_down(attempt)
             self._parts.on_lost(error.server_id, write.fence)
             return False

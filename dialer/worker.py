@@ -377,6 +377,7 @@ class Worker:
             attempt.move(Stage.LOST)
             del self._live[attempt.channel_id]
             self._planner.release(attempt.placement, now, dialed=False)
+            self._planner.lost(attempt.placement)
         self._check_idle()
         self.wake()
 

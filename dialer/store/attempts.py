@@ -53,7 +53,7 @@ WHERE i.status = 'pending' AND i.queue_id = r.queue_id
 _NEWEST: Final = both("SELECT coalesce(max(id), 0) FROM attempts")
 _QUEUE_ITEMS: Final = both("""
 UPDATE items SET status = 'queued', kept_ids = NULL
-WHERE status = 'pending' AND id IN (SELECT item_id FROM attempts WHERE id > ?)
+WHERE status = 'pending' AND id IN (SELECT item_id FROM attempts WHERE id > ? AND state = 'open')
 """)
 _GRANTED: Final = both("SELECT @list(cdr_id) FROM attempts WHERE id > ?")
 _FENCES: Final = both("SELECT @list(@row(id, fence)) FROM servers")

@@ -48,6 +48,29 @@ async def test_an_item_is_reserved_once(stored: Stored) -> None:
     assert (await stored.store.queue(added.queue_id, None)).queued_count == 1
 
 
+async def test_an_attempt_that_another_ended_meanwhile_leaves_its_item_waiting(
+    stored: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = await stored.dial_one()
+    await stored.store.settle(make.settlement(ended, "busy", next_attempt_at=NOW + 300))
+    # As though it had been made, and had ended, between this look and the reservation behind it.
+    monkeypatch.setattr("dialer.store.attempts._NEWEST", Fixed(0))
+    dialed = await stored.dial_one()
+    assert [found.channel_id for found in await stored.store.open_attempts()] == [dialed.channel_id]
+    (waiting,) = (await stored.store.items(ended.queue_id, 0, 10)).rows
+    assert waiting.status is ItemStatus.PENDING
+
+
+class Fixed:
+    """A question that is always answered the same."""
+
+    def __init__(self, answer: int) -> None:
+        self.answer = answer
+
+    def ask(self, cursor: object) -> int:
+        return self.answer
+
+
 async def test_a_channel_id_is_used_once_for_ever(stored: Stored) -> None:
     attempt = await stored.dial_one()
     await stored.store.settle(make.settlement(attempt))
