@@ -6,7 +6,6 @@ base URL and credentials.
 
 import asyncio
 import json
-import os
 import shutil
 import sys
 from collections.abc import Callable
@@ -15,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-import pytest
+from tests.required import skip_unless_required
 
 PROGRAMS: Final = Path(__file__).parent / "cdr_programs"
 PATIENCE: Final = 60.0
@@ -26,8 +25,7 @@ def find_php() -> str:
     """The system's PHP. Skips without one, unless one must be there."""
     php = shutil.which("php")
     if php is None:
-        assert os.environ.get("DIALER_LAB_REQUIRED") != "1", "php (Debian: php-cli) is missing"
-        pytest.skip("needs PHP: apt-get install php-cli")
+        skip_unless_required("needs PHP: apt-get install php-cli")
     return php
 
 

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import pytest
-
 from tests.acceptance.cdr_reading import Readers, choose_noon, follow, run_program
 from tests.acceptance.plant import Plant
+from tests.required import skip_unless_required
 
 CALLS = 130
 TOKEN = """curl -X POST http://HOST:8080/ca_apis/caToken/generateToken \\
@@ -52,7 +51,7 @@ async def test_every_call_once_in_each_api_while_calls_are_added(tmp_path: Path)
 
 async def test_the_documents_commands_as_written(tmp_path: Path) -> None:
     if shutil.which("curl") is None:
-        pytest.skip("needs curl")
+        skip_unless_required("needs curl: apt-get install curl")
     async with Plant(tmp_path) as plant:
         key = await plant.add_client("acme")
         await plant.post(key, ["980000", "980001"])
@@ -75,7 +74,7 @@ async def test_the_documents_commands_as_written(tmp_path: Path) -> None:
 
 async def test_a_report_by_curl(tmp_path: Path) -> None:
     if shutil.which("curl") is None:
-        pytest.skip("needs curl")
+        skip_unless_required("needs curl: apt-get install curl")
     async with Plant(tmp_path) as plant:
         zone = choose_noon()
         key = await plant.add_client("acme", username="client_user")

@@ -9,6 +9,7 @@ from chaos.faults.catalogue import FAULTS, run_named
 from chaos.faults.course import Trial
 from chaos.faults.small_disk import NoNamespace
 from chaos.report import count_figures
+from tests.required import skip_unless_required
 
 pytestmark = pytest.mark.io
 
@@ -30,7 +31,7 @@ def test_nothing_is_lost_or_repeated(trials: dict[str, "Future[Trial]"], name: s
     try:
         trial = trials[name].result()
     except NoNamespace as error:
-        pytest.skip(str(error))
+        skip_unless_required(str(error))
     assert trial.problems == ()
     figures = count_figures(trial.outcome.evidence, trial.outcome.seconds)
     assert figures.duplicates == figures.lost == 0

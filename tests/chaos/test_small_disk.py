@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from chaos.faults.small_disk import NoNamespace, run_on
+from tests.required import skip_unless_required
 
 pytestmark = pytest.mark.io
 
@@ -32,7 +33,7 @@ def test_it_is_full_when_it_is_full_and_nobody_else_sees_it(tmp_path: Path) -> N
     try:
         taken, error = run_on(tmp_path, SIZE, fill_up, tmp_path)
     except NoNamespace as none:
-        pytest.skip(str(none))
+        skip_unless_required(str(none))
     assert error == ENOSPC
     assert SIZE / 2 < taken <= SIZE
     assert list(tmp_path.iterdir()) == []
@@ -43,4 +44,4 @@ def test_what_the_work_raises_is_told(tmp_path: Path) -> None:
         with pytest.raises(RuntimeError, match=f"ValueError: nothing in {tmp_path.name}"):
             run_on(tmp_path, SIZE, fail, tmp_path)
     except NoNamespace as none:
-        pytest.skip(str(none))
+        skip_unless_required(str(none))

@@ -7,7 +7,8 @@ import pytest
 
 from ami import Address
 from ami.simulator import Simulator
-from tests.lab.running_lab import Lab, find_lab, is_required
+from tests.lab.running_lab import Lab, find_lab
+from tests.required import skip_unless_required
 
 Peer = Callable[[], AbstractAsyncContextManager[Address]]
 
@@ -27,9 +28,7 @@ async def real() -> AsyncIterator[Address]:
     """The lab's first PBX; a named skip without one, a failure where it is required."""
     lab = find_lab()
     if not isinstance(lab, Lab):
-        if is_required():
-            pytest.fail(lab)
-        pytest.skip(lab)
+        skip_unless_required(lab)
     pbx = lab.pbx1
     yield Address(pbx.host, pbx.port, pbx.username, pbx.secret)
 
