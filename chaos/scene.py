@@ -211,9 +211,10 @@ async def prepare(scene: Scene) -> tuple[Account, ...]:
         *("servers", "add", "pbx1", "--host", "127.0.0.1", "--port", str(scene.wire.hello)),
         *("--username", scene.far_end.username, "--secret-env", SECRET),
     )
+    callbacks = scene.sinks.hello[0]
     accounts = (
-        await _add_account(scene, url, Account("acme", "", options.channels, 1, 4)),
-        await _add_account(scene, url, Account("beta", "", options.channels // 4, 0, 1)),
+        await add_account(url, callbacks, Account("acme", "", options.channels, 1, 4)),
+        await add_account(url, callbacks, Account("beta", "", options.channels // 4, 0, 1)),
     )
     await set_cps(scene, {a.name: options.cps * a.share / 5 for a in accounts})
     scene.loader.accounts = accounts
@@ -223,7 +224,8 @@ async def prepare(scene: Scene) -> tuple[Account, ...]:
     return accounts
 
 
-async def _add_account(scene: Scene, url: str, account: Account) -> Account:
+async def add_account(url: str, callbacks: str, account: Account) -> Account:
+    """Make it through the API at `url`, with callbacks under that address; with its key."""
     async with httpx.AsyncClient(timeout=30.0) as http:
         answer = await http.post(
             f"{url}/clients/",
@@ -233,7 +235,7 @@ async def _add_account(scene: Scene, url: str, account: Account) -> Account:
                 "accountcode": account.name,
                 "username": account.name,
                 "allocated_channels": account.channels,
-                "callbackurl": f"{scene.sinks.hello[0]}/{account.name}",
+                "callbackurl": f"{callbacks}/{account.name}",
             },
         )
     answer.raise_for_status()

@@ -7,7 +7,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -20,10 +20,10 @@ from chaos.cluster.switchboard import Way, Ways, serve_switchboard
 from chaos.far_ends import serve_simulator, serve_sinks
 from chaos.lives import Nursery, clean_environment
 from chaos.loading import Account, Calls, Loader
+from chaos.scene import SUPERUSER, add_account
 from chaos.wire import serve as serve_wire
 from chaos.witness_process import Pipe, Witness, run_witness
 
-SUPERUSER: Final = "superuser-key-of-a-campaign"
 SECRET: Final = "CHAOS_AMI_SECRET"
 SIGNING_KEY: Final = "signing-key-of-a-campaign-0123456789"
 USER, PASSWORD = "dialer", "dialer-lab"
@@ -276,27 +276,12 @@ async def open_cluster(stage: Stage) -> None:
     members = [stage.add_member(role, n + 1) for role, most in counts.items() for n in range(most)]
     await stage.members.start_ready(*members)
     stage.aim_front()
+    url = stage.loader.url
+    assert url is not None
     for load in options.clients:
         account = Account(load.name, "", load.channels, load.retry, 1)
-        stage.loader.accounts += (await _add_account(stage, account),)
+        stage.loader.accounts += (await add_account(url, stage.sinks.hello[0], account),)
     await stage.set_cps({load.name: load.cps for load in options.clients})
-
-
-async def _add_account(stage: Stage, account: Account) -> Account:
-    async with httpx.AsyncClient(timeout=30.0) as http:
-        answer = await http.post(
-            f"{stage.loader.url}/clients/",
-            headers={"Authorization": f"Bearer {SUPERUSER}"},
-            json={
-                "name": account.name,
-                "accountcode": account.name,
-                "username": account.name,
-                "allocated_channels": account.channels,
-                "callbackurl": f"{stage.sinks.hello[0]}/{account.name}",
-            },
-        )
-    answer.raise_for_status()
-    return replace(account, key=answer.json()["api_key"])
 
 
 async def keep_loading(stage: Stage, stop: asyncio.Event) -> None:
