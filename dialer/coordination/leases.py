@@ -2,7 +2,8 @@
 
 A worker may write to a server for `valid` seconds from the moment it *sent* the last sign of life
 that Redis took, by its own monotonic clock. Another one takes a lease over when its own clock saw
-no sign of life for `dead` seconds. No clock is ever compared with another machine's.
+no sign of life for `dead` seconds. No clock is ever compared with another machine's. Time in which
+this worker itself saw nothing is not the others' silence: Redis may have been away from all.
 """
 
 from collections.abc import Iterable
@@ -50,6 +51,7 @@ class Leases:
     def see(self, view: View, sent: float, received: float, gave: Iterable[int] = ()) -> Changes:
         """The answer to a sign of life that gave `gave` back. Times are monotonic."""
         self.giving.difference_update(gave)
+        self._overlook(received - self._seen_at - self.timing.glance)
         self._view, self._seen_at = view, received
         self._watch(view, received)
         if view.state is not State.OPEN:
@@ -106,6 +108,12 @@ class Leases:
         """What is ours and since when it was not renewed, in microseconds (`lua/enter.lua`)."""
         age = min(max(0.0, now - self.renewed_at), 1e9)
         return " ".join(f"{server}:{int(age * 1e6)}" for server in sorted(self.mine))
+
+    def _overlook(self, seconds: float) -> None:
+        """For so long nothing could be seen of anybody."""
+        if 0 < seconds < inf:
+            for watch in self._watched.values():
+                watch.since += seconds
 
     def _watch(self, view: View, at: float) -> None:
         workers = {*view.beats, *view.leases.values()}

@@ -28,3 +28,8 @@ class Timing:
     """How long Redis' clock is watched before turns are trusted to it."""
     room: float = 0.25
     """Refused for want of room and told nothing: ask again after this long."""
+
+    @property
+    def glance(self) -> float:
+        """Between two views of the others at most, while all is well."""
+        return 2 * self.beat + self.timeout

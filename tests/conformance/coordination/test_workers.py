@@ -126,6 +126,33 @@ async def test_a_worker_cut_off_from_redis_stops_by_itself_and_comes_back() -> N
         assert cut.coordinator.trouble is None
 
 
+async def test_the_first_who_is_back_at_redis_takes_nothing_from_the_others() -> None:
+    async with (
+        Crew() as crew,
+        CuttingProxy(crew.redis.port) as early,
+        CuttingProxy(crew.redis.port) as late,
+    ):
+        first = await crew.hire(1, 2, url=f"redis://127.0.0.1:{early.port}")
+        await until(lambda: first.hands.servers == {1, 2})
+        second = await crew.hire(1, 2, url=f"redis://127.0.0.1:{late.port}")
+        await until(lambda: share([first, second], 1, 2))
+        late.frozen = True
+        beats = int(crew.redis.get_value("HGET", "dialer:beats", "w0"))
+        await until(lambda: int(crew.redis.get_value("HGET", "dialer:beats", "w0")) > beats + 2)
+        early.frozen = True  # it saw the last that the other one said
+        gone = time.monotonic()
+        await until(lambda: time.monotonic() > gone + QUICK.dead + 2 * QUICK.timeout)
+        assert crew.writers(1) == crew.writers(2) == []
+        moves = [list(worker.hands.log) for worker in (first, second)]
+        early.frozen = False
+        early.cut()
+        await until(lambda: first.may_write(min(first.hands.servers)))
+        late.frozen = False
+        late.cut()
+        await until(lambda: share([first, second], 1, 2))
+        assert [worker.hands.log for worker in (first, second)] == moves
+
+
 async def test_another_workers_freed_slot_makes_room_at_once() -> None:
     async with Crew() as crew:
         one = await crew.hire(1, 2)

@@ -1,5 +1,6 @@
 """One worker's leases by what it sees of the others. No clock: times are made up."""
 
+from dataclasses import replace
 from math import inf
 
 from hypothesis import given, settings
@@ -24,6 +25,14 @@ def view(
 
 def make_leases() -> Leases:
     return Leases("me", TIMING, frozenset({1, 2}))
+
+
+def look(leases: Leases, seen: View, start: float, end: float) -> None:
+    """The same of the others with every sign of life, the last one at `end`."""
+    while start < end:
+        leases.see(replace(seen, beats={**seen.beats, "me": int(start * 10)}), start, start)
+        start += TIMING.beat
+    leases.see(replace(seen, beats={**seen.beats, "me": int(end * 10) + 1}), end, end)
 
 
 def test_a_renewal_counts_from_when_it_was_sent() -> None:
@@ -84,8 +93,7 @@ def test_servers_of_nobody_are_asked_for() -> None:
 def test_a_silent_worker_is_dead_only_when_our_own_clock_saw_it_silent() -> None:
     leases = make_leases()
     beats = {"me": 1, "other": 5}
-    leases.see(view({1: "other", 2: "me"}, beats), 10.0, 10.0)
-    leases.see(view({1: "other", 2: "me"}, beats), 15.9, 15.9)
+    look(leases, view({1: "other", 2: "me"}, beats), 10.0, 15.9)
     assert leases.write_takes() == ""
     leases.see(view({1: "other", 2: "me"}, beats), 16.1, 16.1)
     assert leases.write_takes() == "1:other:5", "if its beat is still that one"
@@ -97,15 +105,45 @@ def test_an_owner_that_never_beat_is_dead_after_as_long() -> None:
     leases = make_leases()
     leases.see(view({1: "ghost", 2: "me"}), 10.0, 10.0)
     assert leases.write_takes() == ""
-    leases.see(view({1: "ghost", 2: "me"}), 17.0, 17.0)
+    look(leases, view({1: "ghost", 2: "me"}), 10.0, 17.0)
     assert leases.write_takes() == "1:ghost:0"
+
+
+def test_while_nobody_could_be_seen_nobody_was_silent() -> None:
+    """Redis was away from all for 8 s; this worker is back first."""
+    leases = make_leases()
+    owners, beats = {1: "other", 2: "me"}, {"me": 1, "other": 5}
+    leases.see(view(owners, beats), 10.0, 10.0)
+    leases.see(view(owners, {**beats, "me": 2}), 18.0, 18.0)
+    assert leases.write_takes() == ""
+    look(leases, view(owners, beats), 18.7, 10.0 + TIMING.dead + 6.0)
+    assert leases.write_takes() == ""
+    look(leases, view(owners, beats), 22.7, 18.0 + TIMING.dead)
+    assert leases.write_takes() == "1:other:5", "it did not come back"
+    leases.see(view(owners, {**beats, "me": 5, "other": 6}), 24.1, 24.1)
+    assert leases.write_takes() == ""
+
+
+def test_after_a_long_pause_of_redis_nobody_is_forgotten() -> None:
+    leases = make_leases()
+    beats = {"me": 1, "other": 5}
+    leases.see(view({1: "me"}, beats), 10.0, 10.0)
+    leases.see(view({1: "me"}, {**beats, "me": 2}), 100.0, 100.0)
+    assert leases.write_gone() == ""
+
+
+def test_who_looks_seldom_sees_a_death_all_the_same() -> None:
+    leases = make_leases()
+    for at in range(10, 25, 3):
+        leases.see(view({1: "other", 2: "me"}, {"me": at, "other": 5}), at, at)
+    assert leases.write_takes() == "1:other:5"
 
 
 def test_the_dead_are_forgotten_when_they_own_nothing() -> None:
     leases = make_leases()
     beats = {"me": 1, "other": 5}
     leases.see(view({1: "other"}, beats), 10.0, 10.0)
-    leases.see(view({1: "other"}, {**beats, "me": 2}), 80.0, 80.0)
+    look(leases, view({1: "other"}, beats), 10.7, 80.0)
     assert leases.write_gone() == ""
     leases.see(view({1: "me"}, {**beats, "me": 3}), 80.0, 80.0)
     assert leases.write_gone() == "other:5"

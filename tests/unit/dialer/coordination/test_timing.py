@@ -6,7 +6,8 @@ from dialer.coordination.timing import Timing
 def test_a_lease_outlives_every_authority_and_one_lost_beat_stops_nothing() -> None:
     timing = Timing()
     assert timing.valid + timing.margin < timing.dead
-    assert timing.valid > 2 * timing.beat + timing.timeout
+    assert timing.valid > timing.glance
+    assert timing.dead - timing.glance > 2 * (timing.retry + timing.timeout), "all are back"
     assert timing.dead < timing.forget
 
 
