@@ -92,7 +92,13 @@ class RateGate:
             self._next = self._last + self._step if self._recent else float("-inf")
 
     def seed(self, starts: list[float]) -> None:
-        """Starts of the last second that another life of this process made."""
-        keep = self._burst if self.rate is not None else 0
-        for at in sorted(starts)[-keep:] if keep else ():
+        """Starts of the last seconds that an earlier life of this process made, or another worker:
+        in any order, before and after those that are known."""
+        if self.rate is None:
+            return
+        known, ahead = sorted([*self._recent, *starts]), self._next
+        self._recent.clear()
+        self._next = self._last = float("-inf")
+        for at in known[-self._burst :]:
             self.take(at)
+        self._next = max(self._next, ahead)

@@ -21,7 +21,7 @@ from dialer.planner import Placement, Planner
 from dialer.reporting import Reporter
 from dialer.server_link import ServerLink
 from dialer.settling import Settler, SettlerParts
-from dialer.slots import Slots, SlotsParts
+from dialer.slots import OLDEST, Slots, SlotsParts
 from dialer.store.contract import OpenAttempt, RecentStart, Reservation, Store
 from dialer.telling import Teller, TellerParts
 
@@ -475,20 +475,22 @@ class Worker:
 
     def seed_rates(self, starts: Iterable[RecentStart]) -> None:
         """Count calls that an earlier life started a moment ago: a restart is no way around a
-        limit of calls per second."""
+        limit of calls per second. Where workers share, a start's attempt was opened then, and its
+        Originate may have been written up to `OLDEST` later, a moment ago."""
         wall, now = self._clock.now(), self._clock.monotonic()
         by_owner: dict[tuple[int, int], list[float]] = {}
         for start in starts:
             owner = (start.server_id, start.client_id)
             # One of the future was made before the clock was set back: a moment ago, at worst.
             by_owner.setdefault(owner, []).append(now - max(0.0, wall - start.at))
+        after = OLDEST if self._slots is not None else 0.0
         for (server_id, client_id), times in by_owner.items():
-            for gates in (
+            for of_server, of_client in (
                 self._planner.gates(server_id, client_id),
                 self._dispatcher.gates(server_id, client_id),
             ):
-                for gate in gates:
-                    gate.seed(times)
+                of_server.seed([min(now, at + after) for at in times])
+                of_client.seed(times)
 
     async def drain(self, seconds: float) -> list[str]:
         """Start nothing more and wait for live calls to end; the ChannelIds of those that did not

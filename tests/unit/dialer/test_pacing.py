@@ -103,6 +103,17 @@ def test_seeded_starts_count(rate: float) -> None:
     assert gate.earliest() >= 10.5
 
 
+def test_seeded_starts_come_in_any_order() -> None:
+    gate = RateGate(2.0)
+    gate.seed([9.9, 9.8])
+    gate.seed([9.1, 9.2])  # of another client, of which is read later
+    assert gate.earliest() >= 9.8 + 1.0
+    gate = RateGate(1.0)
+    gate.take(9.9)
+    gate.seed([9.0])  # another worker's, before ours
+    assert gate.earliest() >= 10.9
+
+
 def test_a_start_that_did_not_happen_gives_its_place_back() -> None:
     gate, other = RateGate(10.0), RateGate(10.0)
     for one in (gate, other):

@@ -6,9 +6,10 @@ import pytest
 
 from dialer.coordination.contract import Turn, Verdict
 from dialer.errors import Conflict
+from dialer.pacing import WINDOW
 from dialer.slots import ASK_AGAIN, ASK_SOON, CLOSED_PAUSE, OLDEST
-from dialer.store.contract import OpenAttempt
-from tests.unit.dialer.builders import make_client
+from dialer.store.contract import OpenAttempt, RecentStart
+from tests.unit.dialer.builders import make_client, make_server
 from tests.unit.dialer.worker_floor import Desk, Floor, item
 
 GRANTED, FULL, CLOSED = Verdict.GRANTED, Verdict.FULL, Verdict.CLOSED
@@ -315,3 +316,24 @@ async def test_a_call_of_ours_that_ends_makes_room_at_once(floor: Shared) -> Non
     floor.end(floor.link.sent[0].channel_id)
     await floor.turn()
     assert len(floor.desk.wishes) == 3
+
+
+@pytest.mark.parametrize("age", [0.0, 0.9, 3.0, OLDEST, OLDEST + 0.5, OLDEST + 1.5])
+async def test_what_the_server_got_before_it_changed_hands_counts_from_its_latest_write(
+    floor: Shared, age: float
+) -> None:
+    """An attempt is opened when its write to disk begins, and may leave up to `OLDEST` later."""
+    floor.planner.set_servers([make_server(1, max_cps=2.0)])
+    opened = floor.clock.wall - age
+    floor.worker.seed_rates([RecentStart(1, 1, opened), RecentStart(1, 1, opened)])
+    taken_over, written = floor.clock.mono, floor.clock.mono - max(0.0, age - OLDEST)
+    floor.feed(item(1), item(2))
+    await floor.pass_time(0.0)
+    while not floor.link.sent:
+        await floor.answer(*[GRANTED for _, asked in floor.desk.wishes if not asked.done()])
+        await floor.commit()
+        if not floor.link.sent:
+            await floor.pass_time(0.01)
+        assert floor.clock.mono < taken_over + 2 * WINDOW
+    assert floor.clock.mono >= written + 1.0
+    assert floor.clock.mono <= max(taken_over, written + WINDOW) + 0.05
