@@ -12,7 +12,7 @@ from ami import ActionInvalid, ActionRejected, ActionTimeout, LinkDown, Message
 from dialer.attempts import LiveAttempt, Stage
 from dialer.clock import Clock
 from dialer.departures import Departures
-from dialer.errors import OwnershipLost, Refused, StoreUnavailable
+from dialer.errors import OwnershipLost, Refused, StoreUnavailable, TooLate
 from dialer.failpoints import failpoints
 from dialer.originate import build_originate, find_application
 from dialer.pacing import RateGate
@@ -118,6 +118,8 @@ class Dispatcher:
             flows = link.up if self._slots is None else link.flowing
             self._planner.set_up(placement.server.id, flows)
             self._parts.take_back(attempt)
+        except TooLate:
+            self._parts.take_back(attempt)
         except OwnershipLost:  # or it cannot be known: somebody else may own the server now
             self._parts.pause()
             self._parts.take_back(attempt)
@@ -149,10 +151,10 @@ class Dispatcher:
         if failpoints.armed:
             failpoints.reach("worker.originate.noted")
         try:
-            if self._slots is not None and not self._slots.may_write(attempt):
-                raise OwnershipLost(placement.server.id)
+            if self._slots is not None:
+                self._slots.check_write(attempt)
             answer = link.originate(originate)
-        except (LinkDown, ActionInvalid, OwnershipLost):
+        except (LinkDown, ActionInvalid, OwnershipLost, TooLate):
             self._parts.store.note_unsent(placement.channel_id)
             raise
         if failpoints.armed:

@@ -41,6 +41,10 @@ class OwnershipLost(DialerError):
         self.server_id = server_id
 
 
+class TooLate(DialerError):
+    """An attempt waited too long for its write: nothing was written, and its item may go anew."""
+
+
 class StoreUnavailable(DialerError):
     """The database could not take a write (disk full, locked, gone). Nothing of it was stored."""
 

@@ -12,6 +12,7 @@ from typing import Final
 from dialer.attempts import LiveAttempt, Stage
 from dialer.clock import Clock
 from dialer.coordination.contract import Coordinator, HeldSlot, SlotWish, Turn, Verdict
+from dialer.errors import OwnershipLost, TooLate
 from dialer.planner import Placement, Planner
 
 ASK_AGAIN: Final = 0.25
@@ -158,9 +159,13 @@ class Slots:
 
     # The write.
 
-    def may_write(self, attempt: LiveAttempt) -> bool:
-        """Looked at in the step of the write itself: this process may have been stopped since."""
+    def check_write(self, attempt: LiveAttempt) -> None:
+        """Looked at in the step of the write itself: this process may have been stopped since.
+        Raises `OwnershipLost` where somebody else may own the server now, and `TooLate`, which says
+        nothing of other attempts."""
         now = self._parts.clock.monotonic()
-        until = self._coordinator.may_write_until(attempt.placement.server.id)
+        if now >= self._coordinator.may_write_until(attempt.placement.server.id):
+            raise OwnershipLost(attempt.placement.server.id)
         late = attempt.turn is not None and now > attempt.turn.not_after
-        return now < until and now - attempt.reserved_mono <= OLDEST and not late
+        if late or now - attempt.reserved_mono > OLDEST:
+            raise TooLate("its time to be written has gone by")

@@ -226,6 +226,23 @@ async def test_who_was_stopped_in_between_writes_nothing_of_before(expired: str)
     assert floor.desk.freed == floor.wished[:1]
 
 
+@pytest.mark.parametrize("stops", [False, True])
+async def test_one_that_waited_too_long_holds_up_no_other(floor: Shared, stops: bool) -> None:
+    """As when a server's calls a second were lowered. Where the lease may be another's it does."""
+    floor.feed(item(1))
+    await floor.turn()
+    await floor.answer(GRANTED)
+    floor.clock.advance(OLDEST + 0.1)
+    floor.desk.until = floor.clock.mono if stops else float("inf")
+    await floor.commit()
+    assert floor.link.sent == []
+    assert floor.ledger.sent == set()
+    assert [w.channel_id for w, _ in floor.ledger.withdrawals] == floor.reserved
+    floor.feed(item(2))
+    await floor.turn()
+    assert len(floor.desk.wishes) == (1 if stops else 2)
+
+
 async def test_nothing_waits_in_this_process_for_an_asterisk_that_does_not_read(
     floor: Shared,
 ) -> None:
