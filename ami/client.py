@@ -60,7 +60,9 @@ class Address:
 @dataclass(frozen=True, slots=True)
 class Timing:
     """Seconds. A half-open link is noticed within `ping_interval` + `ping_timeout`, a peer that
-    does not read within `stall_timeout` of the first byte that it does not take."""
+    does not read within `stall_timeout` of the first byte that it does not take. No byte leaves
+    this machine later than `delivery_timeout` after it was written to a peer that confirms nothing
+    (on Linux)."""
 
     connect_timeout: float = 5.0
     login_timeout: float = 5.0  # Asterisk itself takes 1 s to refuse one
@@ -69,6 +71,7 @@ class Timing:
     ping_interval: float = 5.0
     ping_timeout: float = 5.0
     stall_timeout: float = 5.0
+    delivery_timeout: float = 5.0
     logoff_timeout: float = 1.0
     reconnect: Backoff = RECONNECT
     after_refusal: Backoff = AFTER_REFUSAL
@@ -206,6 +209,7 @@ class AmiClient:
             stall_timeout=timing.stall_timeout,
             on_room=self._on_room,
             tap=self._tap,
+            delivery_timeout=timing.delivery_timeout,
         )
         self._session = session
         self._advance(LinkSignal.CONNECTED, "connected")

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from ami.errors import (
 )
 from ami.transport import Endpoint, Session
 from ami.wire import MAX_MESSAGE, Message
+from tests.required import skip_unless_required
 from tests.unit.ami.scripted_server import PATIENCE, Peer, ScriptedServer
 
 WANTED = frozenset({"OriginateResponse", "Newstate", "Shutdown"})
@@ -107,6 +109,20 @@ async def test_answers_find_their_actions() -> None:
         assert (await second).get("Ping") == "Pong"
         with pytest.raises(ActionRejected, match="Extension does not exist"):
             await first
+
+
+async def test_the_kernel_does_not_send_for_ever_what_nobody_confirms() -> None:
+    option = getattr(socket, "TCP_USER_TIMEOUT", None)
+    if option is None:
+        skip_unless_required("TCP_USER_TIMEOUT, which only Linux has")
+    async with ScriptedServer() as server:
+        session = await Session.open(
+            Endpoint("127.0.0.1", server.port), Mock(), wanted=WANTED, delivery_timeout=2.5
+        )
+        assert session._protocol.transport is not None
+        peer = session._protocol.transport.get_extra_info("socket")
+        assert peer.getsockopt(socket.IPPROTO_TCP, option) == 2500
+        session.abort(LinkLost("the test is over"))
 
 
 async def test_an_action_id_is_not_used_twice_at_a_time() -> None:
