@@ -6,6 +6,7 @@ What others wrote is told by the database (`listening`).
 
 import hashlib
 from collections.abc import Awaitable, Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any, Final, TypeVar
 from sqlalchemy import Connection, Select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from dialer.errors import SettingsError
+from dialer.errors import SettingsError, StoreUnavailable
 from dialer.store import contract as c
 from dialer.store import reading
 from dialer.store.access import Topic
@@ -37,6 +38,7 @@ from dialer.store.searches import Searches, in_one_state
 from dialer.store.session import Future, Outcome
 from dialer.store.sql_store import PATIENCE, RECORD_LINGER, SETTLE_LINGER, SqlStore
 from dialer.store.wire_log import WireLog
+from dialer.store.witnesses import FORGET_OLD
 from dialer.store.worker_state import WorkerState
 
 R = TypeVar("R")
@@ -118,6 +120,8 @@ class PostgresStore(SqlStore):
             found = await self._fetch(reading.open_channel_ids())
             log.open(channel_id for (channel_id,) in found)
             await self._listener.claim()
+            with suppress(StoreUnavailable):  # there is time for that
+                await self._run(lambda conn: conn.exec_driver_sql(FORGET_OLD), None)
         except BaseException:
             log.close()
             state.release()

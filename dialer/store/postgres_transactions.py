@@ -2,21 +2,21 @@
 
 A transaction that lost its connection before COMMIT was said has stored nothing: it is repeated on
 another one. Where the connection was lost at COMMIT itself the database is asked, as soon as it can
-be, what became of that very transaction (`pg_xact_status`): nobody is told anything before.
+be, what became of that very transaction (`dialer.store.witnesses`): nobody is told anything before.
 """
 
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any, Final, TypeVar
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from dialer.errors import StoreUnavailable
 from dialer.failpoints import failpoints
 from dialer.store.failures import as_failure, find_state, is_lost, may_be_repeated
+from dialer.store.witnesses import Session, Witness, Witnesses, find_session
 
 R = TypeVar("R")
 
@@ -24,18 +24,7 @@ TRIES: Final = 6
 """How often one transaction is tried before its writer is told."""
 
 _PAUSE: Final = 0.02
-_ASK_AGAIN: Final = 0.25
 _BEGIN: Final = "BEGIN ISOLATION LEVEL READ COMMITTED"
-_WHICH: Final = "SELECT pg_current_xact_id()::text, pg_backend_pid()"
-_STATUS: Final = "SELECT pg_xact_status($1::text::xid8)"
-
-
-@dataclass(frozen=True, slots=True)
-class _Begun:
-    """A transaction by the number that the database knows it by, and the session it is in."""
-
-    number: str
-    session: int
 
 
 class _Lost(Exception):
@@ -70,11 +59,12 @@ class Transactions:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
-        self._closing = False
+        self._witnesses = Witnesses(engine.url)
+        self._sessions: WeakKeyDictionary[Any, Session] = WeakKeyDictionary()
 
     async def close(self) -> None:
         """What is still unknown is given up."""
-        self._closing = True
+        self._witnesses.closing = True
         await self._engine.dispose()
 
     async def run(
@@ -87,7 +77,7 @@ class Transactions:
             try:
                 return await self._once(body, name, locks, last)
             except _Lost as lost:
-                if not left or self._closing:
+                if not left or self._witnesses.closing:
                     raise as_failure(lost.__cause__ or lost) from lost
             except Exception as error:
                 if left and may_be_repeated(error):
@@ -112,17 +102,25 @@ class Transactions:
         connection = await self._connect()
         try:
             driver: Any = (await connection.get_raw_connection()).driver_connection
-            try:
-                await driver.execute(f"{_BEGIN}{locks}")
-                begun = _Begun(*await driver.fetchrow(_WHICH))
-                result = await connection.run_sync(body)
-            except BaseException as error:
-                await self._undo(connection, driver, error)
-                raise
-            await self._commit(connection, driver, begun, name, last)
+            with self._witnesses.take() as witness:
+                try:
+                    witness.session = await self._session_of(driver)
+                    await driver.execute(f"{_BEGIN}{locks}")
+                    result = await connection.run_sync(body)
+                except BaseException as error:
+                    await self._undo(connection, driver, error)
+                    raise
+                await self._commit(connection, driver, witness, name, last)
             return result
         finally:
             await connection.close()
+
+    async def _session_of(self, driver: Any) -> Session:  # noqa: ANN401
+        """Asked once for each connection."""
+        session = self._sessions.get(driver)
+        if session is None:
+            session = self._sessions[driver] = await find_session(driver)
+        return session
 
     async def _connect(self) -> AsyncConnection:
         try:
@@ -156,43 +154,22 @@ class Transactions:
         self,
         connection: AsyncConnection,
         driver: Any,  # noqa: ANN401
-        begun: _Begun,
+        witness: Witness,
         name: str,
         last: str,
     ) -> None:
         if failpoints.armed:
             failpoints.reach(f"store.{name}.commit.before")
         try:
-            said = await driver.execute(f"{last}COMMIT")
+            said = await driver.execute(f"{witness.statement}{last}COMMIT")
         except Exception as error:
             await connection.invalidate()
             if not is_lost(error):
                 raise
-            if not await self._was_stored(begun):
+            if not await self._witnesses.was_stored(witness):
                 raise _Lost from error
         else:
             if said != "COMMIT":
                 raise AssertionError(f"the database answered {said} to COMMIT")
         if failpoints.armed:
             failpoints.reach(f"store.{name}.commit.after")
-
-    async def _was_stored(self, begun: _Begun) -> bool:
-        """Ask until the database knows. Raises `StoreUnavailable` where this store is closed
-        before: then it stays unknown."""
-        while not self._closing:
-            try:
-                async with self._engine.connect() as connection:
-                    driver: Any = (await connection.get_raw_connection()).driver_connection
-                    status = await driver.fetchval(_STATUS, begun.number)
-                    if status != "in progress":
-                        return bool(status == "committed")
-                    await driver.fetchval("SELECT pg_terminate_backend($1)", begun.session)
-            except Exception as error:
-                if find_state(error) == "22023":  # "in the future": of what was never written
-                    return False
-                if not is_lost(error):
-                    raise
-            await asyncio.sleep(_ASK_AGAIN)
-        raise StoreUnavailable(
-            "the database was lost at a commit: nobody knows whether it is there"
-        )

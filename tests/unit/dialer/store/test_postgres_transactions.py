@@ -1,8 +1,10 @@
 """Transactions that are repeated, and ends that are found out."""
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator
 
+import asyncpg
 import pytest
 from sqlalchemy import Connection, select, text
 from sqlalchemy.util import await_only
@@ -11,7 +13,7 @@ from dialer.errors import Conflict, NotFound, StoreUnavailable
 from dialer.store import tables as t
 from dialer.store.postgres_engines import postgres_url, writing_engine
 from dialer.store.postgres_transactions import TRIES, Transactions
-from tests.postgres_server import PostgresServer
+from tests.postgres_server import PostgresServer, in_thread, run_postgres
 
 END_SESSION = "SELECT pg_terminate_backend(pg_backend_pid());"
 
@@ -85,6 +87,50 @@ async def test_a_commit_that_did_not_is_found_out(transactions: Transactions) ->
     with pytest.raises(StoreUnavailable):
         await transactions.run(count, "writes", last=END_SESSION)
     assert (count.runs, await counted(transactions)) == (TRIES, 0)
+
+
+async def test_a_crash_that_gives_a_number_out_twice_deceives_nobody() -> None:
+    """PostgreSQL crashes before it was told to commit, and gives the transaction's number, of which
+    nothing was flushed, to another one that commits."""
+    with run_postgres(LAZY) as server:
+        url = postgres_url(server.make_database())
+        transactions = Transactions(writing_engine(url, 1))
+        crash = CrashOnce(server, str(url.database))
+        await transactions.fetch("SELECT 1")  # connected; others are not let in
+        server.execute(f"ALTER DATABASE {url.database} ALLOW_CONNECTIONS false")
+        await transactions.run(crash, "writes")
+        assert (crash.count.runs, await counted(transactions)) == (2, 1)
+        await transactions.close()
+
+
+LAZY = (
+    "listen_addresses=", "fsync=off", "wal_writer_delay=10s", "autovacuum=off",
+    "logging_collector=off",
+)  # fmt: skip
+
+
+class CrashOnce:
+    def __init__(self, server: PostgresServer, database: str) -> None:
+        self.count, self._server, self._database = Count(), server, database
+
+    def __call__(self, connection: Connection) -> None:
+        self.count(connection)
+        if self.count.runs > 1:
+            return
+        number = connection.scalar(text("SELECT pg_current_xact_id()::text"))
+        self._server.stop(signal.SIGQUIT)
+        self._server.start()
+        in_thread(lambda: asyncio.run(self._burn(int(str(number)))))
+
+    async def _burn(self, number: int) -> None:
+        """Use up numbers until the same one has been committed; then let the dialer in."""
+        connection = await asyncpg.connect(self._server.dsn())
+        burned: list[int] = []
+        while not burned or burned[-1] < number:
+            burned.append(int(await connection.fetchval("SELECT pg_current_xact_id()::text")))
+        assert burned[-1] == number, "the number was not free again"
+        await connection.execute(f"ALTER DATABASE {self._database} ALLOW_CONNECTIONS true")
+        await connection.close()
 
 
 async def test_own_errors_undo_and_stay_as_they_are(transactions: Transactions) -> None:
