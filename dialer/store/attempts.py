@@ -281,10 +281,12 @@ SELECT @list(id) FROM items WHERE attempts + unplaced > 0 AND id IN @numbers(?)
 
 
 def withdraw(cursor: Cursor, withdrawals: Sequence[Withdrawal], deltas: Deltas) -> list[Stored]:
-    """The stored deliveries of each; () for an attempt that had ended before. A queue that was
-    completed, or lost its retries, takes no (further) attempt of the item: it ends."""
+    """The stored deliveries of each; () for an attempt that had ended before, or is not there: that
+    is what a withdrawal wants. A queue that was completed, or lost its retries, takes no (further)
+    attempt of the item: it ends."""
     results: list[Stored] = [()] * len(withdrawals)
     found = _find_open(cursor, withdrawals, results)
+    results = [() if isinstance(result, NotFound) else result for result in results]
     items = dump_json([attempt.item_id for attempt in found.values()])
     tried = set(json.loads(_TRIED.ask(cursor, items)))
     rows: list[Row] = []

@@ -418,7 +418,8 @@ class Store(Protocol):
     # The stored outbox rows; () also for an attempt that had ended before: then nothing is written.
     # `NotFound`: there never was such an attempt.
     def settle(self, settlement: Settlement) -> Awaitable[tuple[Delivery, ...]]: ...
-    # As `settle`; the attempt is as if it had never been.
+    # As `settle`; the attempt is as if it had never been. () also where there is none: it was
+    # withdrawn before.
     def withdraw(self, withdrawal: Withdrawal) -> Awaitable[tuple[Delivery, ...]]: ...
     # () also where the attempt has ended, or this was told of it before: then nothing is written.
     def tell(self, telling: Telling) -> Awaitable[tuple[Delivery, ...]]: ...

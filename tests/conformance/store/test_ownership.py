@@ -100,12 +100,16 @@ async def test_an_ended_attempt_is_not_withdrawn(stored: Stored) -> None:
     assert item.status is ItemStatus.PROCESSED
 
 
-async def test_withdrawing_twice_is_our_own_mistake_and_harms_nothing(stored: Stored) -> None:
+async def test_withdrawing_twice_does_it_once(stored: Stored) -> None:
+    """Who was not told that it was done does it again. An end of what never was is a mistake."""
     attempt = await stored.dial_one()
-    await stored.store.withdraw(withdrawal(attempt))
-    with pytest.raises(NotFound):
-        await stored.store.withdraw(withdrawal(attempt))
+    await stored.store.withdraw(withdrawal(attempt, closing=(make.delivery("closing"),)))
+    assert await stored.store.withdraw(withdrawal(attempt)) == ()
     assert (await stored.store.queue(attempt.queue_id, None)).pending_count == 1
+    with pytest.raises(NotFound):
+        await stored.store.settle(make.settlement(attempt))
+    (candidate,) = await stored.waiting(attempt.queue_id)
+    assert await stored.store.reserve(make.reservation(candidate, now=NOW + 2))
 
 
 @pytest.mark.parametrize("tried", [True, False])
