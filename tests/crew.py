@@ -18,6 +18,7 @@ QUICK = Timing(
     valid=0.4,
     margin=0.05,
     dead=0.8,
+    spare=0.4,
     forget=2.0,
     timeout=0.3,
     retry=0.03,

@@ -97,7 +97,8 @@ class Driver(Protocol):
 
     def server_wanted(self, server_id: int) -> None:
         """Another worker is to have it: start nothing more there, put what is under way on disk,
-        disconnect, then call `Coordinator.give_up`. Live calls are the other's to follow."""
+        disconnect, then call `Coordinator.give_up`. Live calls are the other's to follow. It may be
+        said again meanwhile."""
         ...
 
     def server_lost(self, server_id: int) -> None:
@@ -133,9 +134,13 @@ class Coordinator(Protocol):
         """Leave: every lease is given back at once."""
         ...
 
-    def offer(self, server_ids: Collection[int]) -> None:
+    def offer(self, server_ids: Collection[int], doubtful: Collection[int] = ()) -> None:
         """The servers that exist and may be driven from here; asked for leases of those. One that
-        is missing is not asked for any more; a lease of it stays until it is given up."""
+        is missing is not asked for any more; a lease of it stays until it is given up.
+
+        `doubtful`: those among them that could not be driven from here of late. They are left to
+        workers who offer them without doubt (`Driver.server_wanted`, once one did for some
+        seconds), and asked for only while nobody does."""
         ...
 
     async def give_up(self, server_id: int) -> None:

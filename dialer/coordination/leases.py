@@ -6,11 +6,11 @@ no sign of life for `dead` seconds. No clock is ever compared with another machi
 this worker itself saw nothing is not the others' silence: Redis may have been away from all.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from math import inf
 
-from dialer.coordination.spread import choose_give, choose_takes
+from dialer.coordination.spread import choose_give, choose_left, choose_spares, choose_takes
 from dialer.coordination.timing import Timing
 from dialer.coordination.view import State, View
 
@@ -21,7 +21,7 @@ class Changes:
 
     lost: tuple[int, ...] = ()
     granted: tuple[int, ...] = ()
-    wanted: int | None = None
+    wanted: tuple[int, ...] = ()
 
 
 @dataclass(slots=True)
@@ -34,19 +34,26 @@ class _Watch:
 
 @dataclass(slots=True)
 class Leases:
-    """`mine`: what the driver believes to have. `giving`: given up, Redis is to be told."""
+    """`offered` without doubt, `doubtful`: see `Coordinator.offer`. `mine`: what the driver
+    believes to have. `giving`: given up, Redis is to be told."""
 
     worker: str
     timing: Timing
     offered: frozenset[int] = frozenset()
+    doubtful: frozenset[int] = frozenset()
     mine: set[int] = field(default_factory=set)
     giving: set[int] = field(default_factory=set)
     renewed_at: float = -inf
     _until: float = -inf
     _wanted: int | None = None
+    _spare: dict[int, float] = field(default_factory=dict)
     _view: View | None = None
     _watched: dict[str, _Watch] = field(default_factory=dict)
     _seen_at: float = -inf
+
+    def offer(self, server_ids: Collection[int], doubtful: Collection[int] = ()) -> None:
+        self.doubtful = frozenset(server_ids) & frozenset(doubtful)
+        self.offered = frozenset(server_ids) - self.doubtful
 
     def see(self, view: View, sent: float, received: float, gave: Iterable[int] = ()) -> Changes:
         """The answer to a sign of life that gave `gave` back. Times are monotonic."""
@@ -60,10 +67,11 @@ class Leases:
         self._until, self.renewed_at = sent + self.timing.valid, sent
         at_redis = {server for server, owner in view.leases.items() if owner == self.worker}
         lost, granted = self.mine - at_redis, at_redis - self.mine - self.giving
-        self.giving |= granted - self.offered
-        granted &= self.offered
+        self.giving |= granted - self.offered - self.doubtful
+        granted -= self.giving
         self.mine = (self.mine & at_redis) | granted
-        return Changes(tuple(sorted(lost)), tuple(sorted(granted)), self._choose_wanted())
+        wanted = [*self._choose_parted(received), *self._choose_wanted()]
+        return Changes(tuple(sorted(lost)), tuple(sorted(granted)), tuple(wanted))
 
     def may_write_until(self, server: int) -> float:
         return self._until if server in self.mine else -inf
@@ -89,7 +97,9 @@ class Leases:
         if view is None or view.state is not State.OPEN:
             return ""
         words = []
-        for server in choose_takes(self.worker, self._members(view), self._owners(view)):
+        members, owners = self._members(view), self._owners(view)
+        takes = choose_takes(self.worker, members, owners)
+        for server in (*takes, *choose_left(self.doubtful, members, owners)):
             owner = view.leases.get(server, "-")
             if server not in self.giving and owner != self.worker:
                 words.append(f"{server}:{owner}:{view.beats.get(owner, 0)}")
@@ -114,6 +124,7 @@ class Leases:
         if 0 < seconds < inf:
             for watch in self._watched.values():
                 watch.since += seconds
+            self._spare.clear()
 
     def _watch(self, view: View, at: float) -> None:
         workers = {*view.beats, *view.leases.values()}
@@ -135,11 +146,21 @@ class Leases:
     def _owners(self, view: View) -> dict[int, str]:
         return {server: owner for server, owner in view.leases.items() if self._lives(owner)}
 
-    def _choose_wanted(self) -> int | None:
+    def _choose_wanted(self) -> list[int]:
         """A server that another worker is to have, once."""
         if self._wanted is not None and self._wanted not in self.mine:
             self._wanted = None
         if self._wanted is not None or self._view is None:
-            return None
+            return []
         self._wanted = choose_give(self.worker, self._members(self._view), self._owners(self._view))
-        return self._wanted
+        return [] if self._wanted is None else [self._wanted]
+
+    def _choose_parted(self, now: float) -> list[int]:
+        """The servers that cannot be driven from here, and by another one for a while; again and
+        again, since what a hand-over in order waits for may never come."""
+        assert self._view is not None
+        spares = choose_spares(self.worker, self.mine & self.doubtful, self._members(self._view))
+        self._spare = {server: self._spare.get(server, now) for server in sorted(spares)}
+        due = [at for at, since in self._spare.items() if now - since >= self.timing.spare]
+        self._spare.update(dict.fromkeys(due, now))
+        return due

@@ -52,7 +52,7 @@ class LocalCoordinator:
     async def close(self) -> None:
         """There is nobody to leave anything to."""
 
-    def offer(self, server_ids: Collection[int]) -> None:
+    def offer(self, server_ids: Collection[int], doubtful: Collection[int] = ()) -> None:
         new = set(server_ids) - self._offered
         self._offered = set(server_ids)
         if self._driver is not None:

@@ -116,8 +116,8 @@ class RedisCoordinator:
             log.warning("workers were not told that this one leaves", extra={"why": str(error)})
         self._disconnect("this worker left")
 
-    def offer(self, server_ids: Collection[int]) -> None:
-        self._leases.offered = frozenset(server_ids)
+    def offer(self, server_ids: Collection[int], doubtful: Collection[int] = ()) -> None:
+        self._leases.offer(server_ids, doubtful)
         self._hurry.set()
 
     async def give_up(self, server_id: int) -> None:
@@ -295,9 +295,9 @@ class RedisCoordinator:
         for server in changes.granted:
             log.info("a server is this worker's", extra={"server_id": server})
             self._driver.server_granted(server)
-        if changes.wanted is not None:
-            log.info("a server is wanted by another worker", extra={"server_id": changes.wanted})
-            self._driver.server_wanted(changes.wanted)
+        for server in changes.wanted:
+            log.info("a server is wanted by another worker", extra={"server_id": server})
+            self._driver.server_wanted(server)
 
     def _lose(self, servers: Iterable[int]) -> None:
         for server in servers:

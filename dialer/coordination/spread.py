@@ -2,7 +2,7 @@
 and takes and gives only its own part.
 
 Even to within one among workers who offer the same servers; a server moves only when that makes it
-more even, one at a time.
+more even, one at a time, or when its owner cannot drive it and another one can.
 """
 
 from collections.abc import Mapping, Set
@@ -42,9 +42,23 @@ def choose_give(me: str, members: Members, owners: Owners) -> int | None:
     return None
 
 
+def choose_left(doubtful: Set[int], members: Members, owners: Owners) -> list[int]:
+    """The servers that nobody has and nobody offers: they are for whoever may try."""
+    return sorted(doubtful - _offered(members) - set(owners))
+
+
+def choose_spares(me: str, doubtful: Set[int], members: Members) -> Set[int]:
+    """Of what is mine and cannot be driven by me, that which another one can drive."""
+    others = {worker: servers for worker, servers in members.items() if worker != me}
+    return doubtful & _offered(others)
+
+
+def _offered(members: Members) -> set[int]:
+    return {server for servers in members.values() for server in servers}
+
+
 def _free(members: Members, owners: Owners) -> set[int]:
-    offered = {server for servers in members.values() for server in servers}
-    return offered - set(owners)
+    return _offered(members) - set(owners)
 
 
 def _count(members: Members, owners: Owners) -> dict[str, int]:

@@ -16,6 +16,9 @@ class Timing:
     """Added where one worker waits for what another one's clock ends."""
     dead: float = 6.0
     """Without a sign of life, as another worker's own clock measures it, leases are taken over."""
+    spare: float = 6.0
+    """A server that its owner cannot drive goes to another one who offers it for so long: all who
+    lost the same database, or have it back, say so within that time."""
     forget: float = 60.0
     """Without a sign of life a worker is forgotten."""
     timeout: float = 0.5

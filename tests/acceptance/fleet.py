@@ -37,6 +37,7 @@ TIMING = Timing(
     valid=1.2,
     margin=0.1,
     dead=2.0,
+    spare=1.0,
     forget=10.0,
     timeout=0.8,
     retry=0.05,

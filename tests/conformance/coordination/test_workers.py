@@ -48,6 +48,25 @@ async def test_who_is_slow_to_give_up_keeps_the_server_and_is_asked_once() -> No
         await until(lambda: two.may_write(1))
 
 
+async def test_a_server_that_its_owner_cannot_drive_goes_to_one_who_can() -> None:
+    async with Crew() as crew:
+        one = await crew.hire(1, 2)
+        await until(lambda: one.hands.servers == {1, 2})
+        two = await crew.hire(1, 2)
+        await until(lambda: share([one, two], 1, 2))
+        (mine,), (yours,) = one.hands.servers, two.hands.servers
+        one.coordinator.offer((1, 2), doubtful=(1, 2))
+        await until(lambda: two.may_write(1) and two.may_write(2))
+        assert one.hands.log[-1] == ("given", mine)
+        two.coordinator.offer((1, 2), doubtful=(1, 2))
+        beats = int(crew.redis.get_value("HGET", "dialer:beats", "w1"))
+        await until(lambda: int(crew.redis.get_value("HGET", "dialer:beats", "w1")) > beats + 20)
+        assert two.hands.servers == {1, 2}, "nobody can"
+        one.coordinator.offer((1, 2), doubtful=(mine,))
+        await until(lambda: one.may_write(yours))
+        assert two.may_write(mine)
+
+
 async def test_a_dead_workers_servers_are_taken_over_after_its_authority_has_ended() -> None:
     async with Crew() as crew:
         dead = await crew.hire(1)

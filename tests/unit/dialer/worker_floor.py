@@ -164,7 +164,7 @@ class Desk:
     async def live(self) -> dict[int, int]:
         return {}
 
-    def offer(self, server_ids: Collection[int]) -> None:
+    def offer(self, server_ids: Collection[int], doubtful: Collection[int] = ()) -> None:
         self.offered = list(server_ids)
 
     async def give_up(self, server_id: int) -> None:

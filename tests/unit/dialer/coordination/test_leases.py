@@ -153,11 +153,55 @@ def test_another_worker_wants_a_server_once() -> None:
     leases = make_leases()
     leases.see(view({1: "me", 2: "me"}), 10.0, 10.0)
     beats = {"me": 2, "other": 1}
-    assert leases.see(view({1: "me", 2: "me"}, beats), 11.0, 11.0).wanted == 1
-    assert leases.see(view({1: "me", 2: "me"}, beats), 12.0, 12.0).wanted is None
+    assert leases.see(view({1: "me", 2: "me"}, beats), 11.0, 11.0).wanted == (1,)
+    assert leases.see(view({1: "me", 2: "me"}, beats), 12.0, 12.0).wanted == ()
     leases.give_up(1)
     assert leases.see(view({2: "me"}, beats), 13.0, 13.0, gave=(1,)) == Changes()
     assert leases.see(view({1: "other", 2: "me"}, beats), 13.1, 13.1) == Changes()
+
+
+def test_what_cannot_be_driven_goes_to_one_who_offers_it_for_a_while() -> None:
+    leases = make_leases()
+    owners, beats = {1: "me", 2: "other"}, {"me": 1, "other": 1}
+    leases.see(view(owners, beats), 10.0, 10.0)
+    leases.offer((1, 2), doubtful=(1, 2))
+    assert leases.offered == frozenset()
+    seen = [(at, leases.see(view(owners, {"me": at, "other": at}), at, at)) for at in range(11, 25)]
+    assert [(at, changes.wanted) for at, changes in seen if changes.wanted] == [
+        (11 + TIMING.spare, (1,)),
+        (11 + 2 * TIMING.spare, (1,)),
+    ]
+    leases.give_up(1)
+    leases.see(view({2: "other"}, {"me": 30, "other": 30}), 25.0, 25.0, gave=(1,))
+    assert leases.write_takes() == "", "it is left to the other one"
+
+
+def test_what_is_given_over_before_the_while_is_over_stays() -> None:
+    """All who lost the same database say so one after another, and come back so."""
+    leases = make_leases()
+    leases.offer((1, 2), doubtful=(1, 2))
+    for at in range(10, 40):
+        offers = {"me": frozenset[int](), "other": frozenset({1, 2} if at % 5 else ())}
+        seen = view({1: "me", 2: "other"}, {"me": at, "other": at})
+        assert leases.see(replace(seen, offers=offers), at, at).wanted == ()
+
+
+def test_what_nobody_offers_without_doubt_stays_where_it_is_and_is_taken_where_it_is_free() -> None:
+    leases = make_leases()
+    leases.offer((1, 2), doubtful=(1, 2))
+    for at in range(10, 30):
+        seen = view({1: "me"}, {"me": at, "other": at}, servers=frozenset())
+        assert leases.see(seen, at, at).wanted == ()
+    assert leases.write_takes() == "2:-:0"
+    assert leases.see(view({1: "me", 2: "me"}, servers=frozenset()), 30.0, 30.0).granted == (2,)
+
+
+def test_others_that_nobody_could_see_meanwhile_did_not_offer_it_all_the_while() -> None:
+    leases = make_leases()
+    leases.offer((1, 2), doubtful=(1,))
+    owners = {1: "me", 2: "other"}
+    leases.see(view(owners, {"me": 1, "other": 1}), 10.0, 10.0)
+    assert leases.see(view(owners, {"me": 2, "other": 2}), 20.0, 20.0).wanted == ()
 
 
 @settings(max_examples=100)

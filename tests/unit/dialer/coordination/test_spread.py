@@ -3,7 +3,13 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dialer.coordination.spread import Members, choose_give, choose_takes
+from dialer.coordination.spread import (
+    Members,
+    choose_give,
+    choose_left,
+    choose_spares,
+    choose_takes,
+)
 
 WORKERS = st.sets(st.sampled_from("abcdefg"), min_size=1)
 SERVERS = st.sets(st.integers(1, 12))
@@ -77,3 +83,14 @@ def test_of_those_who_have_too_many_the_first_gives_to_one_who_can() -> None:
     assert choose_give("a", members, owners) is None, "c cannot drive 1 or 2"
     assert choose_give("b", members, owners) == 4
     assert choose_give("b", {"a": {1}, "b": {1}}, {1: "b"}) is None
+
+
+def test_what_one_cannot_drive_is_for_those_who_can() -> None:
+    members = {"a": {3}, "b": {1, 3}, "c": {2}}
+    assert choose_spares("a", {1, 2, 4}, members) == {1, 2}
+    assert choose_spares("a", {3}, {"a": {3}}) == set(), "its own word does not count"
+
+
+def test_what_nobody_has_and_nobody_can_drive_is_tried() -> None:
+    members = {"a": {3}, "b": {1, 3}}
+    assert choose_left({1, 2, 4, 5}, members, {4: "b"}) == [2, 5]

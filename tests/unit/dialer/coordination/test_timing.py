@@ -28,3 +28,8 @@ def test_what_one_wrote_that_was_cut_off_rings_before_another_counts_it_as_gone(
     timing = Timing()
     last_byte = timing.valid + DEFAULT_TIMING.delivery_timeout
     assert last_byte + SETTLING < timing.dead - timing.beat + CONFIRM
+
+
+def test_what_one_cannot_drive_is_left_to_another_only_after_several_looks_at_all_others() -> None:
+    timing = Timing()
+    assert timing.spare > 2 * timing.glance
