@@ -213,18 +213,21 @@ class Ownership:
         worker = self._parts.worker
         # Nothing that is on its way since an earlier tenure may be read as open.
         await worker.wait_until(lambda: all(map(worker.is_quiet_on, ids)))
+        seen = await store.fences(ids)
         now = self._parts.clock.monotonic()
         if any(self._parts.coordinator.may_write_until(server_id) <= now for server_id in ids):
             return  # who fences the store then may do it to the next owner
-        fences = await store.own(ids)
+        # It may come late: a token that the next owner was given meanwhile is left to him.
+        fences = await store.own(ids, seen)
         attempts = await store.open_attempts(ids)
         starts = await store.recent_starts(self._parts.clock.now() - SEEDED, ids)
         if failpoints.armed:
             failpoints.reach("start.left")
         await self._parts.refresh()  # the clients and servers that they name
         # Before any link: calls that are live hold their slots, and their events find them.
-        self._parts.fences.update(fences)
-        ours = {held.server_id for held in granted if held.stage is Tenure.TAKING}
+        taking = {held.server_id for held in granted if held.stage is Tenure.TAKING}
+        ours = taking & fences.keys()
+        self._parts.fences.update((server_id, fences[server_id]) for server_id in ours)
         worker.resume(a for a in attempts if a.candidate.server_id in ours)
         worker.seed_rates(start for start in starts if start.server_id in ours)
         for held in granted:

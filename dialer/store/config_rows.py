@@ -1,6 +1,6 @@
 """Servers, clients, keys, and what a worker says of itself."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, Final, TypeVar
 
@@ -11,6 +11,7 @@ from sqlalchemy import (
     delete,
     insert,
     select,
+    tuple_,
     update,
 )
 from sqlalchemy.exc import IntegrityError
@@ -96,12 +97,20 @@ def change_server(
     return changed
 
 
-def own_servers(connection: Connection, server_ids: Sequence[int]) -> dict[int, int]:
-    """A larger fencing token for each of these servers."""
+def fences_of(server_ids: Sequence[int]) -> Select[Any]:
+    return select(_s.id, _s.fence).where(_s.id.in_(server_ids))
+
+
+def own_servers(
+    connection: Connection, server_ids: Sequence[int], seen: Mapping[int, int] | None
+) -> dict[int, int]:
+    """A larger fencing token for each of these servers; where tokens were `seen`, for those whose
+    token is that one still."""
     these = _s.id.in_(server_ids)
-    connection.execute(update(t.servers).where(these).values(fence=_s.fence + 1))
-    rows = read_all(connection, select(_s.id, _s.fence).where(these))
-    return {raw[0]: raw[1] for raw in rows}
+    if seen is not None:
+        these = tuple_(_s.id, _s.fence).in_([(id_, seen[id_]) for id_ in server_ids if id_ in seen])
+    larger = update(t.servers).where(these).values(fence=_s.fence + 1)
+    return {raw[0]: raw[1] for raw in connection.execute(larger.returning(_s.id, _s.fence))}
 
 
 def _load_server(connection: Connection, code: str) -> Server:

@@ -1,6 +1,6 @@
 """Servers, clients and keys, what is noted of them, and clients as receivers."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from sqlalchemy import select
@@ -20,8 +20,13 @@ _GONE_CALLBACKS: Final = reading.prepare(receivers.gone_callbacks)
 class Configuration(Access):
     """The part of the contract that configures; see there."""
 
-    async def own(self, server_ids: Sequence[int]) -> dict[int, int]:
-        return await self._run(lambda conn: config_rows.own_servers(conn, server_ids))
+    async def fences(self, server_ids: Sequence[int]) -> dict[int, int]:
+        return {raw[0]: raw[1] for raw in await self._fetch(config_rows.fences_of(server_ids))}
+
+    async def own(
+        self, server_ids: Sequence[int], seen: Mapping[int, int] | None = None
+    ) -> dict[int, int]:
+        return await self._run(lambda conn: config_rows.own_servers(conn, server_ids, seen))
 
     async def servers(self) -> tuple[c.Server, ...]:
         found = map(rows.read_server, await self._read(_SERVERS))

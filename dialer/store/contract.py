@@ -8,7 +8,7 @@ Raised by any method: `StoreUnavailable` (nothing of the write was stored).
 """
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
@@ -312,8 +312,12 @@ class Store(Protocol):
 
     # Become the owner of these servers: a fencing token for each, larger than any before. From
     # then on writes of attempts there with an earlier token raise `OwnershipLost`, and write
-    # nothing. Whom they were taken from learns it by that.
-    async def own(self, server_ids: Sequence[int]) -> dict[int, int]: ...
+    # nothing. Whom they were taken from learns it by that. `seen`: only of those whose last token
+    # is the one that `fences` told; whoever was overtaken by another owner since gets none.
+    async def fences(self, server_ids: Sequence[int]) -> dict[int, int]: ...
+    async def own(
+        self, server_ids: Sequence[int], seen: Mapping[int, int] | None = None
+    ) -> dict[int, int]: ...
 
     # Configuration (servers, clients, keys). `Conflict` for a taken code, accountcode, username;
     # `NotFound` for an unknown one.

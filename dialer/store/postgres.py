@@ -5,7 +5,7 @@ What others wrote is told by the database (`listening`).
 """
 
 import hashlib
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -136,9 +136,11 @@ class PostgresStore(SqlStore):
     def trouble(self) -> str | None:
         return self._writer.trouble
 
-    async def own(self, server_ids: Sequence[int]) -> dict[int, int]:
+    async def own(
+        self, server_ids: Sequence[int], seen: Mapping[int, int] | None = None
+    ) -> dict[int, int]:
         """The tokens are noted before anything is reserved under them."""
-        tokens = await super().own(server_ids)
+        tokens = await super().own(server_ids, seen)
         if self._state is not None:
             under = {(raw[0], raw[1]) for raw in await self._fetch(reading.open_tokens())}
             self._state.note_tokens(tokens, under)

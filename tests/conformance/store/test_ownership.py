@@ -34,6 +34,18 @@ async def test_tokens_grow_and_belong_to_a_server(stored: Stored) -> None:
     assert await stored.store.reserve(make.reservation(candidate, fence=first[other.id]))
 
 
+async def test_who_was_overtaken_gets_no_token(stored: Stored) -> None:
+    other = await stored.store.add_server(replace(make.SERVER, code="pbx2"), NOW)
+    ids = [stored.server.id, other.id]
+    seen = await stored.store.fences(ids)
+    theirs = await own(stored)
+    assert await stored.store.own(ids, seen) == {other.id: seen[other.id] + 1}
+    assert await stored.store.own([stored.server.id], {}) == {}
+    assert await stored.store.fences(ids) == {stored.server.id: theirs, other.id: 1}
+    assert await stored.store.own([], {}) == {}
+    assert await stored.store.fences([]) == {}
+
+
 async def test_who_lost_a_server_reserves_settles_and_withdraws_nothing_there(
     stored: Stored,
 ) -> None:

@@ -1,7 +1,7 @@
 """Servers come and go: fenced and read before they are dialed on, quiet before they go."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 
 import pytest
 
@@ -28,12 +28,17 @@ class Archive:
         self.go_on = asyncio.Event()
         self.go_on.set()
 
-    async def own(self, server_ids: Sequence[int]) -> dict[int, int]:
+    async def fences(self, server_ids: Sequence[int]) -> dict[int, int]:
+        return dict.fromkeys(server_ids, self.fence)
+
+    async def own(self, server_ids: Sequence[int], seen: Mapping[int, int]) -> dict[int, int]:
         self.asked.set()
         await self.go_on.wait()
         if self.broken:
             self.broken -= 1
             raise StoreUnavailable("locked")
+        if seen != dict.fromkeys(server_ids, self.fence):
+            return {}
         self.fence += 1
         self.owned.append(list(server_ids))
         return dict.fromkeys(server_ids, self.fence)
@@ -253,6 +258,24 @@ async def test_one_that_is_wanted_while_it_is_read_is_given_up_after_that(site: 
     assert site.desk.given_up == [1]
     assert site.cables.kept == []
     assert site.stage is None
+
+
+async def test_who_fences_the_store_too_late_takes_nothing(site: Site) -> None:
+    """Another owner was given a token between the look at ours and our write."""
+    site.archive.go_on.clear()
+    await site.take()
+    site.archive.fence += 1
+    before = dict(site.fences)
+
+    def lose() -> None:
+        site.desk.until = site.floor.clock.mono
+        site.ownership.server_lost(1)
+
+    site.on_pause = lose
+    site.archive.go_on.set()
+    await site.settle()
+    assert (site.archive.owned, site.fences, site.stage) == ([], before, None)
+    assert site.cables.kept == []
 
 
 async def test_one_that_was_never_had_is_given_up_at_once(site: Site) -> None:
