@@ -120,6 +120,10 @@ class Simulator:
         for session in list(self._sessions):
             session.drop()
 
+    def hang_up(self, channel_id: str) -> bool:
+        """End one call now, as AMI's Hangup does; False where no channel has that id."""
+        return self._exchange.hang_up(channel_id, None)
+
     def begin_shutdown(self) -> None:
         """`core stop gracefully`: calls go on, and every action is refused from now on."""
         self.stopping = True

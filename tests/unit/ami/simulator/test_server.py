@@ -21,6 +21,17 @@ async def test_dropped_links_leave_the_calls_alive() -> None:
         await again.close()
 
 
+async def test_one_call_can_be_hung_up() -> None:
+    async with logged_in() as (simulator, tap):
+        for name in ("call-1", "other-1"):
+            tap.originate(name, "PJSIP/9002@carrier")
+            await tap.event("DialState", name)
+        assert simulator.hang_up("call-1")
+        assert (await tap.event("Hangup", "call-1")).get("Cause") == "0"
+        assert simulator.counters.live_calls == 1
+        assert not simulator.hang_up("call-1")
+
+
 async def test_graceful_shutdown_refuses_every_action() -> None:
     async with logged_in() as (simulator, tap):
         tap.originate("call-1", "PJSIP/9008@carrier")
