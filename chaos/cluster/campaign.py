@@ -12,8 +12,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
+from chaos.cluster.catalogue import ALL, FAULTS, HANDS
 from chaos.cluster.census import merge_wires
-from chaos.cluster.faults import FAULTS, Harm
+from chaos.cluster.database import set_right
+from chaos.cluster.far_side import find_rang
+from chaos.cluster.harm import Harm
+from chaos.cluster.points import AT_POINTS
 from chaos.cluster.records import Limit, Round, Sighting
 from chaos.cluster.stage import (
     LOOK,
@@ -35,42 +39,28 @@ WITHIN: Final = 40.0
 PROBE: Final = 5.0
 """Seconds without one more call at a time, after which no more will come."""
 
-HANDS: Final[tuple[tuple[tuple[str, ...], tuple[float, float]], ...]] = (
-    (
-        (
-            *("worker-kill", "worker-failpoint", "worker-freeze-short", "worker-freeze-long"),
-            "worker-term",
-        ),
-        (2.0, 8.0),
-    ),
-    (("api-kill", "deliver-kill"), (1.0, 8.0)),
-    (("pg-restart", "pg-kill", "pg-terminate", "pg-freeze"), (8.0, 25.0)),
-    (("redis-restart", "redis-kill", "redis-flush", "redis-freeze"), (12.0, 30.0)),
-    (("cut-pg", "hang-pg", "cut-redis", "hang-redis", "hang-both"), (4.0, 12.0)),
-    (("cut-ami", "hang-ami"), (8.0, 25.0)),
-)
-"""In a storm each hand does its faults one after another, with pauses, and waits for no other."""
-
 
 async def run_campaign(
     folder: Path,
     options: Options,
     faults: Sequence[str] = tuple(FAULTS),
-    seconds: float = 600.0,
+    rounds: int = 1,
+    seconds: float = 0.0,
     storm: float = 0.0,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Sighting:
-    """Run it in `folder`, which is empty: rounds of `faults` for `seconds` (each once at least),
+    """Run it in `folder`, which is empty: each of `faults` so many `rounds`, and on for `seconds`,
     then a storm of them (of all, where none are named). Raises when the cluster does not start, or
     does not finish."""
-    began = time.monotonic()
+    began = time.time()
     async with set_stage(folder, options, tell) as stage:
         await open_cluster(stage)
         stop = asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
             loading = tasks.create_task(keep_loading(stage, stop))
             baseline, rate = await _measure_first(stage)
-            rounds = await _inflict_each(stage, faults, rate, began + seconds)
+            until = time.monotonic() + seconds
+            each = await _inflict_each(stage, faults, rounds, rate, until)
             suffered = await _rage(stage, faults or tuple(FAULTS), storm) if storm else []
             stop.set()
             try:
@@ -79,7 +69,7 @@ async def run_campaign(
             except TimeoutError:  # what is wrong is told all the same
                 probe, statuses = Probe(0, 0), (("all, in time", 124),)
                 loading.cancel()
-        return await _collect(stage, rounds, suffered, baseline, probe, statuses, began)
+        return await _collect(stage, each, suffered, baseline, probe, statuses, began)
 
 
 # One by one.
@@ -105,29 +95,34 @@ async def _measure(stage: Stage) -> tuple[float, float]:
 
 
 async def _inflict_each(
-    stage: Stage, faults: Sequence[str], rate: float, until: float
+    stage: Stage, faults: Sequence[str], rounds: int, rate: float, until: float
 ) -> list[Round]:
-    """In random order, each as often as the others, until the monotonic time `until`; each once at
-    least."""
+    """In random order, each as often as the others, until the monotonic time `until`, and so many
+    `rounds` at least."""
     rng = random.Random(stage.options.seed)
-    rounds: list[Round] = []
-    while faults and (len(rounds) < len(faults) or time.monotonic() < until):
+    done: list[Round] = []
+    while faults and (len(done) < rounds * len(faults) or time.monotonic() < until):
         deck = list(faults)
         rng.shuffle(deck)
-        for name in deck:
-            if len(rounds) >= len(faults) and time.monotonic() >= until:
-                break
-            rounds.append(await _inflict(stage, name, rng, rate))
-    return rounds
+        done += [await _inflict(stage, name, rng, rate) for name in deck]
+    return done
 
 
 async def _inflict(stage: Stage, name: str, rng: random.Random, rate: float) -> Round:
-    harm = await FAULTS[name](stage, rng)
+    """`rate`: calls a second where nothing is measured before."""
+    before = after = None
+    if name not in AT_POINTS:
+        sent = stage.sent()
+        before = await _measure(stage)
+        rate = (stage.sent() - sent) / (before[1] - before[0])
+    harm = await ALL[name](stage, rng)
     flowing = await _until_flowing(stage, FLOWING * rate)
-    measured = await _measure(stage)
+    if before is not None:
+        await asyncio.sleep(stage.options.settle)
+        after = await _measure(stage)
     lasted = "never" if flowing is None else f"{flowing - harm.healed:.1f} s later"
     stage.tell(f"{name}: {harm.what}; calls go again {lasted}; {stage.in_flight()} in flight")
-    return Round(name, harm, flowing, measured)
+    return Round(name, harm, flowing, before, after, time.time())
 
 
 async def _until_flowing(stage: Stage, rate: float) -> float | None:
@@ -173,7 +168,7 @@ async def _harm(
     while (pause := rng.uniform(*pauses)) + time.monotonic() < until:
         await asyncio.sleep(pause)
         name = rng.choice(names)
-        harm = await FAULTS[name](stage, rng)
+        harm = await ALL[name](stage, rng)
         suffered.append((name, harm))
         stage.tell(f"{name}: {harm.what}; {stage.in_flight()} in flight")
 
@@ -227,16 +222,11 @@ async def _collect(
         for exchange in stage.exchanges
     }
     stored = await stage.reader.read()
-    rang = [
-        number
-        for exchange in stage.exchanges
-        for number in exchange.simulator.ask("rang")
-        if number.startswith(stage.loader.calls.prefix)
-    ]
+    rang = find_rang([exchange.far for exchange in stage.exchanges], stage.loader.calls.prefix)
     whole = Evidence(
         accepted=tuple(stage.loader.accepted),
-        wire=merge_wires(wires),
-        rang=tuple(rang),
+        wire=merge_wires(wires, stage.deaths),
+        rang=rang,
         callbacks=stage.sinks.ask("callbacks"),
         sgapi=stage.sinks.ask("sgapi"),
         rows=stored.rows,
@@ -250,7 +240,9 @@ async def _collect(
     return Sighting(
         whole=whole,
         wires=wires,
-        lifetimes=stored.lifetimes,
+        lifetimes={
+            name: set_right(life, began, time.time()) for name, life in stored.lifetimes.items()
+        },
         reasons=stored.reasons,
         clients={load.name: Limit(load.channels, load.cps) for load in options.clients},
         servers={
@@ -261,6 +253,8 @@ async def _collect(
         storm=tuple(suffered),
         frozen=tuple(stage.frozen),
         away=tuple(stage.away),
+        deaths=tuple(stage.deaths),
+        disorders=stored.disorders,
         baseline=baseline,
         rates_until=stage.rates_until,
         kept=options.kept,
@@ -268,5 +262,5 @@ async def _collect(
         refused=tuple(stage.loader.failed),
         false_starts=stage.members.false_starts,
         statuses=statuses,
-        seconds=time.monotonic() - began,
+        seconds=time.time() - began,
     )

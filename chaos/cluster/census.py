@@ -76,18 +76,26 @@ def read_starts(wires: Mapping[str, Wire]) -> list[Start]:
     return list(merge(*lines, key=lambda start: start.at))
 
 
-def read_spans(wires: Mapping[str, Wire]) -> list[Span]:
-    """Calls that became a channel; one that was refused held nothing."""
+def read_spans(wires: Mapping[str, Wire], deaths: Sequence[tuple[str, float]] = ()) -> list[Span]:
+    """Calls that became a channel; one that was refused held nothing. `deaths`: (server, when), an
+    Asterisk was over with all its calls, of which nobody was told."""
     spans: list[Span] = []
     for server, wire in wires.items():
         began = {told.channel_id.lower() for told in wire.began}
         ends = _first(wire.ended + wire.gone)
+        died = sorted(at for code, at in deaths if code == server)
         spans += [
-            Span(name, server, o.account, o.at, ends.get(name, inf))
+            Span(name, server, o.account, o.at, min(ends.get(name, inf), _next(died, o.at)))
             for o in wire.originates
             if (name := o.channel_id.lower()) in began
         ]
     return spans
+
+
+def _next(times: Sequence[float], since: float) -> float:
+    """Of `times`, which ascend, the first after `since`; inf: none."""
+    place = bisect_left(times, since)
+    return times[place] if place < len(times) else inf
 
 
 def find_told(wires: Mapping[str, Wire]) -> dict[str, float]:
@@ -174,7 +182,7 @@ def find_flow(times: Sequence[float], since: float, rate: float) -> float | None
 
 
 def count_rate(times: Sequence[float], since: float, until: float) -> float:
-    """Starts a second."""
+    """Of `times`, which ascend, so many a second."""
     return (bisect_left(times, until) - bisect_left(times, since)) / (until - since)
 
 
@@ -190,7 +198,7 @@ def count_by(things: Iterable[str]) -> str:
     return ", ".join(f"{name} {count}" for name, count in Counter(things).most_common())
 
 
-def merge_wires(wires: Mapping[str, Wire]) -> Wire:
+def merge_wires(wires: Mapping[str, Wire], deaths: Sequence[tuple[str, float]] = ()) -> Wire:
     """One wire, as the checks of a single server have it; its connections are numbered anew."""
     renumbered = [_renumber(wire, CONNECTIONS * place) for place, wire in enumerate(wires.values())]
 
@@ -202,7 +210,7 @@ def merge_wires(wires: Mapping[str, Wire]) -> Wire:
         answered=join(lambda wire: wire.answered),
         ended=join(lambda wire: wire.ended),
         logins=join(lambda wire: wire.logins),
-        most_live=find_peak(read_spans(wires)).most,
+        most_live=find_peak(read_spans(wires, deaths)).most,
         losses=join(lambda wire: wire.losses),
         began=join(lambda wire: wire.began),
         gone=join(lambda wire: wire.gone),

@@ -1,10 +1,13 @@
 """What must be true after a campaign with several workers. Pure; each check returns what is wrong,
 in sentences."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import chain
-from typing import Final
+from math import inf
+from statistics import median
+from typing import Final, TypeAlias
 
 from chaos.checker import (
     LATE,
@@ -31,6 +34,9 @@ from chaos.cluster.census import (
     read_starts,
 )
 from chaos.cluster.records import Limit, Round, Sighting
+
+Window: TypeAlias = tuple[float, float]
+"""From when to when, epoch seconds."""
 
 NOTICED: Final = 2.0
 """Seconds that a worker gets, from what it was told to its being on disk: longer than alone, for a
@@ -59,7 +65,7 @@ def check(seen: Sighting) -> list[str]:
         check_sinks,
         check_slots,
     )
-    own = (check_caps, check_unknown, check_rounds, check_processes)
+    own = (check_caps, check_unknown, check_rounds, check_rates, check_processes, check_times)
     return list(
         chain(
             chain.from_iterable(each(seen.whole) for each in shared),
@@ -79,7 +85,7 @@ def check_caps(seen: Sighting) -> list[str]:
 
 def _check_limits(what: str, seen: Sighting, limits: Mapping[str, Limit]) -> list[str]:
     key = "account" if what == "client" else "server"
-    spans = group(read_spans(seen.wires), lambda span: str(getattr(span, key)))
+    spans = group(read_spans(seen.wires, seen.deaths), lambda span: str(getattr(span, key)))
     starts = group(read_starts(seen.wires), lambda start: str(getattr(start, key)))
     problems = [
         f"{what} {name}: originates that belong to none"
@@ -141,7 +147,7 @@ def _known_from(told: float | None, away: tuple[tuple[float, float], ...]) -> fl
 
 
 def check_rounds(seen: Sighting) -> list[str]:
-    """After each fault calls go again in time, and as many as before."""
+    """After each fault calls go again, in time."""
     pace = read_pace(seen)
     return [
         f"{number}. {each.fault} ({each.harm.what}): {problem}"
@@ -152,16 +158,13 @@ def check_rounds(seen: Sighting) -> list[str]:
 
 def _check_round(seen: Sighting, pace: "Pace", each: Round) -> list[str]:
     problems = [] if each.flowing is not None else ["calls did not go again"]
-    rate = pace.steady_rate(each.measured)
-    if rate < seen.kept * pace.before:
-        problems.append(f"{rate:.1f} calls a second, {pace.before:.1f} before")
     problems += [
         "no takeover" if seconds is None else f"takeover after {seconds:.1f} s"
         for seconds in takeovers(seen, each)
         if each.harm.takeover and (seconds is None or seconds > TAKEOVER)
     ]
     if each.fault.startswith(REDIS):
-        rebuilt = pace.find_flow(each.harm.healed)
+        rebuilt = pace.find_flow(each)
         if rebuilt is None:
             problems.append("calls never flow again")
         elif rebuilt > REBUILD:
@@ -172,36 +175,57 @@ def _check_round(seen: Sighting, pace: "Pace", each: Round) -> list[str]:
 def takeovers(seen: Sighting, each: Round) -> list[float | None]:
     """Of the servers that lost their worker, seconds until another one's first call; None: there
     was none before the next fault."""
-    return [
-        find_takeover(seen.wires[server], at, each.measured[1]) for server, at in each.harm.left
-    ]
+    return [find_takeover(seen.wires[server], at, each.over) for server, at in each.harm.left]
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """Moments of all starts, and of those of the client that is held by its rate alone; how many a
-    second there were `before` all faults: of the latter, and of all."""
+    """Moments of all starts, and of the ends of those calls whose client is held by its calls a
+    second alone; `first`: when rates were taken before all faults."""
 
-    all: list[float]
-    steady: list[float]
-    before: float
-    all_before: float
+    starts: list[float]
+    ends: list[float]
+    first: Window
 
-    def steady_rate(self, times: tuple[float, float]) -> float:
-        return count_rate(self.steady, *times)
+    def ended(self, windows: Iterable[Window | None]) -> float:
+        """Calls that ended, a second, in all of `windows`; 0: there are none."""
+        given = [window for window in windows if window is not None]
+        seconds = sum(until - since for since, until in given)
+        count = sum(count_rate(self.ends, *window) * (window[1] - window[0]) for window in given)
+        return count / seconds if given else 0.0
 
-    def find_flow(self, since: float) -> float | None:
-        """Seconds from `since` until calls flow."""
-        return find_flow(self.all, since, FLOWS * self.all_before)
+    def find_flow(self, each: Round) -> float | None:
+        """Seconds from when all was mended until calls flow as they did before it."""
+        rate = count_rate(self.starts, *(each.before or self.first))
+        return find_flow(self.starts, each.harm.healed, FLOWS * rate)
 
 
 def read_pace(seen: Sighting) -> Pace:
-    starts = read_starts(seen.wires)
     name = next(iter(seen.clients))
-    times = [start.at for start in starts]
-    steady = [start.at for start in starts if start.account == name]
-    before, all_before = (count_rate(line, *seen.baseline) for line in (steady, times))
-    return Pace(times, steady, before, all_before)
+    spans = read_spans(seen.wires, seen.deaths)
+    ends = sorted(span.end for span in spans if span.account == name and span.end < inf)
+    return Pace([start.at for start in read_starts(seen.wires)], ends, seen.baseline)
+
+
+def check_rates(seen: Sighting) -> list[str]:
+    """After each kind of fault as many calls end as before it, of all its rounds together; and no
+    fewer before them than before the first."""
+    pace, problems = read_pace(seen), []
+    for fault, rounds in group(seen.rounds, lambda each: each.fault).items():
+        before = pace.ended(each.before for each in rounds)
+        after = pace.ended(each.after for each in rounds)
+        if after < seen.kept * before:
+            problems.append(f"{fault}: {after:.2f} calls ended a second, {before:.2f} before")
+    first = pace.ended([seen.baseline])
+    usual = median([pace.ended([r.before]) for r in seen.rounds if r.before] or [first])
+    if usual < seen.kept * first:
+        problems.append(f"{usual:.2f} calls ended a second in peace, {first:.2f} at the beginning")
+    return problems
+
+
+def check_times(seen: Sighting) -> list[str]:
+    """Times of each CDR are in order, whatever was done to clocks."""
+    return [f"{count} CDRs {what}" for what, count in Counter(seen.disorders).items()]
 
 
 def check_processes(seen: Sighting) -> list[str]:

@@ -3,12 +3,14 @@ what the checker wants to know."""
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import inf
 from typing import Final
 
 import asyncpg
 
 from chaos.cluster.servers import PostgreSql
+from chaos.faults.clock import HOUR, find_disorder
 from chaos.records import Attempt, CdrRow, Item, Rows
 
 UNFINISHED: Final[Mapping[str, str]] = {
@@ -65,13 +67,31 @@ class Lifetime:
     ended_at: float
 
 
+def set_right(life: Lifetime, since: float, until: float) -> Lifetime:
+    """By a clock that is right: it was between `since` and `until`, which are less than an hour
+    apart, and the clocks of some workers were an hour wrong."""
+    return replace(
+        life,
+        opened_at=_set_right(life.opened_at, since, until),
+        ended_at=_set_right(life.ended_at, since, until),
+    )
+
+
+def _set_right(at: float, since: float, until: float) -> float:
+    if at == inf:
+        return at
+    return min((at, at - HOUR, at + HOUR), key=lambda each: max(since - each, each - until))
+
+
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """`lifetimes` by ChannelId in lower case; `reasons`: what the CDRs of unknown calls say."""
+    """`lifetimes` by ChannelId in lower case; `reasons`: what the CDRs of unknown calls say;
+    `disorders`: what is wrong with the times of CDRs, once for each."""
 
     rows: Rows
     lifetimes: Mapping[str, Lifetime]
     reasons: tuple[str, ...]
+    disorders: tuple[str, ...]
 
 
 class Reader:
@@ -122,10 +142,14 @@ class Reader:
             row["channel_id"].lower(): Lifetime(
                 row["code"],
                 row["opened_at"] / _MICRO,
-                float("inf") if row["ended_at"] is None else row["ended_at"] / _MICRO,
+                inf if row["ended_at"] is None else row["ended_at"] / _MICRO,
             )
             for row in attempts
         }
-        unknown = [row["record"] for row in cdrs if row["disposition"] == "unknown"]
-        reasons = [json.loads(record)["error_message"] or "" for record in unknown]
-        return Stored(rows, lifetimes, tuple(reasons))
+        records = [json.loads(row["record"]) for row in cdrs]
+        return Stored(
+            rows,
+            lifetimes,
+            tuple(r["error_message"] or "" for r in records if r["disposition"] == "unknown"),
+            tuple(wrong for record in records for wrong in find_disorder(record)),
+        )

@@ -36,7 +36,7 @@ class Role(StrEnum):
 @dataclass(slots=True, eq=False)
 class Member:
     """One place in the cluster, and the process that has it now. `settings` are those of all of its
-    lives."""
+    lives; `state` is its DIALER_STATE_DIR, `clock` what its clock is moved by."""
 
     role: Role
     number: int
@@ -44,6 +44,8 @@ class Member:
     log: Path
     database: Way
     redis: Way
+    state: Path
+    clock: Path
     life: Life | None = None
     lives: int = 0
 

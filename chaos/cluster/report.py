@@ -3,6 +3,8 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from math import nan
+from typing import Final
 
 from chaos.checker import unknown_ids
 from chaos.cluster.census import (
@@ -21,15 +23,21 @@ from chaos.report import count_figures
 @dataclass(frozen=True, slots=True)
 class Line:
     """One kind of fault: how often, the longest time without any call, seconds from when all was
-    mended until calls flow, those until another worker's first call, and the lowest rate after it,
-    of that before."""
+    mended until calls flow, those until another worker's first call, and the calls that ended a
+    second, before it and after it."""
 
     fault: str
     count: int
     silence: float
     flows: tuple[float, ...]
     takeovers: tuple[float, ...]
-    kept: float
+    before: float
+    after: float
+
+    @property
+    def kept(self) -> float:
+        """Of the rate; nan where it was not measured."""
+        return self.after / self.before if self.before else nan
 
 
 def count_lines(seen: Sighting) -> list[Line]:
@@ -40,15 +48,19 @@ def count_lines(seen: Sighting) -> list[Line]:
 
 
 def _count_line(seen: Sighting, pace: Pace, fault: str, rounds: list[Round]) -> Line:
-    flows = [pace.find_flow(each.harm.healed) for each in rounds]
+    flows = [pace.find_flow(each) for each in rounds]
     times = [seconds for each in rounds for seconds in takeovers(seen, each)]
     return Line(
         fault,
         len(rounds),
-        max(find_longest_silence(pace.all, each.harm.at, each.measured[0]) for each in rounds),
+        max(
+            find_longest_silence(pace.starts, each.harm.at, each.flowing or each.over)
+            for each in rounds
+        ),
         tuple(sorted(seconds for seconds in flows if seconds is not None)),
         tuple(sorted(seconds for seconds in times if seconds is not None)),
-        min(pace.steady_rate(each.measured) for each in rounds) / pace.before,
+        pace.ended(each.before for each in rounds),
+        pace.ended(each.after for each in rounds),
     )
 
 
@@ -57,7 +69,8 @@ def describe(seen: Sighting) -> list[str]:
     figures = count_figures(seen.whole, seen.seconds)
     dispositions = ", ".join(f"{name} {n}" for name, n in figures.dispositions.most_common())
     return [
-        *(_describe_line(line) for line in count_lines(seen)),
+        *(HEAD if seen.rounds else ()),
+        *(_describe_line(line) for line in sorted(count_lines(seen), key=lambda line: line.fault)),
         *_describe_limits(seen),
         f"faults         {len(seen.rounds)} one by one, {len(seen.storm)} at once"
         f" ({_count(name for name, _ in seen.storm)})",
@@ -73,16 +86,24 @@ def describe(seen: Sighting) -> list[str]:
     ]
 
 
+HEAD: Final = (
+    "| fault | rounds | silence | flow | takeover | ended before | after | kept |",
+    "| --- | --- | --- | --- | --- | --- | --- | --- |",
+)
+
+
 def _describe_line(line: Line) -> str:
+    rates = "- | - | -"
+    if line.before:
+        rates = f"{line.before:.2f} | {line.after:.2f} | {100 * line.kept:.0f} %"
     return (
-        f"{line.fault:20} {line.count:3}  silence {line.silence:5.2f} s"
-        f"  flows {_median_and_most(line.flows)}  takeover {_median_and_most(line.takeovers)}"
-        f"  rate {100 * line.kept:.0f} %"
+        f"| `{line.fault}` | {line.count} | {line.silence:.1f} s | {_span(line.flows)}"
+        f" | {_span(line.takeovers)} | {rates} |"
     )
 
 
 def _describe_limits(seen: Sighting) -> list[str]:
-    spans = group(read_spans(seen.wires), lambda span: span.account)
+    spans = group(read_spans(seen.wires, seen.deaths), lambda span: span.account)
     starts = group(
         (start for start in read_starts(seen.wires) if start.at < seen.rates_until),
         lambda start: start.account,
@@ -97,10 +118,12 @@ def _describe_limits(seen: Sighting) -> list[str]:
     return lines
 
 
-def _median_and_most(times: tuple[float, ...]) -> str:
+def _span(times: tuple[float, ...]) -> str:
+    """The shortest and the longest."""
     if not times:
-        return "    -     -"
-    return f"{times[len(times) // 2]:5.2f} {times[-1]:5.2f}"
+        return "-"
+    least, most = f"{times[0]:.1f}", f"{times[-1]:.1f}"
+    return f"{most} s" if least == most else f"{least} to {most} s"
 
 
 def _count(names: Iterable[str]) -> str:

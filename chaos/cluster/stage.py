@@ -1,5 +1,5 @@
-"""What stands around a cluster: two simulated Asterisk servers with a witness each, PostgreSQL,
-Redis, both sinks, the ways between them, and the client that loads calls through the API."""
+"""What stands around a cluster: two Asterisk servers with a witness each, PostgreSQL, Redis, both
+sinks, the ways between them, and the client that loads calls through the API."""
 
 import asyncio
 import os
@@ -14,19 +14,23 @@ from typing import Final
 import httpx
 
 from chaos.cluster.database import GONE, Reader
+from chaos.cluster.far_side import FarSide, open_far_sides
 from chaos.cluster.members import Member, Members, Role, find_peers
 from chaos.cluster.servers import PostgreSql, Redis, own_postgresql, own_redis
 from chaos.cluster.switchboard import Way, Ways, serve_switchboard
-from chaos.far_ends import serve_simulator, serve_sinks
+from chaos.far_ends import serve_sinks
+from chaos.faults.moved_clock import VARIABLE as CLOCK
+from chaos.faults.moved_clock import set_clock
 from chaos.lives import Nursery, clean_environment
 from chaos.loading import Account, Calls, Loader
+from chaos.outages.asterisk import SECRET as PASSWORD
+from chaos.outages.asterisk import USER
 from chaos.scene import SUPERUSER, add_account
 from chaos.wire import serve as serve_wire
 from chaos.witness_process import Pipe, Witness, run_witness
 
 SECRET: Final = "CHAOS_AMI_SECRET"
 SIGNING_KEY: Final = "signing-key-of-a-campaign-0123456789"
-USER, PASSWORD = "dialer", "dialer-lab"
 
 LOOK: Final = 0.1
 """Seconds between two looks of the campaign's at what changes by itself."""
@@ -48,11 +52,12 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """`scale` makes a simulated call's length (`talk` seconds); `max_channels` and `max_cps` are
-    each server's. The first client is held by its rate, the second by its channels. `backlog`
-    items of a client wait at least: enough for a server while the other has no worker. After `warm`
-    seconds of calls their rate is taken over `measure` seconds, and after each fault; `kept` of it
-    must be left."""
+    """`scale` makes a simulated call's length (`talk` seconds); `root`: the lab's Debian, where
+    Asterisk is to be real. `max_channels` and `max_cps` are each server's. The first client is held
+    by its rate, the second by its channels. `backlog` items of a client wait at least: enough for a
+    server while the other has no worker. `warm` seconds of calls come first, and after each fault
+    `settle` seconds, as long as calls last. The rate is taken over `measure` seconds before
+    each fault and after it; `kept` of it must be left."""
 
     seed: int = 1
     apis: int = 2
@@ -65,11 +70,13 @@ class Options:
     max_channels: int = 70
     max_cps: float = 18.0
     drain: float = 8.0
-    entry: str = "dialer.cli"
+    entry: str = "chaos.faults.moved_clock"
+    root: Path | None = None
     patience: float = 300.0
     backlog: int = 300
     warm: float = 6.0
-    measure: float = 6.0
+    settle: float = 4.0
+    measure: float = 8.0
     kept: float = 0.95
 
 
@@ -85,10 +92,10 @@ class SpreadCalls(Calls):
 
 @dataclass(slots=True)
 class Exchange:
-    """A simulated Asterisk: the way to it, and its witness."""
+    """An Asterisk: the way to it, and its witness."""
 
     code: str
-    simulator: Witness
+    far: FarSide
     wire: Witness
     way: Way
     file: Path
@@ -96,8 +103,9 @@ class Exchange:
 
 @dataclass(slots=True)
 class Stage:
-    """All of it. `frozen` and `hung` are times in which a process, or a server's way, was so:
-    (server, since, until); `away`: PostgreSQL took no writes of somebody's."""
+    """All of it. `frozen` are times in which a worker, an Asterisk or the way between them was so:
+    (server, since, until); `away`: PostgreSQL took no writes of somebody's; `deaths`: when an
+    Asterisk, and all calls on it, was over."""
 
     folder: Path
     options: Options
@@ -114,6 +122,7 @@ class Stage:
     tell: Callable[[str], None]
     frozen: list[tuple[str, float, float]] = field(default_factory=list)
     away: list[tuple[float, float]] = field(default_factory=list)
+    deaths: list[tuple[str, float]] = field(default_factory=list)
     rates_until: float = float("inf")
 
     @property
@@ -148,14 +157,17 @@ class Stage:
         database = self.ways.open(("127.0.0.1", self.postgres.port))
         redis = self.ways.open(("127.0.0.1", self.redis.port))
         state = self.folder / f"{role}-{number}"
-        state.mkdir()
+        state.mkdir(exist_ok=True)
+        clock = self.folder / f"{role}-{number}.clock"
+        set_clock(clock, 0.0)
         settings = self.settings | {
             "DIALER_DATABASE_URL": self.postgres.url(database.port),
             "DIALER_REDIS_URL": self.redis.url(redis.port),
             "DIALER_STATE_DIR": str(state),
+            CLOCK: str(clock),
         }
         log = self.folder / f"{role}-{number}.log"
-        member = Member(role, number, settings, log, database, redis)
+        member = Member(role, number, settings, log, database, redis, state, clock)
         self.members.all.append(member)
         return member
 
@@ -171,6 +183,7 @@ class Stage:
             "DIALER_SGAPI_URL": self.sinks.hello[1],
             "DIALER_DRAIN_TIMEOUT": str(self.options.drain),
             SECRET: PASSWORD,
+            CLOCK: str(self.folder / "clock"),
         }
 
     async def command(self, *arguments: str) -> None:
@@ -218,23 +231,23 @@ async def set_stage(
 ) -> AsyncIterator[Stage]:
     """All but the dialer's own processes; everything is over when the block is left."""
     async with AsyncExitStack() as stack:
+        set_clock(folder / "clock", 0.0)
         nursery = await stack.enter_async_context(Nursery(options.entry, folder / "nursery.log"))
         sinks = stack.enter_context(run_witness(serve_sinks))
         ways = Ways(stack.enter_context(run_witness(serve_switchboard)))
-        simulators = [
-            stack.enter_context(run_witness(serve_simulator, options.scale))
-            for _ in options.servers
-        ]
+        far_sides = await stack.enter_async_context(
+            open_far_sides(options.servers, options.scale, options.root, folder / "asterisk")
+        )
         postgres = stack.enter_context(own_postgresql())
         redis = stack.enter_context(own_redis(folder))
         await asyncio.gather(postgres.prepare(), redis.start())
         exchanges = []
-        for code, simulator in zip(options.servers, simulators, strict=True):
+        for code, far in far_sides.items():
             file = folder / f"{code}.jsonl"
-            near = ("127.0.0.1", simulator.hello, USER, PASSWORD)
+            near = ("127.0.0.1", far.port, USER, PASSWORD)
             wire = stack.enter_context(run_witness(serve_prompt_wire, str(file), *near))
             way = ways.open(("127.0.0.1", wire.hello))
-            exchanges.append(Exchange(code, simulator, wire, way, file))
+            exchanges.append(Exchange(code, far, wire, way, file))
         prefix = f"7{int(time.time()) % 10_000_000:07d}"
         calls = SpreadCalls("", prefix, options.talk, servers=options.servers)
         front = ways.open()

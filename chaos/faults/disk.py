@@ -27,8 +27,14 @@ STILL: Final = 1.0
 
 @contextmanager
 def fill(ordeal: Ordeal) -> Iterator[None]:
-    """Not a byte is free, until the block is left."""
-    ballast = ordeal.scene.database.with_name("ballast")
+    """Not a byte is free beside the database, until the block is left."""
+    with keep_full(ordeal.scene.database.with_name("ballast")):
+        yield
+
+
+@contextmanager
+def keep_full(ballast: Path) -> Iterator[None]:
+    """Not a byte is free where this file is, which takes all of them, until the block is left."""
     _grow(ballast)
     filling = asyncio.get_running_loop().create_task(_keep_full(ballast))
     try:

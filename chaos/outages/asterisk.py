@@ -1,7 +1,7 @@
 """An Asterisk of a campaign's own, which may be stopped, killed and frozen.
 
-It runs from the lab's Debian root folder with the lab's configuration, on ports of its own: a PBX,
-which is harmed, and a carrier, which is not and notes every call. Root is needed, as for the lab.
+It runs from the lab's Debian root folder with the lab's configuration, on ports of its own: PBXs,
+which are harmed, and a carrier, which is not and notes every call. Root is needed, as for the lab.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from tests.lab.raw_ami import RawAmi
 PROJECT: Final = Path(__file__).parents[2]
 CONF: Final = PROJECT / "asterisk-conf"
 USER: Final = "dialer"
-ONLOOKERS: Final = {"pbx2": "unfiltered", "carrier": "observer"}
+ONLOOKERS: Final = {"pbx1": "unfiltered", "pbx2": "unfiltered", "carrier": "observer"}
 """Of each server the AMI user that only looks on."""
 
 SECRET: Final = "dialer-lab"
@@ -29,8 +29,10 @@ PATIENCE: Final = 60.0
 """Seconds that an Asterisk gets to boot, or to end."""
 
 _ENTER: Final = 'source "$1/processes.bash"; shift; enter_root "$@"'
-_AMI, _SIP = {"pbx2": "15039", "carrier": "15040"}, {"pbx2": "15061", "carrier": "15062"}
+_AMI: Final = {"pbx1": "15038", "pbx2": "15039", "carrier": "15040"}
+_SIP: Final = {"pbx1": "15060", "pbx2": "15061", "carrier": "15062"}
 _RTP: Final = {
+    "pbx1": (("20000", "5200"), ("24999", "9999")),
     "pbx2": (("25000", "10000"), ("29999", "14999")),
     "carrier": (("30000", "15100"), ("39999", "19999")),
 }
@@ -216,14 +218,23 @@ class Exchange:
 
 
 @asynccontextmanager
-async def run_exchange(root: Path, folder: Path) -> AsyncIterator[Exchange]:
-    """Start both below `folder`, and end them on leaving."""
-    ports = {"carrier": _free_ports(), "pbx2": _free_ports()}
+async def run_asterisks(
+    root: Path, folder: Path, *names: str
+) -> AsyncIterator[Mapping[str, Asterisk]]:
+    """Start those of these names one after the other, below `folder`, and end them on leaving."""
+    ports = {name: _free_ports() for name in names}
     write_configuration(folder / "conf", ports)
-    made = {name: Asterisk(name, root, folder, ports[name]) for name in ports}
+    made = {name: Asterisk(name, root, folder, ports[name]) for name in names}
     async with AsyncExitStack() as stack:
         for each in made.values():
             stack.push_async_callback(each.end)
             await each.start()
-        yield Exchange(made["pbx2"], made["carrier"])
+        yield made
         shutil.rmtree(folder / "conf")
+
+
+@asynccontextmanager
+async def run_exchange(root: Path, folder: Path) -> AsyncIterator[Exchange]:
+    """A PBX and its carrier."""
+    async with run_asterisks(root, folder, "carrier", "pbx2") as made:
+        yield Exchange(made["pbx2"], made["carrier"])

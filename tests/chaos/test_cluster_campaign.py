@@ -28,7 +28,7 @@ BRIEF = Options(
 
 
 async def test_nothing_is_lost_or_repeated_and_no_limit_passed(tmp_path: Path) -> None:
-    seen = await run_campaign(tmp_path, BRIEF, ("worker-kill",), 0.0)
+    seen = await run_campaign(tmp_path, BRIEF, ("worker-kill",))
     assert check(seen) == []
     assert len(seen.rounds) == 1
     for wire in seen.wires.values():
@@ -38,6 +38,6 @@ async def test_nothing_is_lost_or_repeated_and_no_limit_passed(tmp_path: Path) -
 
 async def test_a_planted_bug_is_found(tmp_path: Path) -> None:
     options = replace(BRIEF, entry="tests.chaos.planted_free_slots", workers=2)
-    problems = check(await run_campaign(tmp_path, options, (), 0.0))
+    problems = check(await run_campaign(tmp_path, options, ()))
     for sentence in ("client beta: ", " calls at a time, over 6"):
         assert any(sentence in problem for problem in problems), problems

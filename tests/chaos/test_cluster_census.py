@@ -76,6 +76,12 @@ def test_a_call_ends_when_the_first_of_the_witnesses_saw_it() -> None:
     assert find_told({"pbx1": seen}) == {"a": 5.0}
 
 
+def test_calls_end_with_their_asterisk() -> None:
+    seen = wire((originate(1.0, "a"), originate(2.0, "b"), originate(6.0, "c")), (Told(3.0, "a"),))
+    ends = [span.end for span in read_spans({"pbx1": seen}, (("pbx2", 2.5), ("pbx1", 4.0)))]
+    assert ends == [3.0, 4.0, inf]
+
+
 def test_the_most_calls_at_one_moment() -> None:
     def span(begin: float, end: float) -> Span:
         return Span("x", "pbx1", "acme", begin, end)

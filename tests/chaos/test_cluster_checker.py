@@ -9,10 +9,9 @@ import pytest
 from chaos.cluster.census import merge_wires
 from chaos.cluster.checker import check
 from chaos.cluster.database import Lifetime
-from chaos.cluster.faults import FAULTS, POINTS, Harm
+from chaos.cluster.harm import Harm
 from chaos.cluster.records import Limit, Round, Sighting
 from chaos.cluster.report import count_lines, describe
-from chaos.plan import FAILPOINTS
 from chaos.records import (
     Attempt,
     CdrRow,
@@ -108,10 +107,12 @@ def build() -> Sighting:
         reasons=("nothing was left of it",),
         clients={"acme": Limit(2, 2.0)},
         servers={"pbx1": Limit(1, 1.0), "pbx2": Limit(1, 1.0)},
-        rounds=(Round("worker-kill", harm, 39.5, (40.0, 50.0)),),
+        rounds=(Round("worker-kill", harm, 39.5, (10.0, 20.0), (40.0, 50.0), 50.0),),
         storm=(),
         frozen=(),
         away=(),
+        deaths=(),
+        disorders=(),
         baseline=(10.0, 20.0),
         rates_until=100.0,
         kept=0.95,
@@ -153,7 +154,7 @@ def lose_the_second_server() -> Sighting:
     wire = replace(WIRES["pbx2"], logins=(Login(0.0, 1), Login(50.0, 2)))
     late = replace(RIGHT.rounds[0].harm, left=(("pbx2", 30.0),))
     return replace(
-        with_round(harm=late, measured=(40.0, 55.0)),
+        with_round(harm=late, over=55.0),
         wires={
             **RIGHT.wires,
             "pbx2": replace(
@@ -205,7 +206,18 @@ CASES: dict[str, tuple[Callable[[], Sighting], str]] = {
         "no takeover",
     ),
     "never again": (lambda: with_round(flowing=None), "calls did not go again"),
-    "slower": (lambda: with_round(measured=(31.0, 38.0)), "calls a second, 2.0 before"),
+    "slower": (
+        lambda: with_round(after=(31.0, 38.0)),
+        "worker-kill: 1.00 calls ended a second, 2.00 before",
+    ),
+    "slower for good": (
+        lambda: with_round(before=(31.0, 38.0), after=(31.0, 38.0)),
+        "1.00 calls ended a second in peace, 2.00 at the beginning",
+    ),
+    "disorder": (
+        lambda: replace(RIGHT, disorders=("out of order", "out of order")),
+        "2 CDRs out of order",
+    ),
     "slow redis": (
         lambda: with_round(
             fault="redis-kill", harm=replace(RIGHT.rounds[0].harm, healed=30.4, takeover=False)
@@ -242,16 +254,24 @@ def test_who_was_frozen_could_not_be_told() -> None:
     assert check(replace(blind, frozen=(("pbx1", 30.1, 37.0),))) == []
 
 
+def test_rounds_of_a_kind_are_judged_together() -> None:
+    (only,) = RIGHT.rounds
+    slow, long = replace(only, after=(31.0, 33.0)), replace(only, after=(10.0, 30.0))
+    assert check(replace(RIGHT, rounds=(slow, long))) == []
+    assert "calls ended a second" in " ".join(check(replace(RIGHT, rounds=(slow, only))))
+
+
+def test_a_round_without_rates_is_judged_by_its_calls_alone() -> None:
+    seen = with_round(before=None, after=None)
+    assert check(seen) == []
+    assert "| - | - | - |" in " ".join(describe(seen))
+    assert "calls did not go again" in " ".join(check(with_round(before=None, flowing=None)))
+
+
 def test_the_figures() -> None:
     (line,) = count_lines(RIGHT)
-    assert (line.fault, line.count, line.kept) == ("worker-kill", 1, 1.0)
+    assert (line.fault, line.count, line.before, line.kept) == ("worker-kill", 1, 2.0, 1.0)
     assert [round(seconds, 3) for seconds in line.takeovers] == [8.8]
     assert line.silence == pytest.approx(1.0)
+    assert "| `worker-kill` | 1 | 1.0 s | 8.3 s | 8.8 s | 2.00 | 2.00 | 100 % |" in describe(RIGHT)
     assert any(text.startswith("acme") and "2 in a second of 2" in text for text in describe(RIGHT))
-
-
-def test_every_failpoint_that_is_chosen_exists() -> None:
-    for beginnings in POINTS.values():
-        for beginning in beginnings:
-            assert any(name.startswith(beginning) for name in FAILPOINTS), beginning
-    assert len(FAULTS) >= 20

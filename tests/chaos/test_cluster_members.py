@@ -22,7 +22,8 @@ async def members(tmp_path: Path) -> AsyncIterator[Members]:
 def place(folder: Path, **settings: str) -> Member:
     way = Way(lambda *_: None, 0, 0)
     url = {"DIALER_DATABASE_URL": "postgresql+asyncpg://nowhere/dialer"}
-    return Member(Role.WORKER, 1, url | settings, folder / "worker.log", way, way)
+    log, state, clock = (folder / name for name in ("worker.log", "state", "clock"))
+    return Member(Role.WORKER, 1, url | settings, log, way, way, state, clock)
 
 
 async def test_who_is_harmed_did_not_end_by_itself(members: Members, tmp_path: Path) -> None:
