@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ami import LinkTap
 from dialer.clock import Clock
@@ -16,6 +16,7 @@ from dialer.coordination.contract import Coordinator, Signals
 from dialer.delivery.sgapi import SgapiTarget
 from dialer.errors import StoreUnavailable
 from dialer.feeding import Feeder
+from dialer.fitness import Fitness, Patience
 from dialer.links import Links, LinksParts
 from dialer.ownership import Ownership, OwnershipParts, Tenure
 from dialer.planner import Planner
@@ -58,6 +59,7 @@ class EngineParts:
     max_call_duration: int
     tap_of: Callable[[str], LinkTap | None] = lambda _: None
     """What records the link to the server with this code; None: nothing does."""
+    patience: Patience = field(default_factory=Patience)
 
 
 class Engine:
@@ -76,6 +78,9 @@ class Engine:
         self._handing_over: asyncio.Timeout | None = None
         self._told_minute = 0.0
         self._looked_at: dict[int, float] = {}
+        self._fitness = Fitness(parts.patience, parts.clock.monotonic())
+        self._drivable: list[int] = []
+        self._doubtful: frozenset[int] = frozenset()
         self.planner = Planner(parts.new_id)
         self._reporter = Reporter(parts.sgapi, parts.offer)
         self.worker = self._make_worker(links, fences)
@@ -111,6 +116,7 @@ class Engine:
                 links=self._links,
                 fences=fences,
                 refresh=self._upkeep.refresh,
+                cut_off=self._is_cut_off,
             )
         )
 
@@ -142,6 +148,7 @@ class Engine:
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._links.run_in(tasks)
+                self._fitness.stored(self._parts.clock.monotonic())
                 await self._upkeep.refresh()
                 tasks.create_task(self.worker.run())
                 tasks.create_task(self.ownership.run())
@@ -152,6 +159,7 @@ class Engine:
                 tasks.create_task(self._upkeep.keep_fresh())
                 tasks.create_task(self._upkeep.expire())
                 tasks.create_task(self._keep_house())
+                tasks.create_task(self._tell_state())
                 self.worker.wake()
                 ready.set()
         finally:
@@ -198,7 +206,7 @@ class Engine:
     def _apply_servers(self, servers: tuple[Server, ...]) -> None:
         """Offer what may be driven from here, and keep the links of what is ours as it says."""
         shared = self._coordinator.shared
-        offered = []
+        self._drivable = []
         for server in servers:
             if server.id not in self._known:
                 self._known.add(server.id)
@@ -215,18 +223,41 @@ class Engine:
                 self._looked_through.add(server.id)
             # Alone, one whose secret is missing is ours all the same: its calls hold their slots.
             if not (shared and (done or (not ours and self._links.find_address(server) is None))):
-                offered.append(server.id)
+                self._drivable.append(server.id)
+        self._offer()
+
+    def _offer(self) -> None:
         if not self._draining:
-            self._coordinator.offer(offered)
+            self._coordinator.offer(self._drivable, self._doubtful)
+
+    # Whether it can do its work.
+
+    def _is_cut_off(self) -> bool:
+        """Nothing can be written to the database for some time, and another worker may be able."""
+        return self._coordinator.shared and self._fitness.cut_off(self._parts.clock.monotonic())
+
+    def _look_at_fitness(self, now: float) -> None:
+        """Leave to others what cannot be driven from here."""
+        self._fitness.stored(max(self._fitness.stored_at, self.worker.written_at))
+        servers = [self.planner.server(server_id) for server_id in self._owned()]
+        links = {s.id: self.planner.is_up(s.id) for s in servers if not s.removed}
+        self._fitness.look(links, now)
+        doubtful = self._fitness.doubtful(self._drivable, now)
+        if doubtful == self._doubtful:
+            return
+        codes = sorted(self.planner.server(server_id).code for server_id in doubtful)
+        log.warning("servers that are left to workers who can drive them", extra={"servers": codes})
+        self._doubtful = doubtful
+        self._offer()
 
     @property
     def links(self) -> dict[str, str]:
         """The state of every link, by server code, for operators."""
         return self._links.states
 
-    def _drives(self) -> list[str]:
-        ids = [id_ for id_, stage in self.ownership.stages.items() if stage is Tenure.OURS]
-        return [self.planner.server(server_id).code for server_id in ids]
+    def _owned(self) -> list[int]:
+        stages = self.ownership.stages
+        return [server_id for server_id, stage in stages.items() if stage is Tenure.OURS]
 
     @property
     def breakers(self) -> dict[str, str]:
@@ -245,27 +276,38 @@ class Engine:
     # Housekeeping.
 
     async def _keep_house(self) -> None:
-        published: dict[str, object] = {}
-        at = float("-inf")
         while True:
             now = self._parts.clock.monotonic()
             self._tidy(now)
             self._links.tell_breakers()
             self._tell_ends(self._parts.clock.now())
-            state: dict[str, object] = {
-                "links": self.links,
-                "live": self.worker.live_calls,
-                "drives": self._drives(),
-                "stopping": self._draining,
-                "breakers": self.breakers,
-                "ends": self._reporter.ends.describe(self._parts.clock.now()),
-                "trouble": self._coordinator.trouble,
-            }
+            if self._coordinator.shared:
+                self._look_at_fitness(now)
+            await asyncio.sleep(TIDY)
+
+    async def _tell_state(self) -> None:
+        """For operators and other processes; that it can be written is a sign of fitness."""
+        published: dict[str, object] = {}
+        at = float("-inf")
+        while True:
+            state, now = self._describe(), self._parts.clock.monotonic()
             if state != published or now - at >= HEARTBEAT:
-                published, at = state, now
                 with contextlib.suppress(StoreUnavailable):
                     await self._parts.presence.say(state)
+                    published, at = state, now
+                    self._fitness.stored(self._parts.clock.monotonic())
             await asyncio.sleep(TIDY)
+
+    def _describe(self) -> dict[str, object]:
+        return {
+            "links": self.links,
+            "live": self.worker.live_calls,
+            "drives": [self.planner.server(server_id).code for server_id in self._owned()],
+            "stopping": self._draining,
+            "breakers": self.breakers,
+            "ends": self._reporter.ends.describe(self._parts.clock.now()),
+            "trouble": self._coordinator.trouble,
+        }
 
     def _tidy(self, now: float) -> None:
         """Let go of lanes that ran empty, queues that may be completed, and servers that were

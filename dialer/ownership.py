@@ -4,7 +4,8 @@ The coordinator grants, wants back and takes away (`dialer.coordination.contract
 fences (`Store.own`): a write of an earlier owner is refused. A server that comes: fence, what is
 open there on disk, then the link, which finds out what became of it. A server that goes in order:
 nothing more is started, what is under way gets to the disk, the link is ended, live calls stay open
-on disk for the next owner, and only then it is given up.
+on disk for the next owner, and only then it is given up. Where nothing gets to the disk it goes at
+once.
 """
 
 import asyncio
@@ -74,7 +75,8 @@ class Held:
 @dataclass(frozen=True, slots=True)
 class OwnershipParts:
     """`refresh` reads anew what the planner knows; `fences` are filled here and read by the
-    worker; `pause` waits for some seconds."""
+    worker; `cut_off`: nothing can be written to disk for some time; `pause` waits for some
+    seconds."""
 
     store: Store
     clock: Clock
@@ -84,6 +86,7 @@ class OwnershipParts:
     links: Links
     fences: dict[int, int]
     refresh: Callable[[], Awaitable[None]]
+    cut_off: Callable[[], bool]
     pause: Callable[[float], Awaitable[None]] = field(default=asyncio.sleep)
 
 
@@ -129,6 +132,11 @@ class Ownership:
     def server_wanted(self, server_id: int) -> None:
         held = self._held.get(server_id)
         if held is None:
+            self._spawn(self._parts.coordinator.give_up(server_id))
+        elif self._parts.cut_off():
+            # What a hand-over in order waits for does not come; the next owner finds it out.
+            log.warning("a server goes without its last words", extra={"server": self._code(held)})
+            self._leave_at_once(held)
             self._spawn(self._parts.coordinator.give_up(server_id))
         elif held.stage is Tenure.TAKING:
             held.move(Tenure.LEAVING)  # the store may be fencing it for us right now

@@ -93,6 +93,7 @@ class Worker:
         self._draining: asyncio.Timeout | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._paused_until = 0.0
+        self.written_at = self._clock.monotonic()  # something of a call, to disk
         self._idle = asyncio.Event()
         self._idle.set()
         self._broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -354,6 +355,7 @@ class Worker:
         self.wake()
 
     def _on_written(self) -> None:
+        self.written_at = self._clock.monotonic()
         self._check_idle()
         self.wake()
 

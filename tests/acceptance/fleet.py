@@ -10,10 +10,11 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import pytest
 
+from ami import Address
 from ami.simulator import Simulator, SimulatorConfig
 from dialer.backends import rebuild_from
 from dialer.clock import SystemClock
@@ -22,6 +23,8 @@ from dialer.coordination.local import LocalSignals
 from dialer.coordination.redis import RedisCoordinator
 from dialer.coordination.timing import Timing
 from dialer.engine import Engine, EngineParts
+from dialer.errors import StoreUnavailable
+from dialer.fitness import Patience
 from dialer.ids import Ids
 from dialer.ownership import Tenure
 from dialer.presence import Presence
@@ -46,9 +49,28 @@ TIMING = Timing(
     room=0.1,
 )
 """Some three times as quick as in production: one loop has all workers here, and the Asterisks."""
+PATIENCE_WITH = Patience(database=4.0, link=1.0, rest=3600.0, longest=3600.0)
+"""Of what cannot be driven. A worker speaks to the database every two seconds."""
 LONG = "07"
 """The ending of numbers whose calls last (docs of the lab's number table)."""
 SHORT = "08"
+
+
+class Way:
+    """A worker's way to the store. `cut`: nothing gets through, but what stays on its machine."""
+
+    def __init__(self, store: Store) -> None:
+        self.cut = False
+        self._store = store
+
+    def __getattr__(self, name: str) -> Any:
+        if not self.cut or name.startswith(("note_", "on_")):
+            return getattr(self._store, name)
+        return _fail
+
+
+async def _fail(*arguments: object) -> None:
+    raise StoreUnavailable("the way to the database is cut")
 
 
 class Hand:
@@ -57,24 +79,27 @@ class Hand:
     def __init__(self, fleet: "Fleet", name: str) -> None:
         clock, ids = SystemClock(), Ids(os.urandom)
         self.name = name
+        self.way = Way(fleet.store)
+        store: Any = self.way
         self.coordinator = RedisCoordinator(
             parse_address(fleet.redis.url),
-            rebuild_from(fleet.store, clock.now),
+            rebuild_from(store, clock.now),
             worker=name,
             timing=TIMING,
         )
         self.engine = Engine(
             EngineParts(
-                store=fleet.store,
+                store=store,
                 clock=clock,
                 signals=fleet.signals,
                 coordinator=self.coordinator,
-                presence=Presence(fleet.store, clock, "worker", name),
+                presence=Presence(store, clock, "worker", name),
                 sgapi=None,
                 new_id=lambda: ids.new(clock.now()),
                 offer=lambda deliveries: None,
                 wake_delivery=lambda: None,
                 max_call_duration=7200,
+                patience=PATIENCE_WITH,
             )
         )
         self._running: asyncio.Task[None] | None = None
@@ -97,6 +122,19 @@ class Hand:
             for server_id, stage in self.engine.ownership.stages.items()
             if stage is Tenure.OURS and self.engine.planner.is_up(server_id)
         }
+
+    def lose_way_to(self, server_id: int, port: int) -> None:
+        """From now on it reaches nobody there (`port`: of 127.0.0.1), but all others."""
+        links, server = self.engine._links, self.engine.planner.server(server_id)
+        found = links.find_address
+
+        def find(asked: Server) -> Address | None:
+            address = found(asked)
+            here = address is not None and asked.id == server_id
+            return replace(address, port=port) if here and address else address
+
+        links.find_address = find  # type: ignore[method-assign]
+        links.keep(server)
 
     async def retire(self) -> list[str]:
         """What SIGTERM does; the calls that it left to nobody."""

@@ -2,9 +2,13 @@
 exceeded."""
 
 import asyncio
+import socket
+import time
 from pathlib import Path
 
-from tests.acceptance.fleet import LONG, SHORT, Fleet, until
+import pytest
+
+from tests.acceptance.fleet import LONG, SHORT, TIMING, Fleet, until
 
 
 async def test_a_worker_that_comes_gets_a_server_with_its_live_calls(tmp_path: Path) -> None:
@@ -80,6 +84,66 @@ async def test_a_dead_workers_calls_are_followed_and_none_is_placed_again(tmp_pa
         assert set(ended) <= {"answered", "unknown"}
         # Those that it had just sent may be over when they are asked for: that is not known then.
         assert await fleet.ended(talking) == {"answered": 10}
+
+
+async def test_who_lost_the_database_leaves_its_server_to_one_who_has_it(tmp_path: Path) -> None:
+    async with Fleet(tmp_path) as fleet:
+        first, second = await fleet.hire(), await fleet.hire()
+        await until(lambda: len(first.servers) == len(second.servers) == 1)
+        first.way.cut = True
+        await until(lambda: second.servers == {1, 2})
+        assert first.servers == set()
+        await fleet.load(4, SHORT)
+        assert await fleet.until_ended(8) == {"answered": 8}
+        first.way.cut = False
+        third = await fleet.hire()
+        await until(lambda: len(second.servers) == len(third.servers) == 1)
+        assert first.engine.ownership.stages == {}, "it rests"
+
+
+async def test_while_nobody_has_the_database_no_server_moves(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with Fleet(tmp_path) as fleet:
+        first, second = await fleet.hire(), await fleet.hire()
+        await until(lambda: len(first.servers) == len(second.servers) == 1)
+        had = [first.servers, second.servers]
+        tenures = [dict(hand.engine.ownership._held) for hand in (first, second)]
+        caplog.clear()
+        first.way.cut = second.way.cut = True
+
+        def told() -> int:
+            return sum("left to workers" in record.message for record in caplog.records)
+
+        await until(lambda: told() == 2)
+        doubted = time.monotonic()
+        await until(lambda: time.monotonic() > doubted + 2 * TIMING.spare)
+        first.way.cut = second.way.cut = False
+        await until(lambda: told() == 4)
+        assert [first.servers, second.servers] == had
+        assert [hand.engine.ownership._held for hand in (first, second)] == tenures
+        await fleet.load(2, SHORT)
+        assert await fleet.until_ended(4) == {"answered": 4}
+
+
+async def test_who_cannot_reach_an_asterisk_leaves_it_to_one_who_can(tmp_path: Path) -> None:
+    async with Fleet(tmp_path) as fleet:
+        first, second = await fleet.hire(), await fleet.hire()
+        await until(lambda: len(first.servers) == len(second.servers) == 1)
+        (lost,) = first.servers
+        first.lose_way_to(lost, find_dead_port())
+        # It takes the other one for that.
+        await until(lambda: second.servers == {lost} and first.servers == {3 - lost})
+        await fleet.load(4, SHORT)
+        assert await fleet.until_ended(8) == {"answered": 8}
+
+
+def find_dead_port() -> int:
+    """Where nobody listens."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
 
 
 async def test_a_clients_channels_are_kept_over_all_workers(tmp_path: Path) -> None:

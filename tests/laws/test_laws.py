@@ -90,6 +90,7 @@ CORE = (
     "dialer/reconcile.py",
     "dialer/redaction.py",
     "dialer/reporting.py",
+    "dialer/fitness.py",
     "dialer/retry.py",
     "dialer/states.py",
     "dialer/steps.py",

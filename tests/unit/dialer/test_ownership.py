@@ -87,6 +87,7 @@ class Site:
         self.pauses: list[float] = []
         self.on_pause: Callable[[], None] = lambda: None
         self.refreshes = 0
+        self.cut_off = False
         self.floor.planner.set_ours(1, False)
         self.ownership = Ownership(
             OwnershipParts(
@@ -98,6 +99,7 @@ class Site:
                 links=self.cables,  # type: ignore[arg-type]
                 fences=self.fences,
                 refresh=self._refresh,
+                cut_off=lambda: self.cut_off,
                 pause=self._pause,
             )
         )
@@ -276,6 +278,24 @@ async def test_who_fences_the_store_too_late_takes_nothing(site: Site) -> None:
     await site.settle()
     assert (site.archive.owned, site.fences, site.stage) == ([], before, None)
     assert site.cables.kept == []
+
+
+async def test_where_nothing_gets_to_the_disk_it_goes_at_once(site: Site) -> None:
+    await site.take()
+    channel_id = await site.dial()
+    site.floor.end(channel_id)
+    await site.floor.turn()
+    site.ownership.server_wanted(1)
+    await site.settle()
+    assert (site.stage, site.desk.given_up) == (Tenure.LEAVING, []), "its end is being written"
+    site.cut_off = True
+    site.ownership.server_wanted(1)
+    await site.settle()
+    assert (site.stage, site.desk.given_up) == (None, [1])
+    assert site.cables.ended == [1]
+    await site.floor.commit()  # it comes back
+    await site.settle()
+    assert site.desk.given_up == [1], "once"
 
 
 async def test_one_that_was_never_had_is_given_up_at_once(site: Site) -> None:
