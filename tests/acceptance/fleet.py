@@ -125,16 +125,16 @@ class Hand:
 
     def lose_way_to(self, server_id: int, port: int) -> None:
         """From now on it reaches nobody there (`port`: of 127.0.0.1), but all others."""
-        links, server = self.engine._links, self.engine.planner.server(server_id)
+        links = self.engine._links
         found = links.find_address
 
-        def find(asked: Server) -> Address | None:
-            address = found(asked)
-            here = address is not None and asked.id == server_id
+        def find(server: Server) -> Address | None:
+            address = found(server)
+            here = address is not None and server.id == server_id
             return replace(address, port=port) if here and address else address
 
         links.find_address = find  # type: ignore[method-assign]
-        links.keep(server)
+        links.keep(self.engine.planner.server(server_id))
 
     async def retire(self) -> list[str]:
         """What SIGTERM does; the calls that it left to nobody."""

@@ -12,6 +12,8 @@ import pytest
 
 from ami.simulator import Simulator, SimulatorConfig
 from dialer.app import Product
+from dialer.engine import HEARTBEAT
+from dialer.fitness import Patience
 from dialer.ownership import LOST
 from dialer.settings import load_settings
 from dialer.store.contract import Server, StoredKey
@@ -208,3 +210,7 @@ async def test_how_the_calls_of_a_minute_ended_is_logged_once(
             note = (await site.product.store.runtime()).get("run/1")
             if note is not None and "dispositions" in note.value["ends"]:
                 break
+
+
+def test_one_word_that_is_lost_is_no_lost_database() -> None:
+    assert Patience().database > 2 * HEARTBEAT
