@@ -24,6 +24,7 @@ class Archive:
         self.owned: list[list[int]] = []
         self.broken = 0
         self.open: tuple[OpenAttempt, ...] = ()
+        self.slow: list[asyncio.Event] = []  # what the next readings wait for, one each
         self.asked = asyncio.Event()
         self.go_on = asyncio.Event()
         self.go_on.set()
@@ -44,6 +45,8 @@ class Archive:
         return dict.fromkeys(server_ids, self.fence)
 
     async def open_attempts(self, server_ids: Collection[int]) -> tuple[OpenAttempt, ...]:
+        if self.slow:
+            await self.slow.pop(0).wait()
         return tuple(a for a in self.open if a.candidate.server_id in server_ids)
 
     async def recent_starts(
@@ -334,6 +337,21 @@ async def test_what_is_on_its_way_to_the_disk_is_waited_for_before_it_is_read_ag
     await site.settle()
     assert site.ownership.is_ours(1)
     assert len(site.archive.owned) == 2
+
+
+async def test_a_take_over_that_was_overtaken_puts_no_old_token_back(site: Site) -> None:
+    reading = asyncio.Event()
+    site.archive.slow = [reading]
+    await site.take()
+    site.ownership.server_lost(1)
+    await site.take()
+    assert (site.fences, site.stage) == ({1: 9}, Tenure.OURS)
+    site.archive.open = (OPEN,)
+    reading.set()
+    await site.settle()
+    assert (site.fences, site.stage) == ({1: 9}, Tenure.OURS)
+    assert site.floor.worker.live_calls == 0, "what was read for it is not taken up either"
+    assert site.cables.kept == [1]
 
 
 async def test_a_refused_write_of_an_earlier_tenure_costs_the_present_one_nothing(
