@@ -5,7 +5,8 @@ disk took. One line for each server and client; the two share a gate each with o
 those whose gates are open the one that waits longest goes first. `now` is monotonic seconds.
 
 Where workers share a client's limit, its attempts bring a turn each, and that decides in place of
-the client's own gate here.
+the client's own gate here. A turn is used within some milliseconds or lost, so of the server's gate
+the rule of the rolling second alone holds it up: the places of two grids seldom meet.
 """
 
 from collections import deque
@@ -68,7 +69,7 @@ class Departures:
     def gates(self, server_id: int, client_id: int) -> tuple[RateGate, RateGate]:
         """The gates as the wire sees them."""
         gates = (
-            self._servers.setdefault(server_id, RateGate()),
+            self._servers.setdefault(server_id, RateGate(catch_up=self._planner.catch_up)),
             self._clients.setdefault(client_id, RateGate()),
         )
         gates[0].change(self._planner.server(server_id).max_cps)
@@ -87,7 +88,7 @@ class Departures:
     def _opens(self, line: Line) -> float:
         turn = self._lines[line][0][1].turn
         if turn is not None:
-            return max(self.gates(*line)[0].earliest(), turn.not_before)
+            return max(self.gates(*line)[0].has_room_at(), turn.not_before)
         return max(gate.earliest() for gate in self.gates(*line))
 
     def _hold_back(self, server_id: int, client_id: int) -> None:

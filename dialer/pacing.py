@@ -21,6 +21,10 @@ CATCH_UP = 0.005
 """Seconds by which a start may lag behind its grid time (timers, a commit) without the grid moving:
 the next ones follow at half steps until the grid is reached. More lag, or idling, earns nothing."""
 
+SHARED_CATCH_UP = 0.05
+"""The same for a server whose clients other workers share: who was refused a slot comes a little
+later, and clients' turns do not fall on the server's grid."""
+
 LINE = 0.1
 """Seconds' worth of starts that may wait for their turns: when a commit is late they go meanwhile,
 so that it costs no rate."""
@@ -34,6 +38,7 @@ class RateGate:
     """
 
     rate: float | None = None
+    catch_up: float = CATCH_UP
     _next: float = field(default=float("-inf"))
     _last: float = field(default=float("-inf"))
     _recent: deque[float] = field(default_factory=deque)
@@ -53,17 +58,20 @@ class RateGate:
         """The monotonic time from which one more start is allowed (may be in the past)."""
         if self.rate is None:
             return float("-inf")
-        at = max(self._next, self._last + self._step / 2)
-        if len(self._recent) >= self._burst:
-            window = WINDOW * max(1.0, 1.0 / self.rate)
-            at = max(at, self._recent[-self._burst] + window)
-        return at
+        return max(self._next, self._last + self._step / 2, self.has_room_at())
+
+    def has_room_at(self) -> float:
+        """The same by the rule of the rolling second alone: for a start whose time another grid
+        gave."""
+        if self.rate is None or len(self._recent) < self._burst:
+            return float("-inf")
+        return self._recent[-self._burst] + WINDOW * max(1.0, 1.0 / self.rate)
 
     def take(self, now: float) -> None:
         """Record a start at `now`; the caller has looked at `earliest`."""
         if self.rate is None:
             return
-        self._next = max(self._next, now - CATCH_UP) + self._step
+        self._next = max(self._next, now - self.catch_up) + self._step
         self._last = now
         self._recent.append(now)
         while len(self._recent) > self._burst:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from dialer.breaker import Breaker, Trouble
 from dialer.lanes import Lane
-from dialer.pacing import RateGate
+from dialer.pacing import CATCH_UP, SHARED_CATCH_UP, RateGate
 from dialer.picture import ClientState, ServerState, Slot
 from dialer.store.contract import Candidate, Client, Queue, Server
 
@@ -50,6 +50,7 @@ class Planner:
     def __init__(self, new_id: Callable[[], str]) -> None:
         self._new_id = new_id
         self._shared = False
+        self.catch_up = CATCH_UP  # of servers' gates
         self._servers: dict[int, ServerState] = {}
         self._clients: dict[int, ClientState] = {}
         self._queues: dict[int, Queue] = {}
@@ -66,7 +67,8 @@ class Planner:
 
     def set_servers(self, servers: Iterable[Server]) -> None:
         for server in servers:
-            state = self._servers.setdefault(server.id, ServerState(server))
+            gate = RateGate(catch_up=self.catch_up)
+            state = self._servers.setdefault(server.id, ServerState(server, gate=gate))
             was_ready = state.ready
             state.server = server
             state.gate.change(server.max_cps)
@@ -357,7 +359,9 @@ class Planner:
 
     def share(self) -> None:
         """From now on clients' slots are shared with other workers."""
-        self._shared = True
+        self._shared, self.catch_up = True, SHARED_CATCH_UP
+        for state in self._servers.values():
+            state.gate.catch_up = self.catch_up
 
     def asking(self, placement: Placement) -> None:
         """The slot of one that was not just planned is being asked for."""

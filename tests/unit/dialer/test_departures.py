@@ -9,6 +9,7 @@ import pytest
 
 from dialer.attempts import LiveAttempt, Stage
 from dialer.coordination.contract import Turn
+from dialer.coordination.turns import SLACK, space
 from dialer.departures import Departures
 from dialer.pacing import LINE
 from dialer.planner import AHEAD, Placement, Planner
@@ -193,16 +194,45 @@ def test_a_turn_decides_in_place_of_the_clients_gate() -> None:
     assert platform.leave(5.03) == [2]  # the gate alone would not open before 5.1
 
 
-def test_the_servers_gate_holds_whatever_turn_there_is() -> None:
-    platform = Platform(10.0, 10.0)
-    for number in (1, 2):
+def test_the_servers_rolling_second_holds_whatever_turn_there_is() -> None:
+    platform = Platform(2.0, 10.0)
+    for number in (1, 2, 3):
         platform.add(number).turn = Turn(5.0, 5.025)
-    assert platform.leave(5.0) == [1]
+    assert platform.leave(5.0) == [1, 2]
     assert platform.departures.pop_late(5.02) is None
     late = platform.departures.pop_late(5.03)
     assert late is not None
-    assert late.placement.candidate.id == 2
     assert platform.departures.next_at() is None
+
+
+@pytest.mark.parametrize("phase", [0.0, 0.01, 0.02, 0.03, 0.05, 0.07])
+def test_clients_whose_turns_fill_a_server_use_them_all(phase: float) -> None:
+    """Two grids of turns: each comes where its own client's grid has it, not the server's."""
+    platform = Platform(18.0, 12.0, 6.0)
+    turns = [(n * space(12.0), 1) for n in range(120)]
+    turns += [(phase + n * space(6.0), 2) for n in range(60)]
+    starts: list[float] = []
+    for number, (at, client) in enumerate(sorted(turns)):
+        platform.add(number, client=client).turn = Turn(at, at + SLACK)
+        assert platform.departures.next_at() == at
+        assert platform.departures.pop_late(at) is None
+        assert platform.leave(at) == [number]
+        starts.append(at)
+    assert max(bisect_left(starts, at + 1.0) - n for n, at in enumerate(starts)) <= 18
+
+
+def test_a_server_beyond_its_limit_has_turns_go_by_and_is_never_over_it() -> None:
+    platform = Platform(18.0, 12.0, 12.0)
+    turns = sorted([(n * space(12.0), 1) for n in range(120)] * 2)
+    starts: list[float] = []
+    for number, (at, client) in enumerate(turns):
+        platform.add(number, client=client).turn = Turn(at, at + SLACK)
+        starts += [at] * len(platform.leave(at))
+        while platform.departures.pop_late(at + 2 * SLACK) is not None:
+            pass
+    busiest = max(bisect_left(starts, at + 1.0) - n for n, at in enumerate(starts))
+    assert busiest == 18
+    assert len(starts) > 0.95 * 18 * turns[-1][0]
 
 
 def test_one_servers_departures_are_cleared_alone() -> None:

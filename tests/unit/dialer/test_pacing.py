@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dialer.pacing import CATCH_UP, LINE, WINDOW, RateGate
+from dialer.pacing import CATCH_UP, LINE, SHARED_CATCH_UP, WINDOW, RateGate
 
 
 def run_gate(gate: RateGate, lags: list[float], start: float = 0.0) -> list[float]:
@@ -94,6 +94,20 @@ def test_a_new_limit_is_obeyed_from_now_on() -> None:
     gate = RateGate(None)
     gate.change(2)
     assert most_in_a_second(run_gate(gate, [0.0] * 10, start=5.0)) <= 2
+
+
+@pytest.mark.parametrize(("catch_up", "kept"), [(SHARED_CATCH_UP, True), (CATCH_UP, False)])
+def test_who_comes_late_now_and_then_keeps_the_rate_where_that_is_caught_up(
+    catch_up: float, kept: bool
+) -> None:
+    gate, starts, now = RateGate(18.0, catch_up), [0.0], 0.0
+    gate.take(now)
+    while now < 20.0:
+        now = gate.earliest() + (0.04 if len(starts) % 3 == 0 else 0.0)
+        gate.take(now)
+        starts.append(now)
+    assert (len(starts) > 0.95 * 18 / WINDOW * now) == kept
+    assert most_in_a_second(starts) <= 18
 
 
 @pytest.mark.parametrize("rate", [1.0, 7.0])

@@ -1,5 +1,8 @@
 """The planner among others: servers that are not ours, and slots that others hold."""
 
+from dialer.departures import Departures
+from dialer.pacing import CATCH_UP, SHARED_CATCH_UP
+from dialer.planner import Planner
 from tests.unit.dialer.builders import make_client, make_item, make_queue, make_server
 from tests.unit.dialer.test_planner import Stage, make_stage
 
@@ -104,3 +107,15 @@ def test_a_queue_that_is_gone_takes_nothing_back() -> None:
     stage.planner.denied(placed, stage.now)
     assert stage.planner.on_the_way == set()
     assert stage.planner.live_calls() == {1: 0}
+
+
+def test_servers_catch_up_more_where_slots_are_shared() -> None:
+    planner = Planner(lambda: "id")
+    planner.set_servers([make_server(1, max_cps=10.0)])
+    planner.set_clients([make_client(1)], 0.0)
+    assert planner.gates(1, 1)[0].catch_up == planner.catch_up == CATCH_UP
+    planner.share()
+    planner.set_servers([make_server(2, max_cps=10.0)])
+    for owner in (planner, Departures(planner)):
+        assert [owner.gates(n, 1)[0].catch_up for n in (1, 2)] == [SHARED_CATCH_UP] * 2
+    assert planner.gates(1, 1)[1].catch_up == CATCH_UP
