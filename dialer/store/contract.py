@@ -429,6 +429,8 @@ class Store(Protocol):
     def tell(self, telling: Telling) -> Awaitable[tuple[Delivery, ...]]: ...
     # What `open_attempts` tells of `unsent` and `answered_at`: kept by a claimed store through the
     # end of this process, however it ends, though not of the machine. Written when they return.
+    # Where workers share a database, it is told of an answer a moment later: `answered_at` is known
+    # to the next owner of the server, too.
     # `note_sent` comes before the Originate's first byte; it raises `StoreUnavailable`.
     def note_sent(self, channel_id: str) -> None: ...
     def note_unsent(self, channel_id: str) -> None: ...  # it certainly did not leave after all

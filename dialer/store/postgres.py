@@ -17,8 +17,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dialer.errors import SettingsError, StoreUnavailable
 from dialer.store import contract as c
-from dialer.store import reading
+from dialer.store import reading, rows
 from dialer.store.access import Topic
+from dialer.store.answers import Answers, note_answers
 from dialer.store.failures import find_state
 from dialer.store.group_writes import Kind
 from dialer.store.histories import Histories
@@ -65,6 +66,12 @@ class PostgresStore(SqlStore):
         self._url, self._state_dir = postgres_url(url), state_dir
         self._state: WorkerState | None = None
         writing, running = writing_engine(self._url, 1), writing_engine(self._url, RUNNERS)
+        self._noting = Kind(note_answers)
+        self._kinds = (*self._kinds, self._noting)
+        self._answers = Answers(
+            lambda name: self._wire_log.answered_at(name),
+            lambda found: self._write(self._noting, found),
+        )
         self._writer = PostgresWriter(writing, running, self._kinds, self._say_deliveries)
         self._readers = reading_engine(self._url, READERS)
         self._searches = Searches(searching_engine(self._url, SEARCHERS), SEARCHERS)
@@ -103,6 +110,7 @@ class PostgresStore(SqlStore):
 
     async def close(self) -> None:
         """Write what waits, then let go."""
+        self._answers.close()
         await self._writer.stop()
         await self._listener.close()
         await self._readers.dispose()
@@ -146,16 +154,18 @@ class PostgresStore(SqlStore):
             self._state.note_tokens(tokens, under)
         return tokens
 
+    def note_answered(self, channel_id: str, at: float) -> None:
+        """Known to this machine when it returns, and to the database a moment later."""
+        super().note_answered(channel_id, at)
+        self._answers.note(channel_id)
+
     async def open_attempts(
         self, server_ids: Collection[int] | None = None
     ) -> tuple[c.OpenAttempt, ...]:
         found = await super().open_attempts(server_ids)
         tokens = self._state.tokens if self._state is not None else set()
-        under = {raw[0]: (raw[1], raw[2]) for raw in await self._fetch(reading.open_under())}
-        return tuple(
-            replace(attempt, unsent=attempt.unsent and under.get(attempt.channel_id) in tokens)
-            for attempt in found
-        )
+        told = {raw[0]: raw[1:] for raw in await self._fetch(reading.open_under())}
+        return tuple(_add_told(attempt, told.get(attempt.channel_id), tokens) for attempt in found)
 
     def on_foreign_change(
         self, changed: Callable[[], None], deliveries: Callable[[], None] | None = None
@@ -201,6 +211,19 @@ class PostgresStore(SqlStore):
                 return [await reading.fetch_all(connection, query) for query in queries]
 
         return await read(self._readers, ask)
+
+
+def _add_told(
+    attempt: c.OpenAttempt, told: Sequence[Any] | None, tokens: Collection[tuple[int, int]]
+) -> c.OpenAttempt:
+    """`told`: what the database alone knows of it (`reading.open_under`); `tokens`: what this
+    machine can speak for."""
+    server_id, fence, answered_at = told or (None, None, None)
+    answered = attempt.answered_at
+    if answered is None:
+        answered = rows.to_seconds_or_none(answered_at)
+    unsent = attempt.unsent and (server_id, fence) in tokens
+    return replace(attempt, unsent=unsent, answered_at=answered)
 
 
 async def _find(found: Awaitable[list[Raw]]) -> list[Raw]:

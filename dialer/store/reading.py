@@ -20,6 +20,7 @@ from sqlalchemy import (
     case,
     false,
     func,
+    literal_column,
     select,
     type_coerce,
 )
@@ -232,8 +233,12 @@ def open_tokens() -> Select[Any]:
 
 
 def open_under() -> Select[Any]:
-    """Open attempts with the tokens that they were reserved with."""
-    return select(_a.channel_id, _a.server_id, _a.fence).where(_a.state == word(AttemptState.OPEN))
+    """Open attempts with the tokens that they were reserved with, and when they were answered, as
+    far as that was noted (`dialer.store.answers`). On PostgreSQL alone."""
+    answered_at = literal_column("attempts.answered_at", BigInteger)
+    return select(_a.channel_id, _a.server_id, _a.fence, answered_at).where(
+        _a.state == word(AttemptState.OPEN)
+    )
 
 
 def recent_starts(since: float, server_ids: Collection[int] | None = None) -> Select[Any]:

@@ -68,7 +68,7 @@ class SqlStore(Configuration):
         self._withdrawing = Kind(attempts.withdraw, settle_linger)
         self._telling = Kind(tellings.tell, settle_linger)  # before the end of the same call
         ends = (self._settling, self._withdrawing, self._recording)
-        self._kinds = (self._reserving, self._telling, *ends)
+        self._kinds: tuple[Kind, ...] = (self._reserving, self._telling, *ends)
 
     async def installation_secret(self) -> bytes:
         return self._secret

@@ -2,7 +2,7 @@
 
 Moments are integer microseconds since the epoch, UTC: exact in every database and in JSON.
 Names that must be unique whatever their case (ChannelIds) collate without case. Indexes are named
-as SQLite needs them; what PostgreSQL has instead stands in migrations 0010 to 0012.
+as SQLite needs them; what PostgreSQL has instead stands in migrations 0010 to 0013.
 """
 
 from typing import Any
