@@ -23,6 +23,7 @@ from dialer.coordination.rebuilding import fill_epoch, lock_rebuild
 from dialer.coordination.room import Room
 from dialer.coordination.scripts import Script
 from dialer.coordination.session import Session, name_channel
+from dialer.coordination.sweeping import Sweeper, read_pairs
 from dialer.coordination.timing import Timing
 from dialer.coordination.turns import TurnClock
 from dialer.coordination.view import State, View, read_view, write_servers
@@ -56,6 +57,7 @@ class RedisCoordinator:
         self._ledger = Ledger()
         self._clock = TurnClock(self._timing.warm)
         self._exchange = Exchange(self._ledger, self._clock, self, monotonic)
+        self._sweeper = Sweeper(self._ledger, self._exchange)
         self._room = Room(self._timing.room)
         self._driver: Driver | None = None
         self._session: Session | None = None
@@ -101,6 +103,7 @@ class RedisCoordinator:
                 tasks.create_task(self._live())
         finally:
             self._room.close()
+            self._sweeper.stop()
             if self._rebuilding is not None:
                 self._rebuilding.cancel()
 
@@ -144,7 +147,8 @@ class RedisCoordinator:
 
     def hold(self, server_id: int, slots: Iterable[HeldSlot]) -> None:
         self._ledger.adopt(server_id, slots)
-        self._sweep_soon()
+        if self._session is not None and self._state is State.OPEN:
+            self._sweeper.sweep(self._session, (server_id,))
 
     async def live(self) -> dict[int, int]:
         """Empty while Redis cannot be asked."""
@@ -154,7 +158,7 @@ class RedisCoordinator:
             found = await self._session.run(Script.READ, "counts")
         except RedisGone:
             return {}
-        return {int(client): int(count) for client, count in _pairs(found)}
+        return {int(client): int(count) for client, count in read_pairs(found)}
 
     # The overseer of the exchange.
 
@@ -206,6 +210,7 @@ class RedisCoordinator:
         if self._session is not None:
             self._session.close()
         self._session, self._away = None, why
+        self._sweeper.stop()
         self._exchange.detach()
 
     async def _enter(self, session: Session) -> None:
@@ -233,8 +238,7 @@ class RedisCoordinator:
                 self._start_rebuild(session)
             if self._state is State.OPEN and now - self._swept_at >= self._timing.sweep:
                 self._swept_at = now
-                for server in sorted(self._leases.mine & self._ledger.adopted):
-                    await self._sweep(session, server)
+                self._sweeper.sweep(session, sorted(self._leases.mine & self._ledger.adopted))
             await self._pause(session)
 
     async def _pause(self, session: Session) -> None:
@@ -276,7 +280,7 @@ class RedisCoordinator:
         self._apply(changes)
         if opened:
             self._unread = None
-            self._sweep_soon()
+            self._swept_at = -inf
             self._room.now()
         if leases.write_takes():
             self._hurry.set()
@@ -338,20 +342,6 @@ class RedisCoordinator:
             log.info("an epoch was rebuilt", extra={"slots": len(held.slots)})
             self._hurry.set()
 
-    async def _sweep(self, session: Session, server: int) -> None:
-        found = await session.run(Script.READ, f"on:{server}")
-        listed = {channel: int(client) for channel, client in _pairs(found)}
-        difference = self._ledger.compare(server, listed, self._exchange.asking)
-        for channel in difference.strays:
-            self._ledger.doubt(channel, server)
-            self._exchange.free(server, channel)
-        for channel, slot in difference.missing.items():
-            self._exchange.put(channel, slot)
-
-    def _sweep_soon(self) -> None:
-        self._swept_at = -inf
-        self._hurry.set()
-
     # What others say.
 
     async def _listen(self) -> None:
@@ -369,9 +359,3 @@ class RedisCoordinator:
             self._room.freed(map(int, clients))
         else:
             self._hurry.set()
-
-
-def _pairs(answer: str) -> list[tuple[str, str]]:
-    """The lines of `lua/read.lua`, behind the state."""
-    lines = answer.split("\n")[1:]
-    return list(zip(lines[::2], lines[1::2], strict=False))

@@ -7,7 +7,7 @@ import pytest
 
 from dialer.coordination.address import RedisAddress, parse_address
 from dialer.coordination.connection import Connection, RedisGone
-from tests.crew import PATIENCE
+from tests.patience import PATIENCE
 from tests.redis_server import RedisServer
 
 

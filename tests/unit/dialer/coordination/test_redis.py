@@ -10,6 +10,7 @@ import pytest
 from dialer.coordination.address import parse_address
 from dialer.coordination.contract import Held, HeldSlot, Verdict
 from dialer.coordination.redis import RedisCoordinator
+from dialer.coordination.scripts import Script
 from dialer.errors import CoordinationUnavailable
 from tests.crew import QUICK, Crew, until
 
@@ -82,6 +83,27 @@ async def test_turns_are_spaced_and_no_more_slots_are_granted_than_turns_come_so
         assert verdict is Verdict.FULL, "the line is long enough"
         rooms = worker.hands.rooms
         await until(lambda: worker.hands.rooms > rooms)
+
+
+async def test_a_sweep_that_is_slow_stops_no_sign_of_life(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with Crew() as crew:
+        worker = await crew.hire(1, 2)
+        await until(lambda: worker.may_write(1))
+        session = worker.coordinator._session
+        assert session is not None
+        run, swept = session.run, asyncio.Event()
+
+        async def run_slowly(script: Script, *words: str) -> str:
+            if script is Script.READ:
+                swept.set()
+                await asyncio.get_running_loop().create_future()
+            return await run(script, *words)
+
+        monkeypatch.setattr(session, "run", run_slowly)
+        await asyncio.wait_for(swept.wait(), 10)
+        stood_at = time.monotonic()
+        await until(lambda: time.monotonic() > stood_at + 2 * QUICK.valid)
+        assert worker.may_write(1)
 
 
 async def test_where_nobody_listens_it_cannot_be_opened() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 
 from dialer.coordination.room import Room
+from tests.patience import PATIENCE
 
 
 class Asked:
@@ -35,7 +36,7 @@ async def test_without_word_it_asks_after_the_longest_time() -> None:
     room = Room(longest=0.01)
     asked = Asked(room)
     room.refused(1, None)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         await asked.event.wait()
     assert asked.times == 1
 
@@ -50,7 +51,7 @@ async def test_the_nearest_of_several_times_counts_and_none_is_beyond_the_longes
     assert 60 <= room.due - before < 61
     room.refused(2, 0.002)
     room.refused(3, 30)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         await asked.event.wait()
     assert asked.times == 1
     assert room.due is None
