@@ -11,6 +11,7 @@ from dialer.coordination.address import parse_address
 from dialer.coordination.contract import Coordinator, Held, HeldSlot, SlotWish, Turn, Verdict
 from dialer.coordination.redis import RedisCoordinator
 from dialer.coordination.timing import Timing
+from tests.patience import PATIENCE
 from tests.redis_server import RedisServer
 
 QUICK = Timing(
@@ -27,9 +28,6 @@ QUICK = Timing(
     room=0.05,
 )
 """As in production, some six times as quick."""
-
-PATIENCE = 20.0
-"""Seconds after which a test gives up; a shared machine may stall."""
 
 
 async def until(condition: Callable[[], object]) -> None:

@@ -23,6 +23,7 @@ from typing import Final
 import asyncpg
 
 from dialer.store import upgrade_database
+from tests.patience import PATIENCE
 
 _PR_SET_PDEATHSIG: Final = 1
 _USER: Final = "nobody" if os.geteuid() == 0 else None
@@ -67,7 +68,7 @@ class PostgresServer:
         in_thread(lambda: asyncio.run(self._wait()))
 
     async def _wait(self) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             while True:
                 try:
                     connection = await asyncpg.connect(self.dsn())
@@ -87,7 +88,7 @@ class PostgresServer:
         """SIGINT: at once, but orderly; SIGQUIT: as if it had crashed."""
         if self._process is not None:
             self._process.send_signal(how)
-            self._process.wait(30)
+            self._process.wait(PATIENCE)
             self._process = None
 
     def dsn(self, database: str = "postgres") -> str:

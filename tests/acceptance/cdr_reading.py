@@ -14,10 +14,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+from tests.patience import PATIENCE
 from tests.required import skip_unless_required
 
 PROGRAMS: Final = Path(__file__).parent / "cdr_programs"
-PATIENCE: Final = 60.0
 Record = dict[str, Any]
 
 

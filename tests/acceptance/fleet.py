@@ -31,7 +31,7 @@ from dialer.presence import Presence
 from dialer.store import open_store
 from dialer.store.contract import Server, Store, StoredKey
 from tests import store_records as make
-from tests.crew import PATIENCE
+from tests.patience import PATIENCE
 from tests.redis_server import RedisServer
 
 SECRET_ENV = "FLEET_SECRET"

@@ -16,10 +16,10 @@ from dialer.app import Product
 from dialer.settings import load_settings
 from dialer.sinks import CallbackSink, SgapiSink
 from dialer.store.contract import Server
+from tests.patience import PATIENCE
 
 SUPERUSER = "superuser-of-a-test"
 SECRET_ENV = "PLANT_SECRET"
-PATIENCE = 20.0
 
 
 @dataclass(slots=True)

@@ -11,8 +11,9 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from tests.patience import PATIENCE
+
 READY = re.compile(rb"dialer(?: (\w+))? is ready(?:: (\S+))?")
-PATIENCE = 40.0
 
 
 @dataclass(slots=True)

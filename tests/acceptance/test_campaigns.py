@@ -15,6 +15,7 @@ from aiohttp.test_utils import TestServer
 
 from tests.acceptance.plant import Plant
 from tests.lab.campaign import make_numbers, read_time
+from tests.patience import PATIENCE
 
 ITEM = {
     "asterisk_server_code": "pbx1",
@@ -176,7 +177,7 @@ async def test_a_client_that_hangs_delays_no_other_on_its_host(tmp_path: Path) -
             key = await plant.add_client(name, callbackurl=str(host.make_url(name)))
             await plant.post(key, make_numbers(1, calls, [8]))
             await plant.until(partial(_has_cdrs, plant, ended))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             assert await told.get() == "/quick"
         hanging.set()
 
@@ -240,7 +241,7 @@ async def test_calls_on_a_server_that_is_removed_end_as_what_they_were(plant: Pl
     await plant.start_product()
     await plant.until(lambda: len(plant.finals()) == 2)
     assert {body["disposition"] for body in plant.finals()} == {"no-answer"}
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while plant.product.engine.links:  # noqa: ASYNC110 (links tell only the engine)
             await asyncio.sleep(0)
 

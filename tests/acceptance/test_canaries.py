@@ -22,7 +22,7 @@ from dialer.settings import LogFormat
 from dialer.store.contract import Server
 from dialer.store.sqlite import SqliteStore
 from dialer.telemetry import QUIET, configure_logging, report_crash
-from tests.acceptance.plant import PATIENCE, Plant
+from tests.acceptance.plant import Plant
 from tests.canaries import (
     AMI_SECRET,
     FORGED_KEY,
@@ -39,6 +39,7 @@ from tests.canaries import (
     dump_texts,
     make_item,
 )
+from tests.patience import PATIENCE
 
 INSERT = "/queues/insertdataincallqueue/"
 LOUD = set(QUIET) - {"aiosqlite"}

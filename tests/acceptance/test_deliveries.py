@@ -16,8 +16,8 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from ami.simulator import Simulator, SimulatorConfig
 from dialer.sinks import CallbackSink
 from tests.lab.product import RunningDialer
+from tests.patience import PATIENCE
 
-PATIENCE = 30.0
 CALL = "asterisk_server_code,Channel,Application,Data\npbx1,PJSIP/{}@carrier,Wait,3\n"
 
 

@@ -18,8 +18,8 @@ from aiohttp import web
 from dialer.sinks import SgapiSink
 from tests.acceptance.plant import Plant
 from tests.lab.product import RunningDialer
+from tests.patience import PATIENCE
 
-PATIENCE: Final = 30.0
 CREATE: Final = """curl -X PUT "https://api.example.com/cdrtosgapi" \\
   -H "Content-Type: application/json" \\
   -H "Authorization: Bearer YOUR_API_TOKEN" \\

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from dialer.policy import DEFAULT_POLICY
-from tests.acceptance.plant import PATIENCE, SECRET_ENV, Plant
+from tests.acceptance.plant import SECRET_ENV, Plant
 from tests.ami_tap import AmiTap, read_quiet
 from tests.hostile_calls import (
     ACCOUNTS,
@@ -27,6 +27,7 @@ from tests.hostile_calls import (
     harmless_quick_call,
     inject,
 )
+from tests.patience import PATIENCE
 
 INSERT = "/queues/insertdataincallqueue/"
 QUICK = "/queues/insertquickcall/"

@@ -9,6 +9,7 @@ import pytest
 
 from tests.acceptance.plant import Plant
 from tests.lab.campaign import make_numbers
+from tests.patience import PATIENCE
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ async def counts(plant: Plant, queue_id: int) -> tuple[int, int, int, int]:
 
 async def settled(plant: Plant, queue_id: int) -> tuple[int, int, int, int]:
     """The counts when no call of the queue is live any more."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while (found := await counts(plant, queue_id))[1]:
             pass
     return found

@@ -27,9 +27,8 @@ from ami.simulator import Simulator, SimulatorConfig
 from dialer.reconcile import CONFIRM, SETTLING
 from dialer.server_link import LinkListener, ServerLink
 from tests.cutting_proxy import CuttingProxy
+from tests.patience import PATIENCE
 from tests.unit.dialer.builders import make_server
-
-PATIENCE = 20.0
 
 
 class LeapingClock:

@@ -15,6 +15,7 @@ import pytest
 from ami.simulator import Simulator, SimulatorConfig
 from dialer.sinks import CallbackSink
 from tests.lab.product import RunningDialer
+from tests.patience import PATIENCE
 
 SECOND = 1.5
 CALLS = 80  # at ten a second: longer than a command takes to start on a busy machine
@@ -56,7 +57,7 @@ class Office:
 
     async def until_told(self, count: int) -> None:
         """Wait for `count` callbacks."""
-        async with asyncio.timeout(30.0):
+        async with asyncio.timeout(PATIENCE):
             while len(self.sink.bodies) < count:
                 self.told.clear()
                 await self.told.wait()

@@ -13,9 +13,10 @@ from ami.trace import Direction, open_trace, read_note
 from dialer.replay.cdrs import compare_fields, write_cdr
 from dialer.replay.comparison import compare_cdrs
 from dialer.replay.follower import Follower
-from tests.acceptance.plant import PATIENCE, Plant
+from tests.acceptance.plant import Plant
 from tests.lab.campaign import make_numbers
 from tests.lab.product import RunningDialer
+from tests.patience import PATIENCE
 
 CALL = (
     "Action: Originate\r\nActionID: a1\r\nChannelId: call-0001\r\nAsync: true\r\n"
@@ -73,7 +74,7 @@ async def place_call(port: int) -> None:
 
 
 async def test_it_records_until_a_signal(tmp_path: Path) -> None:
-    async with asyncio.timeout(4 * PATIENCE):
+    async with asyncio.timeout(PATIENCE):
         simulator = Simulator(SimulatorConfig(scale=0.01))
         await simulator.start()
         recording = Recording(tmp_path, simulator.port)
@@ -97,7 +98,7 @@ async def test_it_records_until_a_signal(tmp_path: Path) -> None:
 
 
 async def test_killed_it_loses_nothing_and_goes_on_in_the_same_file(tmp_path: Path) -> None:
-    async with asyncio.timeout(4 * PATIENCE):
+    async with asyncio.timeout(PATIENCE):
         simulator = Simulator(SimulatorConfig(scale=0.01))
         await simulator.start()
         recording = Recording(tmp_path, simulator.port)

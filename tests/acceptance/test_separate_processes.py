@@ -17,7 +17,8 @@ from ami.simulator import Simulator, SimulatorConfig
 from dialer.sinks import CallbackSink, SgapiSink
 from dialer.store import open_store
 from dialer.store.contract import Server
-from tests.acceptance.processes import PATIENCE, Part, Parts
+from tests.acceptance.processes import Part, Parts
+from tests.patience import PATIENCE
 from tests.postgres_server import PostgresServer
 from tests.redis_server import RedisServer
 

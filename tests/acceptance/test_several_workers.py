@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.fleet import LONG, SHORT, TIMING, Fleet, until
+from tests.patience import PATIENCE
 
 
 async def test_a_worker_that_comes_gets_a_server_with_its_live_calls(tmp_path: Path) -> None:
@@ -55,9 +56,9 @@ async def test_a_second_signal_ends_a_hand_over_at_once(tmp_path: Path) -> None:
 
         first.engine.ownership.hand_over_all = never_ends  # type: ignore[method-assign]
         draining = asyncio.create_task(first.engine.drain(3600.0))
-        await asyncio.wait_for(handing.wait(), 10)
+        await asyncio.wait_for(handing.wait(), PATIENCE)
         first.engine.stop_waiting(0.0)
-        assert await asyncio.wait_for(draining, 10) == []
+        assert await asyncio.wait_for(draining, PATIENCE) == []
 
 
 async def test_the_last_worker_waits_for_its_calls(tmp_path: Path) -> None:

@@ -17,7 +17,8 @@ from dialer.delivery.signing import derive_secret, show_secret
 from dialer.dialects import Shape
 from dialer.signing_key import load_signing_key
 from dialer.sinks import CallbackSink
-from tests.acceptance.plant import PATIENCE, Plant
+from tests.acceptance.plant import Plant
+from tests.patience import PATIENCE
 from tests.shapes import find_differences, read_shape
 
 ENDINGS = ("00", "01", "04")

@@ -18,8 +18,8 @@ from dialer.settings import load_settings
 from dialer.store.contract import Server, StoredKey
 from tests import store_records as make
 from tests.cutting_proxy import CuttingProxy
+from tests.patience import PATIENCE
 from tests.unit.ami.client_rig import QUIET, rig
-from tests.unit.ami.scripted_server import PATIENCE
 
 CALL = Originate("a-1", "call-1", "PJSIP/1@x", 30_000, application="Wait", data="1")
 SLICE = 256 * 1024
@@ -141,7 +141,7 @@ class Pair:
         return added.queue_id
 
     async def until(self, true: Callable[[], Any]) -> None:
-        async with asyncio.timeout(PATIENCE * 4):
+        async with asyncio.timeout(PATIENCE):
             while not await true():  # noqa: ASYNC110 (only the database tells)
                 await asyncio.sleep(0)
 

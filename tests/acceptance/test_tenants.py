@@ -23,6 +23,7 @@ import pytest
 from dialer.dialects.ozonetel import number_call
 from dialer.php_query import hash_params
 from tests.acceptance.plant import Plant
+from tests.patience import PATIENCE
 
 CANARY: Final = "zinnober"
 """Stands in every text that belongs to the other tenant."""
@@ -250,7 +251,7 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
 
 async def settle(file: Path) -> None:
     """Wait until every result of the other's is delivered."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while any("pending" in row for row in read_rows(file, "other")["deliveries"]):  # noqa: ASYNC110
             await asyncio.sleep(0)
 

@@ -10,6 +10,7 @@ import pytest
 
 from chaos.cluster.members import find_peers
 from chaos.cluster.servers import OWNER, PostgreSql, Redis, own_postgresql, own_redis
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.io
 
@@ -71,7 +72,7 @@ async def test_a_frozen_postgresql_answers_when_it_is_thawed(postgres: PostgreSq
         done, _ = await asyncio.wait({asking}, timeout=0.2)
         assert not done
         postgres.thaw()
-        assert await asyncio.wait_for(asking, 10.0) == 1
+        assert await asyncio.wait_for(asking, PATIENCE) == 1
 
 
 async def test_redis_forgets_when_it_is_flushed_or_restarted(redis: Redis) -> None:
@@ -92,7 +93,7 @@ async def test_a_frozen_redis_answers_when_it_is_thawed(redis: Redis) -> None:
     done, _ = await asyncio.wait({asking}, timeout=0.2)
     assert not done
     redis.thaw()
-    assert await asyncio.wait_for(asking, 10.0) == "+PONG"
+    assert await asyncio.wait_for(asking, PATIENCE) == "+PONG"
 
 
 async def test_a_persistent_redis_remembers(tmp_path: Path) -> None:

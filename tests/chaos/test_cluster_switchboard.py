@@ -8,6 +8,7 @@ import pytest
 
 from chaos.cluster.switchboard import Way, Ways, serve_switchboard
 from chaos.witness_process import run_witness
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.io
 
@@ -65,7 +66,7 @@ class Talk:
 
     async def hear(self) -> bytes:
         """One line; nothing where the connection was ended."""
-        async with asyncio.timeout(10.0):
+        async with asyncio.timeout(PATIENCE):
             try:
                 return await self.reader.readline()
             except ConnectionError:
@@ -149,7 +150,7 @@ async def test_who_left_a_hung_way_is_missed_when_it_is_healed(
     done, _ = await asyncio.wait({far.over}, timeout=0.1)
     assert not done
     way.heal()
-    await asyncio.wait_for(far.over, 10.0)
+    await asyncio.wait_for(far.over, PATIENCE)
 
 
 async def test_what_a_reset_way_held_is_lost(ways: Ways, echo: int, begin: Begin) -> None:

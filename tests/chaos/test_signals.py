@@ -7,6 +7,7 @@ import signal
 import pytest
 
 from chaos.signals import HEEDED, heed_signals
+from tests.patience import PATIENCE
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, *HEEDED])
@@ -18,7 +19,7 @@ def test_a_signal_ends_what_was_started_and_then_the_process(number: signal.Sign
             os.kill(os.getpid(), number)
             await asyncio.Event().wait()
         finally:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(PATIENCE):
                 await asyncio.get_running_loop().run_in_executor(None, left.append, "a process")
 
     before = [signal.getsignal(each) for each in (signal.SIGINT, *HEEDED)]

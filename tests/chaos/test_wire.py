@@ -8,6 +8,7 @@ import pytest
 
 from ami.simulator import Simulator, SimulatorConfig
 from chaos.wire import Log, Proxy, read_wire
+from tests.patience import PATIENCE
 
 ORIGINATE = (
     b"Action: Originate\r\nActionID: act-1\r\nChannel: PJSIP/70012@carrier\r\n"
@@ -71,11 +72,11 @@ async def test_everything_is_passed_on(file: Path, log: Log) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(b"Action: Login\r\nUsername: dialer\r\nSecret: dialer-lab\r\n\r\n")
     writer.write(b"Action: Ping\r\nActionID: x\r\n\r\n" + ORIGINATE[:50])
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         said = await reader.readuntil(b"Ping: Pong")
     assert said.startswith(b"Asterisk Call Manager/")
     writer.close()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         assert await reader.read() is not None
     server.close()
     await simulator.stop()
@@ -90,7 +91,7 @@ async def test_a_cut_ends_both_sides(log: Log) -> None:
     proxy = Proxy(log, "127.0.0.1", simulator.port)
     server = await asyncio.get_running_loop().create_server(proxy.accept, "127.0.0.1", 0)
     reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         await reader.readline()
         proxy.cut()
         assert await reader.read() == b""
@@ -124,7 +125,7 @@ async def test_who_ended_a_connection_is_noted_and_what_still_left_is_read(file:
     asterisk = await asyncio.start_server(greet, "127.0.0.1", 0)
     proxy = Proxy(log, *asterisk.sockets[0].getsockname())
     server = await loop.create_server(proxy.accept, "127.0.0.1", 0)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         for leave in ("asterisk", "dialer"):
             reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
             await reader.readline()
@@ -154,7 +155,7 @@ async def test_a_dead_asterisk_is_a_dead_connection(log: Log) -> None:
     closed.close()
     server = await loop.create_server(Proxy(log, "127.0.0.1", port).accept, "127.0.0.1", 0)
     reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
             await reader.readexactly(1)
     writer.close()

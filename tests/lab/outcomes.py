@@ -23,9 +23,10 @@ from dialer.dialects import Shape, View
 from dialer.settings import load_settings
 from dialer.sinks import CallbackSink
 from dialer.store.contract import Server
-from tests.lab.raw_ami import PATIENCE, RawAmi
+from tests.lab.raw_ami import RawAmi
 from tests.lab.running_lab import SECRET, Lab
 from tests.lab.table_calls import logged_in
+from tests.patience import PATIENCE
 
 ZONE = "Asia/Ho_Chi_Minh"
 CALLER = "Lab Campaign <19001919>"

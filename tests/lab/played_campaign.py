@@ -14,9 +14,9 @@ from typing import Any, Final
 
 from dialer.cdr import Cdr
 from dialer.replay.cdrs import compare_fields
-from tests.lab.product import PATIENCE
 from tests.lab.replayed_campaign import Recorded, record_campaign
 from tests.lab.running_lab import SECRET, Lab, Server
+from tests.patience import PATIENCE
 
 FIELDS: Final = (
     *("disposition", "caller_id", "end_estimated", "duration", "billsec", "ring_seconds"),

@@ -13,9 +13,10 @@ from typing import Any, Self
 
 import httpx
 
+from tests.patience import PATIENCE
+
 SUPERUSER = "superuser-key-of-a-test"
 READY = re.compile(rb"dialer is ready: (http://\S+)")
-PATIENCE = 30.0
 
 
 @dataclass(slots=True)
@@ -80,7 +81,7 @@ class RunningDialer:
         assert self.process is not None
         if self.process.returncode is None:
             self.process.send_signal(number)
-        async with asyncio.timeout(60.0):
+        async with asyncio.timeout(PATIENCE):
             await self.process.communicate()
         assert self.process.returncode is not None
         return self.process.returncode

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
+from tests.patience import PATIENCE
+
 Fields = Iterable[tuple[str, str]]
 
-PATIENCE = 15.0
 """Seconds that anything in the lab may take (but for what a caller says itself)."""
 
 

@@ -28,9 +28,10 @@ from dialer.store import open_store
 from dialer.store.contract import Client
 from tests.lab.campaign import DISPOSITIONS, Outcome, Plan, Tenant, run_campaign
 from tests.lab.meddler import Meddler
-from tests.lab.product import PATIENCE, RunningDialer
+from tests.lab.product import RunningDialer
 from tests.lab.running_lab import Lab
 from tests.lab.varied_calls import LONGEST, POLICY, Kind
+from tests.patience import PATIENCE
 
 CHANNELS: Final = 40
 ACCOUNT: Final = "varied"

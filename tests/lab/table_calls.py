@@ -7,8 +7,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from tests.lab.carrier_log import CarrierCall, read_calls
-from tests.lab.raw_ami import PATIENCE, Message, RawAmi
+from tests.lab.raw_ami import Message, RawAmi
 from tests.lab.running_lab import Lab, Server
+from tests.patience import PATIENCE
 
 ENDINGS = ("00", "01", "02", "03", "04", "05", "06", "07", "08", "09", "10", "11", "57")
 """Every row of the table; 57 stands for `anything else`."""

@@ -27,10 +27,10 @@ from tests.canaries import (
 )
 from tests.lab.product import RunningDialer
 from tests.lab.running_lab import Lab
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.lab
 
-PATIENCE = 60.0
 INSERT = "/queues/insertdataincallqueue/"
 TALKING = f"{NUMBERS['Channel'][:-2]}07"  # for half a minute: live when the dialer is stopped
 SAID = (

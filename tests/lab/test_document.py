@@ -17,6 +17,7 @@ import pytest
 from dialer.sinks import CallbackSink
 from tests.lab.product import SUPERUSER, RunningDialer
 from tests.lab.running_lab import Lab
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.lab
 
@@ -227,7 +228,7 @@ class Reader:
     async def first_callback(self) -> dict[str, Any]:
         told = asyncio.Event()
         self.sink.watch(told.set)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             while not (self.sink.bodies or self.sink.closings):
                 await told.wait()
                 told.clear()

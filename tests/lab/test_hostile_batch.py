@@ -25,12 +25,12 @@ from tests.hostile_calls import (
 from tests.lab.carrier_log import read_calls
 from tests.lab.product import RunningDialer
 from tests.lab.running_lab import Lab, Server
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.lab
 
 SERVER = "tapped"
 HARMLESS = "70010008"
-PATIENCE = 30.0
 
 
 @dataclass

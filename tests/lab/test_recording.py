@@ -23,6 +23,7 @@ from dialer.store.contract import Server
 from tests.lab.raw_ami import RawAmi
 from tests.lab.running_lab import SECRET, Lab
 from tests.lab.table_calls import logged_in, unique
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.lab
 
@@ -82,7 +83,7 @@ class Site:
         self.sink.watch(changed.set)
         answer = await self.post(channel, action, **item)
         assert answer.status_code == 200, answer.text
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             while self.sink.bodies.keys() == told:
                 await changed.wait()
                 changed.clear()

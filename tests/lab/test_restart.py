@@ -13,6 +13,7 @@ from tests.lab.campaign import make_numbers
 from tests.lab.carrier_log import read_calls
 from tests.lab.product import RunningDialer
 from tests.lab.running_lab import Lab
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.lab
 
@@ -35,7 +36,7 @@ async def test_live_calls_are_followed_to_their_end_by_the_next_life(
         status = await dialer.stop(number)
         assert status == (0 if number is signal.SIGTERM else -signal.SIGKILL)
         assert sink.bodies == {}
-        async with dialer, asyncio.timeout(60):
+        async with dialer, asyncio.timeout(PATIENCE):
             while len(sink.bodies) < len(numbers):
                 changed.clear()
                 await changed.wait()
@@ -80,6 +81,6 @@ async def _load(dialer: RunningDialer, lab: Lab, sink: CallbackSink, numbers: li
 
 async def _until_answered(lab: Lab, since: float, count: int) -> None:
     """The carrier's log is a file: it can only be read again."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while sum(c.did == "answer" for c in read_calls(lab.carrier_log, since)) < count:
             await asyncio.to_thread(read_calls, lab.carrier_log, since)

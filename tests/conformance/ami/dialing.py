@@ -22,8 +22,7 @@ from ami import (
     translate,
 )
 from tests.conformance.ami.cases import Case, Trigger
-
-PATIENCE = 20.0
+from tests.patience import PATIENCE
 
 
 class Dialing:

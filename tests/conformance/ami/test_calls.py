@@ -8,7 +8,8 @@ import pytest
 from ami import CallReport, Disposition, Message, OriginateAnswered, live_channels, translate
 from tests.conformance.ami.cases import CASES, Case, Expected, answered, straight
 from tests.conformance.ami.conftest import Peer
-from tests.conformance.ami.dialing import PATIENCE, Dialing, dialing
+from tests.conformance.ami.dialing import Dialing, dialing
+from tests.patience import PATIENCE
 
 RECORDINGS = "/var/lab/recordings"
 

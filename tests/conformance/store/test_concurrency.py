@@ -20,6 +20,7 @@ from dialer.store.contract import (
 )
 from tests import store_records as make
 from tests.conformance.store.conftest import Stored
+from tests.patience import PATIENCE
 
 NOW = make.NOW
 COUNT = 60
@@ -225,7 +226,7 @@ async def test_who_reads_by_id_misses_nothing_that_comes_in_meanwhile(
             )
             seen.extend(item.id for item in found)
 
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         await asyncio.gather(ingest(stored.store), ingest(other), follow())
     assert len(set(seen)) == 81
 

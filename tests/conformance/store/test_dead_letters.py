@@ -21,6 +21,7 @@ from dialer.store.contract import (
 )
 from tests import store_records as make
 from tests.conformance.store.conftest import Stored
+from tests.patience import PATIENCE
 
 NOW = make.NOW
 ANN = "operator ann"
@@ -156,7 +157,7 @@ async def test_a_retry_is_seen_by_a_running_worker(stored: Stored) -> None:
     await beside.open()
     seen.clear()
     assert await beside.retry_deliveries(DeliveryFilter(ids=(one.id,)), NOW, ANN) == 1
-    await asyncio.wait_for(seen.wait(), 10)
+    await asyncio.wait_for(seen.wait(), PATIENCE)
     assert await stored.store.due_endpoints(NOW) == (one.endpoint,)
     await beside.close()
 

@@ -16,6 +16,7 @@ from dialer.sinks import CallbackSink, SgapiSink
 from dialer.store.contract import Delivery, NewDelivery, Store
 from tests import store_records as make
 from tests.conformance.store.conftest import Stored
+from tests.patience import PATIENCE
 from tests.unit.dialer.delivery.fakes import FakeClock, soon
 
 KEY = b"a signing key of thirty-two bytes"
@@ -60,7 +61,7 @@ async def test_more_than_memory_holds_arrives_once_at_both_ends(stored: Stored) 
             attempt = await stored.dial_one()
             await stored.store.settle(make.settlement(attempt, deliveries=rows))
         async with delivering(stored.store, clock) as deliverer:
-            assert await asyncio.wait_for(deliverer.drain(make.NOW + 60), 20) == 0
+            assert await asyncio.wait_for(deliverer.drain(make.NOW + 60), PATIENCE) == 0
     assert set(callbacks.bodies) == set(gateway.cdrs) == names
     assert callbacks.requests == gateway.requests == len(names)
     assert (await stored.store.totals()).deliveries == {
@@ -78,7 +79,7 @@ async def test_a_refused_one_comes_back_when_it_is_due_and_not_before(stored: St
             attempt = await stored.dial_one()
             rows = (callback(callbacks.origin, "a"),)
             deliverer.offer(await stored.store.settle(make.settlement(attempt, deliveries=rows)))
-            await asyncio.wait_for(deliverer.drain(make.NOW + 60), 20)
+            await asyncio.wait_for(deliverer.drain(make.NOW + 60), PATIENCE)
             due_at = await stored.store.next_delivery_at()
             assert due_at is not None
             assert due_at - make.NOW >= DELAYS[0]
@@ -86,7 +87,7 @@ async def test_a_refused_one_comes_back_when_it_is_due_and_not_before(stored: St
             clock.time = due_at
             deliverer.wake()
             await soon(arrived.wait())
-            await asyncio.wait_for(deliverer.drain(due_at + 60), 20)
+            await asyncio.wait_for(deliverer.drain(due_at + 60), PATIENCE)
     assert (await stored.store.totals()).deliveries == {"callback/delivered": 1}
 
 
@@ -118,7 +119,7 @@ async def test_what_was_in_flight_when_it_was_killed_is_sent_by_the_next_life(
         reopened = stored.reopen()
         await reopened.open()
         async with delivering(reopened, clock) as deliverer:
-            assert await asyncio.wait_for(deliverer.drain(make.NOW + 60), 20) == 0
+            assert await asyncio.wait_for(deliverer.drain(make.NOW + 60), PATIENCE) == 0
         await reopened.close()
     assert callbacks.duplicates == {"a": 1}
     assert (await stored.store.totals()).deliveries == {"callback/delivered": 1}

@@ -9,6 +9,7 @@ from dialer.states import ItemStatus
 from dialer.store.contract import Store
 from tests import store_records as make
 from tests.conformance.store.conftest import Stored
+from tests.patience import PATIENCE
 
 
 async def test_everything_is_there_after_opening_again(stored: Stored) -> None:
@@ -64,12 +65,12 @@ async def test_another_process_is_noticed_and_oneself_is_not(stored: Stored) -> 
     await stored.store.clients()
     other = stored.reopen()
     await other.open()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         for _ in range(3):  # several looks pass
             await stored.store.runtime()
     assert not noticed.is_set()
     await other.change_server("pbx1", {"paused": True}, make.NOW)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         await noticed.wait()
     assert (await stored.store.servers())[0].paused
     await other.close()

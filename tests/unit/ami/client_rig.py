@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from ami.client import Address, AmiClient, LinkChange, LinkTap, Timing
 from ami.link import LinkState
 from ami.wire import Message
-from tests.unit.ami.scripted_server import PATIENCE, Peer, ScriptedServer
+from tests.patience import PATIENCE
+from tests.unit.ami.scripted_server import Peer, ScriptedServer
 
 WANTED = frozenset({"Newstate"})
 QUIET = Timing(ping_interval=PATIENCE, logoff_timeout=0.01)  # no ping gets in a test's way

@@ -6,7 +6,7 @@ import ssl
 from types import TracebackType
 from typing import Self
 
-PATIENCE = 5.0  # seconds after which something that should come is said not to
+from tests.patience import PATIENCE
 
 
 class Peer:

@@ -20,8 +20,9 @@ from ami.errors import (
 )
 from ami.link import Backoff, LinkState
 from ami.wire import Message
+from tests.patience import PATIENCE
 from tests.unit.ami.client_rig import QUIET, WANTED, rig
-from tests.unit.ami.scripted_server import PATIENCE, Peer, ScriptedServer
+from tests.unit.ami.scripted_server import Peer, ScriptedServer
 
 CALL = Originate("a-1", "call-1", "PJSIP/1@x", 30_000, application="Wait", data="1")
 

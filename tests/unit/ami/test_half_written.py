@@ -14,7 +14,8 @@ from ami.actions import Originate, Ping, serialize
 from ami.errors import LinkDown, LinkLost
 from ami.transport import Endpoint, Session
 from ami.wire import Decoder
-from tests.unit.ami.scripted_server import PATIENCE, ScriptedServer
+from tests.patience import PATIENCE
+from tests.unit.ami.scripted_server import ScriptedServer
 from tests.unit.ami.test_transport import WANTED, fill
 
 

@@ -24,8 +24,9 @@ from ami.errors import (
 )
 from ami.transport import Endpoint, Session
 from ami.wire import MAX_MESSAGE, Message
+from tests.patience import PATIENCE
 from tests.required import skip_unless_required
-from tests.unit.ami.scripted_server import PATIENCE, Peer, ScriptedServer
+from tests.unit.ami.scripted_server import Peer, ScriptedServer
 
 WANTED = frozenset({"OriginateResponse", "Newstate", "Shutdown"})
 CALL = Originate("a-1", "call-1", "PJSIP/1@x", 30_000, application="Wait", data="1")

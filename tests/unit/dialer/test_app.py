@@ -15,6 +15,7 @@ from dialer.errors import StoreUnavailable
 from dialer.settings import load_settings
 from dialer.store.contract import StoredKey
 from tests import store_records as make
+from tests.patience import PATIENCE
 
 
 def make_product(folder: Path, role: Role = Role.RUN, **settings: Any) -> Product:
@@ -62,7 +63,7 @@ async def test_a_part_that_fails_ends_the_whole(tmp_path: Path) -> None:
     running = product._running
     assert running is not None
     with pytest.raises(ExceptionGroup) as caught:
-        await asyncio.wait_for(running, 10)
+        await asyncio.wait_for(running, PATIENCE)
     assert caught.group_contains(RuntimeError, match="a bug of ours")
     with sqlite3.connect(tmp_path / "d.db") as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
@@ -81,7 +82,7 @@ async def test_a_request_under_way_is_answered_before_the_end(tmp_path: Path) ->
     while product.ready.is_set():  # noqa: ASYNC110 (nobody tells)
         await asyncio.sleep(0)
     writer.write(body[5:])
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         assert (await reader.readline()).startswith(b"HTTP/1.1 401")
         writer.close()
         await stopping

@@ -9,6 +9,7 @@ from dialer.clock import SystemClock
 from dialer.clock_keeping import AGAIN, LOOK_EVERY, STEP, ClockKeeper, OneOfMany
 from dialer.errors import StoreUnavailable
 from dialer.store.contract import RecentStart
+from tests.patience import PATIENCE
 from tests.unit.dialer.test_clock import Machine
 
 
@@ -96,7 +97,7 @@ async def test_it_looks_once_a_second_until_it_is_cancelled() -> None:
     desk = Desk()
     desk.machine.wall -= 3600.0
     task = asyncio.create_task(desk.keeper.run())
-    await asyncio.wait_for(desk.looked.wait(), 5)
+    await asyncio.wait_for(desk.looked.wait(), PATIENCE)
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task

@@ -18,6 +18,7 @@ from dialer.ownership import LOST
 from dialer.settings import load_settings
 from dialer.store.contract import Server, StoredKey
 from tests import store_records
+from tests.patience import PATIENCE
 from tests.unit.dialer.builders import make_item
 
 PAYLOAD = '{"action": {"Action": "Originate", "Channel": "PJSIP/100008@carrier"}}'
@@ -46,7 +47,7 @@ class Site:
         self.product.signals.clients_changed()
 
     async def until(self, wanted: dict[str, str]) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while self.links != wanted:  # noqa: ASYNC110 (links tell only the engine)
                 await asyncio.sleep(0)
 
@@ -83,7 +84,7 @@ async def test_another_address_is_another_link(site: Site) -> None:
     await site.add()
     await site.until({"pbx1": "up"})
     await site.change(port=second.port)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while second.counters.sessions < 1:  # noqa: ASYNC110
             await asyncio.sleep(0)
     await site.until({"pbx1": "up"})
@@ -92,7 +93,7 @@ async def test_another_address_is_another_link(site: Site) -> None:
 
 async def test_a_missing_secret_is_named_and_holds_up_nothing(site: Site) -> None:
     await site.add(secret_env="NOT_SET_ANYWHERE")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while "pbx1" not in site.links:  # noqa: ASYNC110
             await asyncio.sleep(0)
     assert "NOT_SET_ANYWHERE" in site.links["pbx1"]
@@ -111,7 +112,7 @@ async def test_a_wrong_password_is_told_plainly(
 async def test_the_state_is_published_for_operators(site: Site) -> None:
     await site.add()
     await site.until({"pbx1": "up"})
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while True:
             note = (await site.product.store.runtime()).get("run/1")
             if note is not None and note.value["links"] == {"pbx1": "up"}:
@@ -120,7 +121,7 @@ async def test_the_state_is_published_for_operators(site: Site) -> None:
 
 async def test_that_it_starts_no_more_calls_is_published(site: Site) -> None:
     for stopping in (False, True):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while True:
                 note = (await site.product.store.runtime()).get("run/1")
                 if note is not None and note.value["stopping"] is stopping:
@@ -136,7 +137,7 @@ async def test_the_farewell_of_a_replaced_link_does_not_take_the_server_down(sit
     second = Simulator()
     await second.start()
     await site.change(port=second.port)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while second.counters.sessions < 1 or site.links != {"pbx1": "up"}:  # noqa: ASYNC110
             await asyncio.sleep(0)
     engine._links._on_change(old, False)
@@ -148,7 +149,7 @@ async def test_a_secret_file_that_is_no_text_is_one_sentence(site: Site, tmp_pat
     path = tmp_path / "secret.bin"
     path.write_bytes(b"\xff\xfe\x00")
     await site.add(secret_env=None, secret_file=str(path))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while "pbx1" not in site.links:  # noqa: ASYNC110
             await asyncio.sleep(0)
     assert "cannot be read" in site.links["pbx1"]
@@ -182,7 +183,7 @@ async def test_a_lost_link_shows_in_the_breaker_and_heals_with_it(site: Site) ->
     await site.until({"pbx1": "up"})
     assert site.product.engine.breakers == {}
     await site.simulator.stop()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while not site.product.engine.breakers:  # noqa: ASYNC110
             await asyncio.sleep(0)
     assert site.product.engine.breakers == {"pbx1": "open: the link is lost"}
@@ -205,7 +206,7 @@ async def test_how_the_calls_of_a_minute_ended_is_logged_once(
     assert [(record.dispositions, record.reasons) for record in told] == [  # type: ignore[attr-defined]
         ({"failed": 1}, [["failed", "No route to destination", 1]])
     ]
-    async with asyncio.timeout(10):  # it is for `dialer status`, too
+    async with asyncio.timeout(PATIENCE):  # it is for `dialer status`, too
         while True:
             note = (await site.product.store.runtime()).get("run/1")
             if note is not None and "dispositions" in note.value["ends"]:

@@ -26,6 +26,7 @@ from dialer.failpoints import (
     perform,
     read_rules,
 )
+from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parents[3]
 DATABASE = "sqlite+aiosqlite:///here.db"
@@ -142,7 +143,7 @@ def test_the_process_ends_or_stops_itself(action: str, status: int) -> None:
             _, state = os.waitpid(process.pid, os.WUNTRACED)
             assert os.WIFSTOPPED(state)
             process.kill()
-        assert process.wait(20) == status
+        assert process.wait(PATIENCE) == status
 
 
 def test_a_delay_holds_the_thread() -> None:

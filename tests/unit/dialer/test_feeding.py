@@ -6,6 +6,7 @@ from dialer.errors import StoreUnavailable
 from dialer.feeding import Feeder
 from dialer.lanes import AHEAD, FIRST_LOAD, HOLD_OFF
 from dialer.store.contract import Candidate
+from tests.patience import PATIENCE
 from tests.unit.dialer.builders import make_item, make_queue
 from tests.unit.dialer.clocks import FakeClock
 from tests.unit.dialer.test_planner import Stage, make_stage
@@ -58,7 +59,7 @@ class Kitchen:
         """One round of loading and planning: the items that go."""
         self.woken.clear()
         self.feeder.feed()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             await self.woken.wait()
         return self.stage.plan_ids()
 
@@ -78,7 +79,7 @@ async def test_a_lane_is_loaded_once_at_a_time() -> None:
     kitchen = Kitchen([make_item(1)])
     kitchen.feeder.feed()
     kitchen.feeder.feed()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         await kitchen.woken.wait()
     assert [kind for kind, _ in kitchen.shelf.reads].count("fresh") == 1
 

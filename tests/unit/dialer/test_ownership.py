@@ -10,6 +10,7 @@ from dialer.coordination.contract import Verdict
 from dialer.errors import OwnershipLost, StoreUnavailable
 from dialer.ownership import LOST, STORE_RETRY, Ownership, OwnershipParts, Tenure
 from dialer.store.contract import OpenAttempt, RecentStart, Server
+from tests.patience import PATIENCE
 from tests.unit.dialer.builders import make_server
 from tests.unit.dialer.worker_floor import Desk, Floor, item
 
@@ -391,7 +392,7 @@ async def test_alone_it_stays_lost_until_the_next_start() -> None:
 
 async def test_who_ends_hands_everything_over_and_takes_no_more(site: Site) -> None:
     await site.take()
-    await asyncio.wait_for(site.ownership.hand_over_all(), 5)
+    await asyncio.wait_for(site.ownership.hand_over_all(), PATIENCE)
     assert site.desk.given_up == [1]
     await site.take()
     assert site.desk.given_up == [1, 1]

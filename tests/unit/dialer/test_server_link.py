@@ -20,6 +20,7 @@ from ami import (
     parse_message,
 )
 from dialer.server_link import LIST_RETRY, LinkListener, ServerLink
+from tests.patience import PATIENCE
 from tests.unit.dialer.builders import make_server
 from tests.unit.dialer.clocks import FakeClock
 
@@ -128,7 +129,7 @@ class Desk:
             self.client.listed.clear()
             self.client.lists.put_nowait(rows)
             self.link._look.set()
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(PATIENCE):
                 await self.client.listed.wait()
             for _ in range(5):
                 await asyncio.sleep(0)
@@ -200,7 +201,7 @@ async def test_graces_run_out_by_themselves(desk: Desk) -> None:
         )
     )
     desk.clock.mono += 60.0
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         await desk.ended.wait()
     assert desk.reports[0].placed is False
 

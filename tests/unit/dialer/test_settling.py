@@ -8,6 +8,7 @@ import pytest
 
 from dialer.errors import StoreUnavailable
 from dialer.settling import SETTLE_RETRY
+from tests.patience import PATIENCE
 from tests.unit.dialer.builders import make_client, make_queue
 from tests.unit.dialer.worker_floor import Floor, item
 
@@ -113,4 +114,4 @@ async def test_a_bug_of_the_store_stops_the_worker(floor: Floor) -> None:
     await floor.turn()
     floor.ledger.settlements[0][1].set_exception(RuntimeError("a bug"))
     with pytest.raises(RuntimeError, match="a bug"):
-        await asyncio.wait_for(floor.worker.run(), 5)
+        await asyncio.wait_for(floor.worker.run(), PATIENCE)

@@ -9,6 +9,7 @@ from dialer.errors import Conflict
 from dialer.pacing import WINDOW
 from dialer.slots import ASK_AGAIN, ASK_SOON, CLOSED_PAUSE, OLDEST
 from dialer.store.contract import OpenAttempt, RecentStart
+from tests.patience import PATIENCE
 from tests.unit.dialer.builders import make_client, make_server
 from tests.unit.dialer.worker_floor import Desk, Floor, item
 
@@ -266,7 +267,7 @@ async def test_a_slot_that_comes_while_stopping_is_given_back(floor: Shared) -> 
     await floor.answer(GRANTED)
     assert floor.reserved == []
     assert floor.desk.freed == floor.wished
-    assert await asyncio.wait_for(draining, 5) == []
+    assert await asyncio.wait_for(draining, PATIENCE) == []
 
 
 async def test_a_slot_that_comes_when_the_server_is_wanted_by_another_is_given_back(

@@ -12,6 +12,7 @@ from dialer.reporting import Reporter
 from dialer.states import ItemEnd, QueueStatus
 from dialer.store.contract import Candidate, CloseItem, EndedItem, Queue, Server, Snapshot
 from dialer.upkeep import EXPIRE_AT_ONCE, UNFINISHED, Upkeep, address_of
+from tests.patience import PATIENCE
 from tests.unit.dialer.builders import make_client, make_item, make_queue, make_server
 from tests.unit.dialer.clocks import FakeClock
 
@@ -82,7 +83,7 @@ class Office:
         self.woken.clear()
         task = asyncio.ensure_future(self.upkeep.keep_fresh())
         getattr(self.upkeep, signal)(*args)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             await self.woken.wait()
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -112,7 +113,7 @@ async def test_what_was_read_before_a_queue_came_does_not_forget_it() -> None:
 
     records.snapshot = read_slowly  # type: ignore[method-assign]
     reading = asyncio.ensure_future(office.upkeep.refresh())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         await read.wait()
         told = asyncio.ensure_future(office.after("items_added", 1))
         await asyncio.sleep(0)
@@ -172,7 +173,7 @@ async def test_items_past_their_deadline_end_in_portions_and_their_client_is_tol
     office = Office()
     office.records.expiring = [make_item(n) for n in range(EXPIRE_AT_ONCE + 3)]
     task = asyncio.ensure_future(office.upkeep.expire())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         await office.records.asked.wait()
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
@@ -199,7 +200,7 @@ async def test_an_unfinished_change_is_finished_and_then_its_queue_is_looked_at_
     office.records.pieces = 3
     office.woken.clear()
     task = asyncio.ensure_future(office.upkeep.expire())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         await office.woken.wait()
     assert office.records.pieces == 0
     assert expects(lane) == (True, 0.0)
@@ -216,7 +217,7 @@ async def test_a_changed_queue_is_looked_at_anew_and_its_rest_is_done() -> None:
     await office.after("queue_changed", 1)
     assert expects(lane) == (True, 0.0)
     task = asyncio.ensure_future(office.upkeep.expire())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         await office.records.asked.wait()
         office.records.asked.clear()
         office.upkeep.queue_changed(1)
@@ -228,7 +229,7 @@ async def test_a_changed_queue_is_looked_at_anew_and_its_rest_is_done() -> None:
 async def test_new_items_move_the_alarm_for_deadlines() -> None:
     office = Office()
     task = asyncio.ensure_future(office.upkeep.expire())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         await office.records.asked.wait()
         office.records.asked.clear()
         office.upkeep.items_added(1)

@@ -18,6 +18,7 @@ from dialer.errors import Conflict, OwnershipLost, StoreUnavailable
 from dialer.policy import DEFAULT_POLICY
 from dialer.store.contract import OpenAttempt, RecentStart
 from dialer.worker import STORE_PAUSE
+from tests.patience import PATIENCE
 from tests.unit.dialer.builders import make_client, make_queue
 from tests.unit.dialer.worker_floor import PAYLOAD, Floor, item
 
@@ -390,7 +391,7 @@ async def test_what_a_callback_raises_stops_the_worker(
     monkeypatch.setattr(floor.planner, "plan", plan)
     floor.worker.wake()
     with pytest.raises(RuntimeError, match="a bug in the plan"):
-        await asyncio.wait_for(floor.worker.run(), 5)
+        await asyncio.wait_for(floor.worker.run(), PATIENCE)
 
 
 async def test_draining_starts_nothing_and_names_what_is_left(floor: Floor) -> None:
@@ -466,7 +467,7 @@ async def test_the_timer_of_a_turn_writes_the_originate() -> None:
     left = asyncio.Event()
     write = floor.link.originate
     floor.link.originate = lambda originate: left.set() or write(originate)  # type: ignore[method-assign,func-returns-value]
-    await asyncio.wait_for(left.wait(), 5)
+    await asyncio.wait_for(left.wait(), PATIENCE)
     assert len(floor.link.sent) == 2
 
 
@@ -520,4 +521,4 @@ async def test_our_own_bug_stops_the_worker(floor: Floor) -> None:
     await floor.turn()
     floor.ledger.reservations[0][1].set_exception(RuntimeError("a bug"))
     with pytest.raises(RuntimeError, match="a bug"):
-        await asyncio.wait_for(floor.worker.run(), 5)
+        await asyncio.wait_for(floor.worker.run(), PATIENCE)

@@ -6,6 +6,7 @@ import pytest
 
 from ami.simulator.__main__ import Options, read_options, serve
 from ami.simulator.config import SimulatorConfig
+from tests.patience import PATIENCE
 
 
 def test_options() -> None:
@@ -26,10 +27,10 @@ async def test_it_serves_until_it_is_stopped() -> None:
     told: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     options = Options("127.0.0.1", 0, SimulatorConfig())
     serving = asyncio.create_task(serve(options, stop, told.set_result))
-    where = await asyncio.wait_for(told, 5)
+    where = await asyncio.wait_for(told, PATIENCE)
     assert where.startswith("simulated Asterisk on 127.0.0.1:")
     reader, writer = await asyncio.open_connection("127.0.0.1", int(where.rpartition(":")[2]))
     assert (await reader.readline()).startswith(b"Asterisk Call Manager/")
     stop.set()
-    await asyncio.wait_for(serving, 5)
+    await asyncio.wait_for(serving, PATIENCE)
     writer.close()

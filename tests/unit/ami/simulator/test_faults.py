@@ -18,6 +18,7 @@ from ami.simulator.faults import (
     Slowness,
     When,
 )
+from tests.patience import PATIENCE
 from tests.unit.ami.simulator.wiretap import connect, logged_in
 
 
@@ -44,7 +45,7 @@ class Server:
         self.changed.set()
 
     async def until(self, met: Callable[[], bool]) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while not met():
                 self.changed.clear()
                 await self.changed.wait()
@@ -118,7 +119,7 @@ async def test_slowness_passes() -> None:
     server = Server()
     mishaps = Mishaps([Slowness(When(at_call=1), 1.5, 1000.0)], 0, server)
     mishaps.call_began()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         while not mishaps.answer_delay:  # noqa: ASYNC110 (nobody tells)
             await asyncio.sleep(0)
     assert mishaps.answer_delay == 1.5
@@ -147,7 +148,7 @@ async def test_an_end_of_everything_ends_the_calls(what: Ending) -> None:
         assert simulator.counters.live_calls == simulator.counters.live_channels == 0
         told = any(message.name == "Shutdown" for message in tap.messages)
         assert told == (what is Ending.SHUTDOWN)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while not simulator.listening:  # noqa: ASYNC110 (nobody tells)
                 await asyncio.sleep(0)
         again = await connect(simulator)
@@ -158,7 +159,7 @@ async def test_an_end_of_everything_ends_the_calls(what: Ending) -> None:
 async def test_slow_answers_come_in_their_order() -> None:
     config = configure(Slowness(When(at_second=0.0), 0.05, 1000.0))
     async with logged_in(config) as (_, tap):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while True:  # until the first slow one
                 begun = time.monotonic()
                 await tap.ask("Ping")

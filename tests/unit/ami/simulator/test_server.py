@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from ami.simulator import Simulator, SimulatorConfig
+from tests.patience import PATIENCE
 from tests.unit.ami.simulator.wiretap import FAST, connect, logged_in
 
 
@@ -109,7 +110,7 @@ async def test_stop_is_quick_and_complete() -> None:
     await simulator.start()
     tap = await connect(simulator)
     await tap.login()
-    await asyncio.wait_for(simulator.stop(), 5)
+    await asyncio.wait_for(simulator.stop(), PATIENCE)
     assert simulator.counters.sessions == 0
     await tap.close()
 
@@ -118,5 +119,5 @@ async def test_a_slow_reader_does_not_hold_up_a_shutdown(monkeypatch: pytest.Mon
     monkeypatch.setattr("ami.simulator.server._FAREWELL", 0.01)
     async with logged_in() as (simulator, tap):
         tap.send_raw(b"Action: CoreSettings\r\n\r\n" * 100_000)
-        await asyncio.wait_for(simulator.shutdown(), 5)
+        await asyncio.wait_for(simulator.shutdown(), PATIENCE)
         assert simulator.counters.sessions == 0

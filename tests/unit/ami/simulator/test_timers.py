@@ -3,6 +3,7 @@
 import asyncio
 
 from ami.simulator.timers import Timers
+from tests.patience import PATIENCE
 
 
 async def test_order_and_cancel() -> None:
@@ -12,7 +13,7 @@ async def test_order_and_cancel() -> None:
     timers.after(0.003, lambda: seen.append("late"))
     timers.after(0.0, lambda: seen.append("soon"))
     timers.after(0.001, lambda: seen.append("never")).cancel()
-    await asyncio.wait_for(done.wait(), 5)
+    await asyncio.wait_for(done.wait(), PATIENCE)
     assert seen == ["soon", "late"]
 
 
@@ -23,7 +24,7 @@ async def test_a_timer_may_set_another() -> None:
         timers.after(0.0, done.set)
 
     timers.after(0.0, set_another)
-    await asyncio.wait_for(done.wait(), 5)
+    await asyncio.wait_for(done.wait(), PATIENCE)
 
 
 async def test_clear_forgets_everything() -> None:
@@ -32,5 +33,5 @@ async def test_clear_forgets_everything() -> None:
     timers.clear()
     done = asyncio.Event()
     timers.after(0.001, done.set)
-    await asyncio.wait_for(done.wait(), 5)
+    await asyncio.wait_for(done.wait(), PATIENCE)
     assert seen == []

@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 
 from ami.simulator import AmiUser, Simulator, SimulatorConfig
 from ami.wire import Decoder, Message
+from tests.patience import PATIENCE
 
-PATIENCE = 5.0
 FAST = SimulatorConfig(scale=0.01, login_delay=0.0, call_ids=False)  # as in the captures
 
 

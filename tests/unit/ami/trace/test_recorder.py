@@ -9,10 +9,10 @@ import pytest
 
 from ami.link import LinkState
 from ami.trace import Direction, Record, TraceRecorder, TraceWriter, open_trace, read_note
+from tests.patience import PATIENCE
 
 EVENT = b"Event: Newchannel\r\nUniqueid: %d\r\n\r\n"
 LOGIN = b"Action: Login\r\nUsername: dialer\r\nSecret: hush\r\n\r\n"
-PATIENCE = 10.0
 
 
 class Disk:

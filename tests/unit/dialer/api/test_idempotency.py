@@ -7,6 +7,7 @@ import pytest
 
 from dialer.api.idempotency import InFlight
 from dialer.errors import StoreUnavailable
+from tests.patience import PATIENCE
 from tests.unit.dialer.api.conftest import BASE, ITEM, Api
 from tests.unit.dialer.test_quick_call import BODY as QUICK
 
@@ -99,11 +100,11 @@ async def test_two_at_once_are_one(api: Api, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(api.store, "insert_quick_call", slow)
     headers = {"Idempotency-Key": "key-1"}
     first = asyncio.create_task(api.post(QUICK_PATH, json=QUICK, headers=headers))
-    await asyncio.wait_for(inserting.wait(), 5)
+    await asyncio.wait_for(inserting.wait(), PATIENCE)
     inserting.clear()
     second = asyncio.create_task(api.post(QUICK_PATH, json=QUICK, headers=headers))
     go_on.set()
-    answers = await asyncio.wait_for(asyncio.gather(first, second), 5)
+    answers = await asyncio.wait_for(asyncio.gather(first, second), PATIENCE)
     assert answers[0].json() == answers[1].json()
     assert not inserting.is_set()
 

@@ -10,13 +10,14 @@ import pytest
 from fastapi import FastAPI
 
 from dialer.api.server import open_listener, serve
+from tests.patience import PATIENCE
 from tests.unit.dialer.api.conftest import Api
 
 
 async def _start(app: FastAPI, stop: asyncio.Event) -> tuple[asyncio.Task[None], int]:
     ready: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     task = asyncio.create_task(serve(app, "127.0.0.1", 0, ready.set_result, stop))
-    return task, await asyncio.wait_for(ready, 5)
+    return task, await asyncio.wait_for(ready, PATIENCE)
 
 
 async def test_serves_until_told_to_stop_and_leaves_signals_alone(api: Api) -> None:
@@ -35,7 +36,7 @@ async def test_serves_until_told_to_stop_and_leaves_signals_alone(api: Api) -> N
         )
         assert big.status_code == 413
     stop.set()
-    await asyncio.wait_for(task, 5)
+    await asyncio.wait_for(task, PATIENCE)
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", port)) != 0
 
@@ -56,13 +57,13 @@ async def test_what_is_no_http_is_answered_in_the_same_format(
     task, port = await _start(api.app, stop)
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(request_line)
-    head, _, body = (await asyncio.wait_for(reader.read(), 5)).partition(b"\r\n\r\n")
+    head, _, body = (await asyncio.wait_for(reader.read(), PATIENCE)).partition(b"\r\n\r\n")
     writer.close()
     assert head.startswith(b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\n")
     assert f"content-length: {len(body)}".encode() in head
     assert json.loads(body) == {"message": "Not a valid HTTP request", "status": "error"}
     stop.set()
-    await asyncio.wait_for(task, 5)
+    await asyncio.wait_for(task, PATIENCE)
 
 
 async def test_an_address_in_use_is_an_os_error(api: Api) -> None:
@@ -76,7 +77,7 @@ async def test_cancelling_frees_the_address(api: Api) -> None:
     task, port = await _start(api.app, asyncio.Event())
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await asyncio.wait_for(task, 5)
+        await asyncio.wait_for(task, PATIENCE)
     with socket.create_server(("127.0.0.1", port)):
         pass
 

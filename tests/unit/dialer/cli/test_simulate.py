@@ -11,9 +11,8 @@ import pytest
 from ami.simulator import Simulator
 from dialer.cli import main
 from dialer.cli.simulate import open_courses, show_calls
+from tests.patience import PATIENCE
 from tests.unit.dialer.replay.golden import TRACES
-
-PATIENCE = 20.0
 
 
 async def simulate(*words: str) -> tuple[asyncio.subprocess.Process, int]:

@@ -10,9 +10,9 @@ from dialer.delivery.verdict import Answer
 from dialer.errors import StoreUnavailable
 from dialer.states import DeliveryState
 from dialer.store.contract import Delivery, DeliveryOutcome
+from tests.patience import PATIENCE
 from tests.unit.dialer.delivery.samples import NOW
 
-PATIENCE = 10.0
 """Seconds of real time after which a test that waits for something fails."""
 
 

@@ -14,6 +14,7 @@ from dialer.delivery.connector import (
     make_guarded_socket,
     open_connector,
 )
+from tests.patience import PATIENCE
 
 
 def answer(*addresses: str) -> Sequence[AddressInfo]:
@@ -123,7 +124,7 @@ async def test_a_dead_name_server_holds_up_only_its_own_names() -> None:
 
     resolver = DaemonResolver(look_up)
     stuck = asyncio.create_task(resolver.resolve("dead.example"))
-    (found,) = await asyncio.wait_for(resolver.resolve("alive.example", 80), 10)
+    (found,) = await asyncio.wait_for(resolver.resolve("alive.example", 80), PATIENCE)
     assert (found["host"], found["port"], found["hostname"]) == ("8.8.8.8", 80, "alive.example")
     assert not stuck.done()
     stuck.cancel()

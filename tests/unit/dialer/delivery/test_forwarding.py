@@ -15,6 +15,7 @@ from dialer.delivery.forwarding import (
 from dialer.delivery.sgapi import SgapiTarget, build_sgapi, locate
 from dialer.errors import StoreUnavailable
 from dialer.store.contract import ForeignCdr, Forwards
+from tests.patience import PATIENCE
 from tests.unit.dialer.delivery import samples
 from tests.unit.dialer.delivery.fakes import FakeClock
 
@@ -98,7 +99,7 @@ async def run(store: WaitingStore) -> tuple[int, list[float]]:
     async def pause(seconds: float) -> None:
         pauses.append(seconds)
 
-    await asyncio.wait_for(forward_left(store, TARGET, FakeClock(NOW), wake, pause), 10)
+    await asyncio.wait_for(forward_left(store, TARGET, FakeClock(NOW), wake, pause), PATIENCE)
     return wakes, pauses
 
 

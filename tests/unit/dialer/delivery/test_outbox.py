@@ -13,6 +13,7 @@ from dialer.delivery.schedule import DELAYS
 from dialer.delivery.verdict import Answer
 from dialer.states import DeliveryState
 from dialer.store.contract import Delivery, Task
+from tests.patience import PATIENCE
 from tests.unit.dialer.delivery.fakes import (
     FakeClock,
     FakeReceivers,
@@ -47,7 +48,7 @@ class Stage:
     async def started(self, count: int) -> list[int]:
         numbers = []
         for _ in range(count):
-            delivery = await asyncio.wait_for(self.sender.started.get(), 10)
+            delivery = await asyncio.wait_for(self.sender.started.get(), PATIENCE)
             numbers.append(delivery.id)
         return numbers
 
@@ -281,14 +282,14 @@ async def test_draining_waits_for_what_is_in_flight() -> None:
         await asyncio.sleep(0)
         assert not drain.done()
         stage.sender.reply(1, OK)
-        assert await asyncio.wait_for(drain, 10) == 0
+        assert await asyncio.wait_for(drain, PATIENCE) == 0
     assert stage.store.outcomes[0].delivered
 
 
 async def test_draining_waits_for_the_look_at_the_disk() -> None:
     async with running(FakeSender(lambda d: OK), make_delivery(1)) as stage:
         await soon(stage.store.looked.get())
-        assert await asyncio.wait_for(stage.deliverer.drain(NOW + 30.0), 10) == 0
+        assert await asyncio.wait_for(stage.deliverer.drain(NOW + 30.0), PATIENCE) == 0
         assert stage.store.pending == {}
 
 
@@ -307,7 +308,7 @@ async def test_draining_does_not_wait_for_an_endpoint_that_rests() -> None:
         await soon(stage.store.looked.get())
         stage.deliverer.offer(stage.store.commit(make_delivery(1), make_delivery(2)))
         await stage.outcomes(1)
-        assert await asyncio.wait_for(stage.deliverer.drain(NOW + 3600.0), 10) == 1
+        assert await asyncio.wait_for(stage.deliverer.drain(NOW + 3600.0), PATIENCE) == 1
 
 
 async def test_what_is_in_flight_at_a_stop_stays_in_the_outbox() -> None:
@@ -323,7 +324,7 @@ async def test_our_own_bug_ends_run_instead_of_hiding() -> None:
 
     stage = Stage(MemoryOutbox(make_delivery(1)), FakeSender(fail), Limits())
     with pytest.raises(ExceptionGroup) as caught:
-        await asyncio.wait_for(stage.deliverer.run(), 10)
+        await asyncio.wait_for(stage.deliverer.run(), PATIENCE)
     assert caught.group_contains(LookupError)
 
 

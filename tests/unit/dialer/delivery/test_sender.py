@@ -12,6 +12,7 @@ from dialer.delivery.signing import sign
 from dialer.delivery.verdict import KEPT_TEXT, Answer, clean_text
 from dialer.states import DeliveryState
 from dialer.store.contract import Delivery
+from tests.patience import PATIENCE
 from tests.unit.dialer.delivery.samples import NOW, make_delivery
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -170,7 +171,7 @@ async def test_a_body_without_end_costs_the_connection_not_the_delivery(
 
     receiver.handle = flood
     assert await sender.send(to(receiver)) == Answer(200)
-    await asyncio.wait_for(gone.wait(), 10)
+    await asyncio.wait_for(gone.wait(), PATIENCE)
     receiver.handle = receiver.accept
     assert await sender.send(to(receiver)) == Answer(200)
     assert len(receiver.connections) == 2
@@ -375,7 +376,7 @@ async def test_a_receiver_that_does_not_read_is_cut() -> None:
         async with Sender(FixedClock(), settings) as impatient:
             body = "x" * 1_000_000  # more than the system keeps for a reader to come
             delivery = make_delivery(1, url=f"http://127.0.0.1:{port}/", body=body)
-            answer = await asyncio.wait_for(impatient.send(delivery), 10)
+            answer = await asyncio.wait_for(impatient.send(delivery), PATIENCE)
         (await accepted.get()).transport.abort()
     assert answer.status is None
     assert answer.error is not None

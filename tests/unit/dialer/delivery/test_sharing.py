@@ -12,6 +12,7 @@ from dialer.delivery.verdict import Answer
 from dialer.errors import StoreUnavailable
 from dialer.states import DeliveryState
 from dialer.store.contract import Delivery, Task
+from tests.patience import PATIENCE
 from tests.unit.dialer.delivery.fakes import (
     FakeClock,
     FakeReceivers,
@@ -121,7 +122,7 @@ async def test_who_ends_leaves_what_it_has_not_begun_to_the_others_at_once() -> 
         async with running([two]):
             await until_recorded(store, 2)
         one.sender.reply(1, OK)
-        assert await asyncio.wait_for(draining, 10) == 0
+        assert await asyncio.wait_for(draining, PATIENCE) == 0
     assert (one.sent, two.sent) == ([1], [2, 3])
 
 
@@ -137,7 +138,7 @@ async def test_what_cannot_be_left_now_waits_until_its_claim_ends() -> None:
         store.release_deliveries = fail  # type: ignore[method-assign]
         draining = asyncio.create_task(one.deliverer.drain(NOW + 60))
         one.sender.reply(1, OK)
-        assert await asyncio.wait_for(draining, 10) == 0
+        assert await asyncio.wait_for(draining, PATIENCE) == 0
     assert store.pending[2].due_at == NOW + one.sharing.claim
 
 

@@ -10,6 +10,7 @@ from dialer.errors import StoreUnavailable
 from dialer.store import listening
 from dialer.store.access import Topic
 from dialer.store.listening import Listener
+from tests.patience import PATIENCE
 from tests.postgres_server import PostgresServer
 
 
@@ -19,7 +20,7 @@ class Ear:
         self.listener = Listener(url, self.heard.put_nowait)
 
     async def next(self) -> frozenset[Topic]:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             return await self.heard.get()
 
 

@@ -19,6 +19,7 @@ from dialer.store.group_writes import Kind
 from dialer.store.postgres import PostgresStore
 from dialer.store.postgres_engines import plain_url
 from tests import store_records as make
+from tests.patience import PATIENCE
 from tests.postgres_server import PostgresServer, run_postgres
 
 NOW = make.NOW
@@ -98,7 +99,7 @@ async def test_a_database_that_goes_and_comes_back(tmp_path: Path) -> None:
         await store.settle(make.settlement(attempt))
         assert await store.reserve(make.reservation(two))
         assert store.trouble is None
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             await heard.wait()
         await store.close()
 
@@ -128,7 +129,7 @@ async def test_deliveries_are_told_apart_from_changes(store: PostgresStore, tmp_
     changed, delivered = asyncio.Event(), asyncio.Event()
     other.on_foreign_change(changed.set, delivered.set)
     added = await store.insert_batch(make.batch(make.item()))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         await changed.wait()
     assert not delivered.is_set()
     changed.clear()
@@ -137,7 +138,7 @@ async def test_deliveries_are_told_apart_from_changes(store: PostgresStore, tmp_
     attempt = make.reservation(item)
     await store.reserve(attempt)
     await store.settle(make.settlement(attempt, deliveries=(make.delivery(),)))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         await delivered.wait()
     assert not changed.is_set()
     await other.close()
@@ -187,7 +188,7 @@ async def test_what_forbids_attempts_waits_for_one_that_is_being_written(
     slow = Kind(reserve_slowly)
     store._writer._waiting[slow] = deque()
     reserving = store._writer.write(slow, make.reservation(item))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         await written.wait()
         forbidding = asyncio.create_task(forbid(store, added.queue_id))
         waits = "SELECT count(*) FROM pg_locks WHERE NOT granted"
@@ -205,7 +206,7 @@ async def test_a_process_that_froze_inside_a_transaction_lets_go(store: Postgres
     frozen = await asyncpg.connect(plain_url(store._url))
     await frozen.execute("SET idle_in_transaction_session_timeout = 100")
     await frozen.execute("BEGIN; SELECT FROM servers FOR SHARE; SELECT FROM queues FOR UPDATE")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         await store.own([1])
         await store.change_queue(added.queue_id, {"paused": True}, make.close, NOW)
     await frozen.close()

@@ -8,6 +8,7 @@ from sqlalchemy.exc import DBAPIError
 
 from dialer.errors import SettingsError
 from dialer.store.postgres_engines import plain_url, postgres_url, reading_engine, writing_engine
+from tests.patience import PATIENCE
 from tests.postgres_server import PostgresServer
 
 
@@ -47,7 +48,7 @@ async def test_what_the_server_ended_is_not_handed_out(postgres: PostgresServer)
     ended = asyncio.Event()
     driver.add_termination_listener(lambda _: ended.set())
     postgres.execute(f"SELECT pg_terminate_backend({session}, 5000)")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         await ended.wait()
     async with engine.connect() as connection:
         assert await connection.scalar(text("SELECT pg_backend_pid()")) != session

@@ -15,6 +15,7 @@ from dialer.store.group_writes import Kind
 from dialer.store.postgres_engines import postgres_url, writing_engine
 from dialer.store.postgres_writer import PostgresWriter
 from dialer.store.session import Outcome
+from tests.patience import PATIENCE
 from tests.postgres_server import PostgresServer
 
 
@@ -70,7 +71,7 @@ async def test_operations_run_beside_each_other(book: Notebook) -> None:
         return int(connection.exec_driver_sql("SELECT 7").scalar_one())
 
     runs = [book.writer.run(wait) for _ in range(2)]
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         await ready.wait()
         assert await book.writer.write(book.kind, "word") == 4
         go.set()

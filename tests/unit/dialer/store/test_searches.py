@@ -14,6 +14,7 @@ from dialer.store.engines import reading_engine, sqlite_url
 from dialer.store.searches import Searches, one_state
 from dialer.store.sqlite import SqliteStore
 from tests import store_records as make
+from tests.patience import PATIENCE
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ async def test_clients_take_turns_however_many_searches_one_has_sent(searches: S
             ran.append(client_id)
             await asyncio.sleep(0)
 
-    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
         for client_id in (1, 1, 1, 1, 2, 2, 3):
             group.create_task(search(client_id))
     assert ran[:5] == [1, 2, 3, 1, 2]
@@ -47,7 +48,7 @@ async def test_a_search_that_is_given_up_takes_no_turn(searches: Searches) -> No
         given_up.cancel()
     with pytest.raises(asyncio.CancelledError):
         await given_up
-    assert await asyncio.wait_for(searches.fetch(1, select(t.items.c.id)), 5) == [[]]
+    assert await asyncio.wait_for(searches.fetch(1, select(t.items.c.id)), PATIENCE) == [[]]
 
 
 LONG_QUERY = (
@@ -70,11 +71,11 @@ async def test_what_is_given_up_in_a_query_or_behind_it_is_cancelled_and_nothing
                 await connection.exec_driver_sql(query)
 
     looking = asyncio.create_task(look())
-    await asyncio.wait_for(reached.wait(), 5)
+    await asyncio.wait_for(reached.wait(), PATIENCE)
     looking.cancel()
     with pytest.raises(asyncio.CancelledError):
         await looking
-    async with asyncio.timeout(5), one_state(engine) as connection:
+    async with asyncio.timeout(PATIENCE), one_state(engine) as connection:
         assert (await connection.exec_driver_sql("SELECT count(*) FROM items")).scalar() == 0
     await engine.dispose()
 
@@ -98,7 +99,7 @@ async def test_short_reads_and_writes_wait_for_no_search(tmp_path: Path) -> None
             asyncio.create_task(store.items(added.queue_id, 0, 9, filters))
             for filters in ({"number": "1"}, {"status": "pending"}, {"disposition": "busy"})
         ]
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             assert await store.client_by_key("lookup") is not None
             (one, _) = await store.waiting(added.queue_id, 1, 0, 9)
             assert await store.due_retries(added.queue_id, 1, make.NOW, 9) == ()
@@ -107,5 +108,6 @@ async def test_short_reads_and_writes_wait_for_no_search(tmp_path: Path) -> None
             assert (await store.items(added.queue_id, 0, 9)).total == 2
             assert (await store.queues(1, 0, 9)).total == 2
         assert not any(search.done() for search in waiting)
-    assert [page.total for page in await asyncio.wait_for(asyncio.gather(*waiting), 5)] == [0, 1, 0]
+    pages = await asyncio.wait_for(asyncio.gather(*waiting), PATIENCE)
+    assert [page.total for page in pages] == [0, 1, 0]
     await store.close()

@@ -12,6 +12,7 @@ from dialer.errors import StoreUnavailable
 from dialer.store import witnesses
 from dialer.store.postgres_engines import plain_url, postgres_url
 from dialer.store.witnesses import FORGET_OLD, Witness, Witnesses, find_session
+from tests.patience import PATIENCE
 from tests.postgres_server import PostgresServer
 
 SOON = 0.001
@@ -96,7 +97,7 @@ async def test_it_is_asked_until_there_is_an_answer(
         with caplog.at_level(logging.WARNING):
             asked = asyncio.ensure_future(mine.was_stored(witness))
             for _ in range(3):
-                error = await asyncio.wait_for(refusals.get(), 10)
+                error = await asyncio.wait_for(refusals.get(), PATIENCE)
                 assert error.sqlstate == "55000"
         assert not asked.done()
         postgres.execute(f"ALTER DATABASE {mine.url.database} ALLOW_CONNECTIONS true")

@@ -19,6 +19,7 @@ from dialer.store.group_writes import Kind
 from dialer.store.session import Piece
 from dialer.store.writer import LARGEST_GROUP, Writer
 from tests import store_records as make
+from tests.patience import PATIENCE
 
 FOREVER = 3600.0
 
@@ -122,7 +123,7 @@ async def test_long_operations_give_way_to_writes(
             said.set()
 
         loop.call_soon_threadsafe(say)
-        assert said.wait(timeout=5)
+        assert said.wait(timeout=PATIENCE)
 
     await asyncio.gather(
         book.writer.run(lambda _: work("first")), book.writer.run(lambda _: work("second"))
@@ -171,7 +172,7 @@ async def test_what_comes_during_a_piece_goes_before_the_next(book: Notebook) ->
             said.set()
 
         loop.call_soon_threadsafe(say)
-        assert said.wait(timeout=5)
+        assert said.wait(timeout=PATIENCE)
 
     await asyncio.gather(book.writer.run(Piece(work)), book.writer.run(Piece(work)))
     await book.writer.run(lambda _: None)
@@ -192,11 +193,11 @@ async def test_pieces_get_on_however_much_else_comes(book: Notebook) -> None:
                 said.set()
 
             loop.call_soon_threadsafe(say)
-            assert said.wait(timeout=5)
+            assert said.wait(timeout=PATIENCE)
 
     others.append(book.writer.run(work))
     try:
-        await asyncio.wait_for(book.writer.run(Piece(lambda _: None)), 5)
+        await asyncio.wait_for(book.writer.run(Piece(lambda _: None)), PATIENCE)
     finally:
         done.set()
     while not all(other.done() for other in others):
@@ -234,7 +235,7 @@ async def test_looking_notices_only_others(book: Notebook) -> None:
         other.execute("INSERT INTO words VALUES ('foreign')")
     other.close()
     book.writer.look()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         await book.foreign.wait()
 
 
