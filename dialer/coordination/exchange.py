@@ -37,7 +37,7 @@ class Overseer(Protocol):
 @dataclass(slots=True)
 class _Batch:
     frees: list[tuple[int, str]] = field(default_factory=list)
-    puts: list[tuple[str, Slot]] = field(default_factory=list)
+    puts: dict[str, Slot] = field(default_factory=dict)
     turns: list[tuple[int, int, asyncio.Future[Turn | None]]] = field(default_factory=list)
     takes: list[tuple[SlotWish, asyncio.Future[Verdict]]] = field(default_factory=list)
 
@@ -49,7 +49,7 @@ class _Batch:
         words: list[str] = []
         for server, channel in self.frees:
             words += ("f", str(server), channel)
-        for channel, slot in self.puts:
+        for channel, slot in self.puts.items():
             words += ("p", str(slot.server_id), str(slot.client_id), channel)
         for client, step, _ in self.turns:
             words += ("n", str(client), str(step))
@@ -111,12 +111,13 @@ class Exchange:
         return answer
 
     def free(self, server_id: int, channel_id: str) -> None:
+        self._batch.puts.pop(channel_id, None)  # it would be counted behind that
         if self._session is not None:
             self._batch.frees.append((server_id, channel_id))
             self._schedule()
 
     def put(self, channel_id: str, slot: Slot) -> None:
-        self._batch.puts.append((channel_id, slot))
+        self._batch.puts[channel_id] = slot
         self._schedule()
 
     async def settle(self) -> None:

@@ -60,10 +60,14 @@ class Ledger:
             self.held[slot.channel_id] = Slot(server_id, slot.client_id)
 
     def drop(self, server_id: int) -> None:
-        """Somebody else's now: nothing of it is freed, and nothing swept."""
+        """Somebody else's now: nothing of it is freed, also not again (the next owner may call
+        under the same id), and nothing swept. Who comes next sweeps what was not freed."""
         self.adopted.discard(server_id)
         self.held = {
             channel: slot for channel, slot in self.held.items() if slot.server_id != server_id
+        }
+        self.leaving = {
+            channel: server for channel, server in self.leaving.items() if server != server_id
         }
 
     def compare(self, server_id: int, listed: Mapping[str, int], asking: Set[str]) -> Difference:

@@ -1,7 +1,8 @@
 -- What one worker wishes in one turn of its loop. ARGV[4]: microseconds that turns may be given
 -- ahead; [5]: that a client's line of turns may be long; [6]: of one window; then the wishes:
---   f server channel                       free a slot
---   p server client channel                count a slot, whatever the limit
+--   f server channel                       free a slot; nothing where another has the server: it
+--                                          may have called under that id again
+--   p server client channel                count a slot, whatever the limit; as f
 --   t server client channel limit step     take a slot; step: microseconds between turns, 0: none
 --   n client step                          the next turn
 -- Answers the state, the clock, the era and a word for each t and n: C (closed), G (granted), F (no
@@ -22,6 +23,10 @@ local function owner(server)
     owners[server] = redis.call('HGET', P .. 'leases', server) or false
   end
   return owners[server]
+end
+
+local function anothers(server)
+  return owner(server) and owner(server) ~= WORKER
 end
 
 -- A client's last turn, and how many hold a slot and will ask for theirs.
@@ -110,6 +115,7 @@ local function stop_waiting(client, server)
 end
 
 local function free(server, channel)
+  if anothers(server) then return end
   local client = redis.call('HGET', P .. 'on:' .. server, channel)
   if not client then return end
   redis.call('HDEL', P .. 'on:' .. server, channel)
@@ -160,7 +166,7 @@ while i <= #ARGV do
     free(ARGV[i + 1], ARGV[i + 2])
     i = i + 3
   elseif wish == 'p' then
-    put(ARGV[i + 1], ARGV[i + 2], ARGV[i + 3])
+    if not anothers(ARGV[i + 1]) then put(ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]) end
     i = i + 4
   elseif wish == 't' then
     out[#out + 1] = take(ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], tonumber(ARGV[i + 4]),

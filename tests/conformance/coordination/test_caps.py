@@ -293,3 +293,15 @@ async def test_as_a_witness_counts_them_turns_of_three_workers_keep_the_rolling_
                 assert beyond - first >= 1.0
         spans = [other.not_before - one.not_before for one, other in pairwise(turns)]
         assert len(spans) > RATE * SECONDS * 0.9, "and they are nearly all used"
+
+
+def test_what_another_has_meanwhile_is_neither_freed_nor_counted(clockwork: Clockwork) -> None:
+    """The next owner may have called under the same ChannelId."""
+    clockwork.begin()
+    assert clockwork.wish("b", "t", "2", "7", "x", "1", "0") == ["G"]
+    assert clockwork.wish("a", "f", "2", "x", "p", "2", "8", "y") == []
+    assert clockwork.wish("b", "t", "2", "7", "z", "1", "0") == ["F"]
+    clockwork.run(Script.BEAT, "e", "b", "1", "2", "2", "", "")
+    assert clockwork.wish("a", "f", "2", "x") == [], "nobody's: it may be freed"
+    clockwork.run(Script.BEAT, "e", "b", "1", "2", "", "2:-:0", "")
+    assert clockwork.wish("b", "t", "2", "7", "z", "1", "0") == ["G"]

@@ -202,3 +202,12 @@ async def test_no_turn_is_read_from_a_clock_that_was_just_set_or_is_not_known_ye
     await turn_loop()
     bench.answer("OPEN 4600000000 0 G")
     assert await unlimited is Verdict.GRANTED, "slots need no clock"
+
+
+async def test_what_is_put_back_and_freed_in_one_turn_of_the_loop_is_free() -> None:
+    bench = Bench()
+    bench.exchange.put("a", Slot(1, 7))
+    bench.exchange.free(1, "a")
+    bench.exchange.put("b", Slot(1, 7))
+    await turn_loop()
+    assert [" ".join(words) for words in bench.session.asked] == ["f 1 a p 1 7 b"]
