@@ -90,12 +90,17 @@ class Line:
     def width(self) -> int:
         return 1 if self.narrow else self.cap - self.lost_width
 
+    @property
+    def hurt(self) -> bool:
+        return self.narrow or self.lost_width > 0
+
 
 class Backlog:
-    """All lines. Endpoints take turns, so that none waits for another's queue."""
+    """All lines. Endpoints take turns, so that none waits for another's queue. `shared`: what is
+    read is claimed, so no more of it than goes soon."""
 
-    def __init__(self, limits: Limits) -> None:
-        self._limits = limits
+    def __init__(self, limits: Limits, *, shared: bool = False) -> None:
+        self._limits, self._shared = limits, shared
         self._lines: dict[str, Line] = {}
         self._behind: dict[str, Line] = {}
         self._round: deque[Line] = deque()
@@ -144,7 +149,7 @@ class Backlog:
             if line.cursor == 0:
                 line.refused = False
             line.reading = True
-            limit = min(self._room(line), self._limits.page)
+            limit = min(self._room(line), self._page(line))
             wanted.append(Page(line.endpoint, line.cursor, limit))
         return wanted
 
@@ -178,6 +183,11 @@ class Backlog:
     def holds(self, delivery_id: int) -> bool:
         """Whether it waits here, or is being sent or recorded."""
         return delivery_id in self._held
+
+    def kept(self) -> set[int]:
+        """All that is held, but for what waits at lines that fail: others may as well have it."""
+        waiting = (line.waiting for line in self._lines.values() if line.hurt)
+        return self._held.difference(delivery.id for some in waiting for delivery in some)
 
     def drop(self, delivery: Delivery) -> None:
         """What `take` gave is not sent after all: it is on disk, for whoever finds it due."""
@@ -296,7 +306,15 @@ class Backlog:
         )
         return max(free, 2 * line.cap - own)  # endpoints that are stuck must not starve others
 
+    def _page(self, line: Line) -> int:
+        """What a read brings at most."""
+        if self._shared and line.hurt:
+            return 2 * line.width
+        return self._limits.page
+
     def _wants_page(self, line: Line) -> bool:
+        if self._shared and len(line.waiting) > self._page(line) // 2:
+            return False
         room = self._room(line)
         ample = room >= self._limits.page or len(line.waiting) <= line.cap
         return ample and room > 0 and not line.reading

@@ -10,13 +10,14 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
-from dataclasses import dataclass
 from math import inf
 from typing import Any, Final, Protocol
 
 from dialer.clock import Clock
 from dialer.delivery import callback, following, sgapi
 from dialer.delivery.backlog import Backlog, Limits, Page
+from dialer.delivery.claims import Claims
+from dialer.delivery.claims import Sharing as Sharing
 from dialer.delivery.schedule import Chance
 from dialer.delivery.verdict import Answer, Finding, Verdict, record_verdict
 from dialer.errors import StoreUnavailable
@@ -54,19 +55,6 @@ def judge(delivery: Delivery, answer: Answer, chance: Chance, now: float) -> Ver
     return sgapi.judge_sgapi(answer, delivery.tries, chance, now, delivery.task)
 
 
-@dataclass(frozen=True, slots=True)
-class Sharing:
-    """One deliverer among several: what it loads it claims for so many seconds, and starts no try
-    when fewer than `least` of them are left. `follows`: whether it is the one that looks at tasks
-    of SGAPI, which are looked at slowly by one alone. After `recheck` seconds the disk is looked at
-    anyway: what others claimed and left by dying, or put off, is told by nobody."""
-
-    follows: Callable[[], bool]
-    claim: float = 120.0
-    least: float = 30.0
-    recheck: float = 5.0
-
-
 class OutboxStore(Protocol):
     """What is needed of `dialer.store.contract.Store`."""
 
@@ -78,6 +66,9 @@ class OutboxStore(Protocol):
         self, endpoint: str, now: float, after_id: int, limit: int, until: float
     ) -> tuple[Delivery, ...]: ...
     async def release_deliveries(self, ids: Sequence[int], until: float, now: float) -> None: ...
+    async def renew_deliveries(
+        self, ids: Sequence[int], until: float, later: float
+    ) -> frozenset[int]: ...
     async def due_endpoints(self, now: float) -> tuple[str, ...]: ...
     async def next_delivery_at(self, after: float = 0.0) -> float | None: ...
 
@@ -112,7 +103,7 @@ class Deliverer:
         sharing: Sharing | None = None,
     ) -> None:
         self._sharing = sharing
-        self._claims: dict[int, float] = {}  # epoch: until when what was claimed is ours alone
+        self._claims = Claims()
         self._draining = False
         self._store = store
         self._clock = clock
@@ -120,7 +111,7 @@ class Deliverer:
         self._receivers = receivers
         self._chance = chance
         self._pause = pause
-        self._backlog = Backlog(limits or Limits())
+        self._backlog = Backlog(limits or Limits(), shared=sharing is not None)
         self._tasks: asyncio.TaskGroup | None = None
         self._due_at = 0.0  # epoch: when to look for due deliveries on disk
         self._looking = False  # a look at the disk is under way
@@ -152,6 +143,8 @@ class Deliverer:
             while not await self._learn_receivers():
                 await self._pause(LONGEST_STORE_PAUSE)
             self._tasks = tasks
+            if self._sharing is not None:
+                tasks.create_task(self._renew_claims(self._sharing))
             try:
                 while True:
                     self._woken.clear()
@@ -180,14 +173,25 @@ class Deliverer:
 
     async def _release(self, deliveries: Iterable[Delivery]) -> None:
         """Leave what was claimed, and is not held here, to everybody at once."""
-        by_time: dict[float, list[int]] = {}
-        for delivery in deliveries:
-            by_time.setdefault(self._claims.pop(delivery.id), []).append(delivery.id)
+        left = self._claims.take_away(delivery.id for delivery in deliveries)
         try:
-            for until, ids in by_time.items():
+            for until, ids in left.items():
                 await self._store.release_deliveries(ids, until, self._clock.now())
         except StoreUnavailable as error:
             log.error("deliveries wait until their claims end", extra={"error": str(error)})
+
+    async def _renew_claims(self, sharing: Sharing) -> None:
+        """As long as this runs, what it holds stays its own."""
+        while True:
+            await self._pause(sharing.renew)
+            later = self._clock.now() + sharing.claim
+            held = self._claims.sort(self._backlog.kept(), later - sharing.renew / 2)
+            try:
+                for until, ids in held.items():
+                    given = await self._store.renew_deliveries(ids, until, later)
+                    self._claims.renewed(ids, given, later)
+            except StoreUnavailable as error:
+                log.debug("claims are not renewed", extra={"error": str(error)})
 
     def resting(self) -> dict[str, float]:
         """Endpoints that are left alone at the moment, and until when (monotonic seconds)."""
@@ -214,9 +218,9 @@ class Deliverer:
 
     def _is_ours(self, delivery: Delivery, sharing: Sharing) -> bool:
         """Whether its claim lasts through a try; it may have waited for its turn for long."""
-        if self._claims[delivery.id] - self._clock.now() >= sharing.least:
+        if self._claims.lasts(delivery.id, self._clock.now() + sharing.least):
             return True
-        del self._claims[delivery.id]
+        self._claims.forget(delivery.id)
         return False
 
     async def _deliver(self, delivery: Delivery) -> None:
@@ -238,7 +242,7 @@ class Deliverer:
         if failpoints.armed:
             failpoints.reach("delivery.recorded")
         self._backlog.recorded(delivery)
-        self._claims.pop(delivery.id, None)
+        self._claims.forget(delivery.id)
         self._settled.set()
         self._expect(outcome.due_at)
 
@@ -306,7 +310,7 @@ class Deliverer:
         rows = await self._store.claim_deliveries(
             page.endpoint, now, page.after_id, page.limit, until
         )
-        self._claims.update((row.id, until) for row in rows)
+        self._claims.note((row.id for row in rows), until)
         return rows
 
     async def _find_due(self) -> None:

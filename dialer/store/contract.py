@@ -455,6 +455,10 @@ class Store(Protocol):
     ) -> tuple[Delivery, ...]: ...
     # Claimed, and not tried after all: due at once, for everybody. `until` as they were claimed.
     async def release_deliveries(self, ids: Sequence[int], until: float, now: float) -> None: ...
+    # Claimed until `later` instead of `until`; those of them that still were.
+    async def renew_deliveries(
+        self, ids: Sequence[int], until: float, later: float
+    ) -> frozenset[int]: ...
     async def due_endpoints(self, now: float) -> tuple[str, ...]: ...
     async def next_delivery_at(self, after: float = 0.0) -> float | None: ...  # earliest > after
     async def deliveries(  # the latest first
@@ -519,6 +523,9 @@ class Store(Protocol):
     # The wall clock was set forward by `step` seconds (back, where it is negative; 0: unknown) and
     # says `now`: what waits for a while goes on waiting for what was left of it. May be repeated.
     async def follow_clock(self, now: float, step: float) -> None: ...
+
+    # Epoch seconds, by the clock of the machine that keeps the data.
+    async def read_clock(self) -> float: ...
 
     # Waking others. `changed` is called (in the event loop) after another process wrote;
     # `deliveries`, where given, instead of it where that was nothing but deliveries, and the

@@ -9,7 +9,7 @@ from sqlalchemy import CTE, Connection, Select, func, select, update
 
 from dialer.states import DeliveryState
 from dialer.store import tables as t
-from dialer.store.bulk import Row, insert_rows, run_with_rows
+from dialer.store.bulk import Row, driver_cursor, insert_rows, run_with_rows
 from dialer.store.contract import Delivery, DeliveryOutcome, NewDelivery, NumberedDelivery
 from dialer.store.deltas import Deltas
 from dialer.store.dialect import Cursor, both, relation, relation_of
@@ -171,13 +171,15 @@ def claim_deliveries(
     return found
 
 
-def release_deliveries(
-    connection: Connection, ids: Sequence[int], until: float, now: float
-) -> None:
-    """Due at `now`, where they are still claimed until `until`."""
+def move_claims(
+    connection: Connection, ids: Sequence[int], until: float, due_at: float
+) -> frozenset[int]:
+    """Due at `due_at`, where they are still claimed until `until`; those that were."""
+    hold_rows(driver_cursor(connection), "deliveries", ids)  # as who records outcomes does
     claimed = (_d.due_at == to_micros(until)) & _open
     held = update(t.deliveries).where(_d.id.in_(ids), claimed)
-    connection.execute(held.values(due_at=to_micros(now)))
+    moved = held.values(due_at=to_micros(due_at)).returning(_d.id)
+    return frozenset(raw[0] for raw in connection.execute(moved))
 
 
 def _endpoints() -> CTE:

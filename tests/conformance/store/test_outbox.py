@@ -144,3 +144,17 @@ async def test_what_was_not_tried_after_all_is_released(stored: Stored) -> None:
     await store.release_deliveries([one.id, two.id, three.id], until, NOW + 1)
     (found,) = await store.due_deliveries(one.endpoint, NOW + 1, 0, 9)
     assert (found.id, found.due_at) == (three.id, NOW + 1)
+
+
+async def test_what_is_still_claimed_is_claimed_for_longer(stored: Stored) -> None:
+    store, until = stored.store, NOW + 15
+    one, two, three = await put(stored, *(make.delivery(name) for name in "123"))
+    ids = [one.id, two.id, three.id]
+    await store.claim_deliveries(one.endpoint, NOW, 0, 3, until)
+    await store.record_delivery(outcome(one))
+    await store.record_delivery(outcome(two, "again", due_at=NOW + 16))
+    assert await store.renew_deliveries(ids, until, until + 4) == {three.id}
+    assert await store.renew_deliveries(ids, until, until + 8) == frozenset()
+    assert await store.renew_deliveries([], until, until + 4) == frozenset()
+    due = await store.due_deliveries(one.endpoint, until + 4, 0, 9)
+    assert [(row.id, row.due_at) for row in due] == [(two.id, NOW + 16), (three.id, until + 4)]

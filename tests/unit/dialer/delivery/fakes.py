@@ -75,6 +75,15 @@ class MemoryOutbox:
             if row.due_at == until:
                 self.pending[number] = replace(row, due_at=now)
 
+    async def renew_deliveries(
+        self, ids: Sequence[int], until: float, later: float
+    ) -> frozenset[int]:
+        self._check()
+        held = [self.pending[number] for number in ids if number in self.pending]
+        mine = [row for row in held if row.due_at == until]
+        self.pending |= {row.id: replace(row, due_at=later) for row in mine}
+        return frozenset(row.id for row in mine)
+
     async def due_endpoints(self, now: float) -> tuple[str, ...]:
         self.looked.put_nowait(now)
         self._check()

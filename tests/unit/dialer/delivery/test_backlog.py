@@ -372,3 +372,23 @@ def test_failures_narrow_an_endpoint_before_it_rests_and_successes_widen_it() ->
         in_flight.extend(take_all(backlog))
         widths.append(len(in_flight))
     assert widths == [7, 6, 5, 4, 3, 4, 5, 6, 7, 8, 8, 8]
+
+
+def test_among_several_a_line_that_fails_reads_and_keeps_no_more_than_it_soon_tries() -> None:
+    """What is read is claimed, and what is kept is claimed anew."""
+    backlog = Backlog(Limits(callback_in_flight=4), shared=True)
+    rows = [make_delivery(n, A) for n in range(1, 401)]
+    backlog.flag([A])
+    (page,) = backlog.pages()
+    assert page.limit == 200
+    backlog.loaded(page, rows[:200])
+    first = take_all(backlog)
+    assert len(backlog.kept()) == 200
+    assert backlog.pages() == []  # enough waits
+    finish(backlog, first[0], FAILED)
+    assert backlog.kept() == {row.id for row in first[1:]}  # what waits may be another's
+    for delivery in backlog.clear():
+        assert delivery.id > len(first)
+    (page,) = backlog.pages()
+    assert page.limit == 2 * 2  # two at a time, after a failure
+    assert Backlog(Limits()).kept() == set()
