@@ -524,9 +524,6 @@ class Store(Protocol):
     # says `now`: what waits for a while goes on waiting for what was left of it. May be repeated.
     async def follow_clock(self, now: float, step: float) -> None: ...
 
-    # Epoch seconds, by the clock of the machine that keeps the data.
-    async def read_clock(self) -> float: ...
-
     # Waking others. `changed` is called (in the event loop) after another process wrote;
     # `deliveries`, where given, instead of it where that was nothing but deliveries, and the
     # database can tell. What another wrote of attempts alone is told to nobody.
