@@ -17,7 +17,7 @@ from dialer.api.app import ApiDeps, create_api, create_health
 from dialer.api.server import serve
 from dialer.backends import Role, open_backends
 from dialer.clock import Clock, SystemClock
-from dialer.clock_keeping import ClockKeeper, OneOfMany
+from dialer.clock_keeping import ClockKeeper, Keeper, SharedClockKeeper
 from dialer.delivery.forwarding import forward_left
 from dialer.delivery.outbox import Deliverer, Sharing
 from dialer.delivery.receivers import ReceiverBook
@@ -195,7 +195,7 @@ class Product:
         if failpoints.armed:
             failpoints.reach("start.claimed")
 
-    async def _prepare(self) -> ClockKeeper | None:
+    async def _prepare(self) -> Keeper | None:
         """Before anything runs. The keeper of the clock, where there is one."""
         # A signing key that cannot be had is told at once.
         if self.role.serves:
@@ -209,7 +209,7 @@ class Product:
             await self.store.forward_unsent(None, self._clock.now(), 0)
         return keeper
 
-    def _parts(self, keeper: ClockKeeper | None) -> list[Coroutine[Any, Any, None]]:
+    def _parts(self, keeper: Keeper | None) -> list[Coroutine[Any, Any, None]]:
         """What this process does beside answering HTTP."""
         parts: list[Coroutine[Any, Any, None]] = []
         signals = self._backends.run()
@@ -226,13 +226,14 @@ class Product:
             self._dialing.set()
         return parts
 
-    def _make_keeper(self) -> ClockKeeper | None:
-        """None where time is in somebody else's hands. Among several processes each has its own
-        machine's clock, and moves nothing that is on disk by it."""
+    def _make_keeper(self) -> Keeper | None:
+        """None where time is in somebody else's hands. Several processes go by the database's
+        clock, each of them."""
         if not isinstance(self._clock, SystemClock):
             return None
-        store = OneOfMany() if self._backends.shared else self.store
-        return ClockKeeper(self._clock, store, self.engine.follow_clock)
+        if self._backends.shared:
+            return SharedClockKeeper(self._clock, self.store, self.engine.follow_clock)
+        return ClockKeeper(self._clock, self.store, self.engine.follow_clock)
 
     async def _keep_note(self) -> None:
         """A process that does not dial says that it is there; one that does says more."""

@@ -45,3 +45,7 @@ class SystemClock:
     def follow(self) -> None:
         """From now on `now` is what the machine's clock says."""
         self._offset = self._wall() - self._monotonic()
+
+    def shift(self, seconds: float) -> None:
+        """From now on `now` is so much more."""
+        self._offset += seconds

@@ -3,6 +3,9 @@
 Deadlines are moments: they come when the clock says so. Gaps before retries, of calls and of
 deliveries, are durations, kept on disk as moments: those are moved with the clock, so that a step
 forward brings no storm of them, and a step back no wait for as long.
+
+Where several machines share a database all of them go by its clock, and what somebody does to their
+own moves nothing: a moment that one wrote means the same to all others.
 """
 
 import asyncio
@@ -28,6 +31,14 @@ AGAIN: Final = 3
 and was written after it."""
 
 
+COMPARE_EVERY: Final = 10.0
+"""Seconds between two looks at the database's clock. Monotonic clocks differ by less than 1 ms in
+that time: NTP slews them by 500 ppm at most (adjtimex(2))."""
+
+SLOW: Final = 1.0
+"""Seconds after which an answer of the database's says too little about what time it is."""
+
+
 class ClockStore(Protocol):
     """What is needed of `dialer.store.contract.Store`."""
 
@@ -35,15 +46,20 @@ class ClockStore(Protocol):
     async def follow_clock(self, now: float, step: float) -> None: ...
 
 
-class OneOfMany:
-    """Stands for the store where there are processes on other machines: one machine's clock that
-    was set says nothing of the moments on disk, and moves none of them."""
+class SharedStore(Protocol):
+    """What is needed of `dialer.store.contract.Store` where others use it, too."""
 
-    async def recent_starts(self, since: float) -> tuple[RecentStart, ...]:
-        return ()
+    async def read_clock(self) -> float: ...
 
-    async def follow_clock(self, now: float, step: float) -> None:
-        """The process follows its own clock."""
+
+class Keeper(Protocol):
+    """What keeps a process's clock."""
+
+    async def start(self) -> None:
+        """Before anything is dialed. Raises `StoreUnavailable`."""
+
+    async def run(self) -> None:
+        """Look until cancelled."""
 
 
 class ClockKeeper:
@@ -93,3 +109,52 @@ class ClockKeeper:
         self._pending = 0.0
         self._again -= 1
         self._on_step()
+
+
+class SharedClockKeeper:
+    """Has `clock` go by the database's. `on_step` is called after a step of that one."""
+
+    def __init__(
+        self,
+        clock: SystemClock,
+        store: SharedStore,
+        on_step: Callable[[], None],
+        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._clock, self._store, self._on_step, self._pause = clock, store, on_step, pause
+
+    async def start(self) -> None:
+        """Before anything is dialed. Raises `StoreUnavailable`."""
+        ahead, doubt = await self._compare()
+        if abs(ahead) - doubt >= STEP:
+            log.warning(
+                "this machine's clock is wrong: the database's is used",
+                extra={"behind_by_seconds": round(ahead, 1)},
+            )
+        self._clock.shift(ahead)
+
+    async def run(self) -> None:
+        """Look until cancelled."""
+        while True:
+            await self._pause(COMPARE_EVERY)
+            await self.look()
+
+    async def look(self) -> None:
+        """Follow the database's clock, as far as its answer tells it; no answer changes nothing."""
+        try:
+            ahead, doubt = await self._compare()
+        except StoreUnavailable:
+            return
+        if doubt > SLOW or abs(ahead) <= doubt:
+            return
+        self._clock.shift(ahead)
+        if abs(ahead) >= STEP:
+            log.warning("the database's clock was set", extra={"by_seconds": round(ahead, 1)})
+            self._on_step()
+
+    async def _compare(self) -> tuple[float, float]:
+        """Seconds that the database's clock is ahead of ours, and how many that may be wrong."""
+        asked = self._clock.monotonic()
+        there = await self._store.read_clock()
+        doubt = (self._clock.monotonic() - asked) / 2
+        return there - (self._clock.now() - doubt), doubt

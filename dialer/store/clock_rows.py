@@ -5,13 +5,13 @@ are those of the clock as it was. After a step forward, those that came due with
 Both conditions are gone from a row that was moved, so all of this may be done again.
 """
 
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Table, case, func, literal, select, update
+from sqlalchemy import ColumnElement, Connection, Select, Table, case, func, literal, select, update
 
 from dialer.states import ItemStatus
 from dialer.store import tables as t
-from dialer.store.dialect import largest
+from dialer.store.dialect import clock_now, largest
 from dialer.store.rows import to_micros, word
 from dialer.store.waits import last_end
 
@@ -23,6 +23,10 @@ _i, _d = t.items.c, t.deliveries.c
 _UNENDED: Final = (word(ItemStatus.PENDING), word(ItemStatus.QUEUED))
 _waiting_items: Final = _i.status.in_(_UNENDED) & _i.due_at.is_not(None)
 _tried: Final = func.coalesce(_d.updated_at, _d.created_at)
+
+
+def read_clock() -> Select[Any]:
+    return select(clock_now())
 
 
 def pull_in_items(connection: Connection, after: int, now: float) -> int | None:

@@ -306,7 +306,8 @@ class Store(Protocol):
     async def claim(self) -> None: ...  # for dialing; `Conflict`: another process has it
     def is_claimed(self) -> bool: ...  # by any process, this one included
 
-    # Why the last write failed for all of its transaction (disk full, locked); None: it did not.
+    # Why the last write failed for all of its transaction (disk full, locked), or the database cannot
+    # be reached; None: neither.
     @property
     def trouble(self) -> str | None: ...
 
@@ -523,6 +524,9 @@ class Store(Protocol):
     # The wall clock was set forward by `step` seconds (back, where it is negative; 0: unknown) and
     # says `now`: what waits for a while goes on waiting for what was left of it. May be repeated.
     async def follow_clock(self, now: float, step: float) -> None: ...
+
+    # Epoch seconds, by the clock of the machine that keeps the data.
+    async def read_clock(self) -> float: ...
 
     # Waking others. `changed` is called (in the event loop) after another process wrote;
     # `deliveries`, where given, instead of it where that was nothing but deliveries, and the

@@ -17,6 +17,7 @@ from sqlalchemy import (
     Boolean,
     ColumnElement,
     Connection,
+    Float,
     FromClause,
     Integer,
     String,
@@ -208,6 +209,14 @@ class hex_of(FunctionElement[str]):  # noqa: N801
     inherit_cache = True
 
 
+class clock_now(FunctionElement[float]):  # noqa: N801
+    """What time it is now, not when the transaction began: epoch seconds."""
+
+    type = Float()
+    name = "clock_now"
+    inherit_cache = True
+
+
 class is_among(FunctionElement[bool]):  # noqa: N801
     """Whether the first is one of the numbers in the second, a JSON array."""
 
@@ -261,6 +270,11 @@ _spell(largest, "max({})", "greatest({})")
 _spell(position, "instr({})", "strpos({})")
 _spell(field_of, "json_extract({0}, '$.' || {1})", "({0} ->> {1})")
 _spell(hex_of, "hex({})", "encode({}, 'hex')")
+_spell(
+    clock_now,
+    "((julianday('now') - 2440587.5) * 86400.0)",
+    "extract(epoch FROM clock_timestamp())::float8",
+)
 _spell(
     is_among,
     "({0} IN (SELECT value FROM json_each({1})))",

@@ -38,3 +38,12 @@ def test_time_goes_on_steadily_over_a_step_until_it_is_followed() -> None:
     clock.follow()
     machine.pass_time(1.0)
     assert (clock.now(), clock.drift()) == (996_406.0, 0.0)
+
+
+def test_a_clock_that_is_shifted_goes_on_from_there() -> None:
+    machine = Machine()
+    clock = SystemClock(lambda: machine.wall, lambda: machine.mono)
+    clock.shift(-30.0)
+    machine.pass_time(1.0)
+    machine.wall += 3600.0
+    assert clock.now() == 999_971.0

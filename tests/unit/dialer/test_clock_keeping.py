@@ -6,7 +6,15 @@ from contextlib import suppress
 import pytest
 
 from dialer.clock import SystemClock
-from dialer.clock_keeping import AGAIN, LOOK_EVERY, STEP, ClockKeeper, OneOfMany
+from dialer.clock_keeping import (
+    AGAIN,
+    COMPARE_EVERY,
+    LOOK_EVERY,
+    SLOW,
+    STEP,
+    ClockKeeper,
+    SharedClockKeeper,
+)
 from dialer.errors import StoreUnavailable
 from dialer.store.contract import RecentStart
 from tests.patience import PATIENCE
@@ -105,11 +113,111 @@ async def test_it_looks_once_a_second_until_it_is_cancelled() -> None:
     assert [step for _, step in desk.ledger.told] == [-3600.0]
 
 
-async def test_one_of_many_follows_its_own_clock_and_moves_nothing_of_the_others() -> None:
-    machine, steps = Machine(), []
-    clock = SystemClock(lambda: machine.wall, lambda: machine.mono)
-    keeper = ClockKeeper(clock, OneOfMany(), lambda: steps.append(clock.now()))
-    await keeper.start()
-    machine.wall += 3600.0
-    await keeper.look()
-    assert steps == [machine.wall]
+class Distant:
+    """A database's clock, which answers after some time, half of it on the way there."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+        self.ahead, self.takes, self.down = 0.0, 0.0, False
+
+    async def read_clock(self) -> float:
+        if self.down:
+            raise StoreUnavailable("away")
+        self._machine.pass_time(self.takes / 2)
+        there = 1_000_000.0 - 50.0 + self._machine.mono + self.ahead
+        self._machine.pass_time(self.takes / 2)
+        return there
+
+
+class Branch:
+    """One of several machines."""
+
+    def __init__(self) -> None:
+        self.machine = Machine()
+        self.there = Distant(self.machine)
+        self.clock = SystemClock(lambda: self.machine.wall, lambda: self.machine.mono)
+        self.steps: list[float] = []
+        self.pauses: list[float] = []
+        self.looked = asyncio.Event()
+        self.keeper = SharedClockKeeper(
+            self.clock, self.there, lambda: self.steps.append(self.clock.now()), self._pause
+        )
+
+    @property
+    def late(self) -> float:
+        """Seconds that the database's clock is ahead."""
+        return 1_000_000.0 - 50.0 + self.machine.mono + self.there.ahead - self.clock.now()
+
+    async def _pause(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        if len(self.pauses) > 1:
+            self.looked.set()
+            await asyncio.get_running_loop().create_future()
+
+
+@pytest.mark.parametrize(("ahead", "warned"), [(3600.0, True), (-3600.0, True), (0.5, False)])
+async def test_one_of_many_goes_by_the_databases_clock_from_its_start(
+    ahead: float, warned: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    branch = Branch()
+    branch.there.ahead, branch.there.takes = ahead, 0.25
+    await branch.keeper.start()
+    assert branch.late == pytest.approx(0.0, abs=1e-6)
+    assert ("this machine's clock is wrong" in caplog.text) is warned
+    assert branch.steps == []
+
+
+async def test_what_is_done_to_one_machines_clock_moves_nothing() -> None:
+    branch = Branch()
+    await branch.keeper.start()
+    for by in (3600.0, -7200.0):
+        branch.machine.wall += by
+        await branch.keeper.look()
+        assert branch.late == pytest.approx(0.0, abs=1e-6)
+    assert branch.steps == []
+
+
+async def test_a_step_of_the_databases_clock_is_followed_and_told(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    branch = Branch()
+    await branch.keeper.start()
+    branch.there.ahead, branch.there.takes = STEP + 1.0, 0.1
+    await branch.keeper.look()
+    assert branch.steps == [pytest.approx(1_000_000.0 + STEP + 1.1)]
+    assert "the database's clock was set" in caplog.text
+    branch.there.ahead += STEP - 1.0
+    await branch.keeper.look()
+    assert branch.late == pytest.approx(0.0, abs=1e-6)
+    assert len(branch.steps) == 1
+
+
+@pytest.mark.parametrize(("ahead", "takes"), [(0.04, 0.1), (3600.0, 2 * SLOW + 0.1)])
+async def test_an_answer_that_says_too_little_changes_nothing(ahead: float, takes: float) -> None:
+    branch = Branch()
+    await branch.keeper.start()
+    branch.there.ahead, branch.there.takes = ahead, takes
+    await branch.keeper.look()
+    assert branch.late == pytest.approx(ahead)
+
+
+async def test_who_is_not_answered_goes_on_by_what_it_knows() -> None:
+    branch = Branch()
+    await branch.keeper.start()
+    branch.there.ahead, branch.there.down = 3600.0, True
+    await branch.keeper.look()
+    assert branch.late == pytest.approx(3600.0)
+    with pytest.raises(StoreUnavailable):
+        await branch.keeper.start()
+
+
+async def test_the_databases_clock_is_looked_at_until_cancelled() -> None:
+    branch = Branch()
+    branch.there.ahead = 3600.0
+    task = asyncio.create_task(branch.keeper.run())
+    await asyncio.wait_for(branch.looked.wait(), PATIENCE)
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+    assert branch.pauses == [COMPARE_EVERY] * 2
+    assert branch.late == pytest.approx(0.0, abs=1e-6)

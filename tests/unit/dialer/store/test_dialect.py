@@ -1,6 +1,7 @@
 """What the two databases say differently."""
 
 import sqlite3
+import time
 
 import pytest
 from sqlalchemy import Connection, column, literal, select
@@ -10,6 +11,7 @@ from dialer.store.dialect import (
     POSTGRES_DIALECT,
     SQLITE_DIALECT,
     both,
+    clock_now,
     field_of,
     hex_of,
     is_among,
@@ -66,10 +68,13 @@ def test_constructs_are_spelled_by_each_compiler(connection: Connection) -> None
         position(literal("hello"), "l"),
         largest(1, 5, 3),
         hex_of(b"\x01\xff"),
+        clock_now(),
     )
-    assert tuple(connection.execute(query).one()) == ("x", 3, 5, "01FF")
+    *values, now = connection.execute(query).one()
+    assert values == ["x", 3, 5, "01FF"]
+    assert now == pytest.approx(time.time(), abs=5.0)
     text = str(query.compile(dialect=POSTGRES_DIALECT))
-    for word in (" ->> ", "strpos(", "greatest(", "encode("):
+    for word in (" ->> ", "strpos(", "greatest(", "encode(", "clock_timestamp("):
         assert word in text
         assert word not in str(query.compile(dialect=SQLITE_DIALECT))
 
