@@ -258,6 +258,7 @@ async def _collect(
         baseline=baseline,
         rates_until=stage.rates_until,
         kept=options.kept,
+        slack=options.slack,
         unasked=tuple(stage.members.unasked),
         refused=tuple(stage.loader.failed),
         false_starts=stage.members.false_starts,

@@ -99,9 +99,8 @@ def _next(times: Sequence[float], since: float) -> float:
 
 
 def find_told(wires: Mapping[str, Wire]) -> dict[str, float]:
-    """When a dialer was first told that a call was over. That it was up is known to the worker that
-    was told, on its own machine, and not to another one that takes its server over."""
-    return _first(told for wire in wires.values() for told in wire.ended)
+    """When a dialer was first told that a call was up, or over: it is no unknown then."""
+    return _first(told for wire in wires.values() for told in wire.answered + wire.ended)
 
 
 def _first(all_told: Iterable[Told]) -> dict[str, float]:

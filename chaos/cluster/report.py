@@ -23,8 +23,8 @@ from chaos.report import count_figures
 @dataclass(frozen=True, slots=True)
 class Line:
     """One kind of fault: how often, the longest time without any call, seconds from when all was
-    mended until calls flow, those until another worker's first call, and the calls that ended a
-    second, before it and after it."""
+    mended until calls flow, those until another worker's first call, and the calls a second,
+    placed and ended, before it and after it."""
 
     fault: str
     count: int
@@ -33,6 +33,8 @@ class Line:
     takeovers: tuple[float, ...]
     before: float
     after: float
+    ended_before: float
+    ended_after: float
 
     @property
     def kept(self) -> float:
@@ -59,6 +61,8 @@ def _count_line(seen: Sighting, pace: Pace, fault: str, rounds: list[Round]) -> 
         ),
         tuple(sorted(seconds for seconds in flows if seconds is not None)),
         tuple(sorted(seconds for seconds in times if seconds is not None)),
+        pace.placed(each.before for each in rounds),
+        pace.placed(each.after for each in rounds),
         pace.ended(each.before for each in rounds),
         pace.ended(each.after for each in rounds),
     )
@@ -87,15 +91,16 @@ def describe(seen: Sighting) -> list[str]:
 
 
 HEAD: Final = (
-    "| fault | rounds | silence | flow | takeover | ended before | after | kept |",
-    "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    "| fault | rounds | silence | flow | takeover | before | after | kept | ended |",
+    "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
 )
 
 
 def _describe_line(line: Line) -> str:
-    rates = "- | - | -"
+    rates = "- | - | - | -"
     if line.before:
-        rates = f"{line.before:.2f} | {line.after:.2f} | {100 * line.kept:.0f} %"
+        ended = f"{line.ended_before:.2f}, {line.ended_after:.2f}"
+        rates = f"{line.before:.2f} | {line.after:.2f} | {100 * line.kept:.0f} % | {ended}"
     return (
         f"| `{line.fault}` | {line.count} | {line.silence:.1f} s | {_span(line.flows)}"
         f" | {_span(line.takeovers)} | {rates} |"

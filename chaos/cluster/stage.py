@@ -57,7 +57,8 @@ class Options:
     by its rate, the second by its channels. `backlog` items of a client wait at least: enough for a
     server while the other has no worker. `warm` seconds of calls come first, and after each fault
     `settle` seconds, as long as calls last. The rate is taken over `measure` seconds before
-    each fault and after it; `kept` of it must be left."""
+    each fault and after it; `kept` of it must be left. `slack`: seconds that the machine may stand
+    still, beside what recovery may take."""
 
     seed: int = 1
     apis: int = 2
@@ -78,6 +79,7 @@ class Options:
     settle: float = 4.0
     measure: float = 8.0
     kept: float = 0.95
+    slack: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

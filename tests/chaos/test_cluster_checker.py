@@ -116,6 +116,7 @@ def build() -> Sighting:
         baseline=(10.0, 20.0),
         rates_until=100.0,
         kept=0.95,
+        slack=0.0,
         unasked=(),
         refused=(),
         false_starts=0,
@@ -208,11 +209,11 @@ CASES: dict[str, tuple[Callable[[], Sighting], str]] = {
     "never again": (lambda: with_round(flowing=None), "calls did not go again"),
     "slower": (
         lambda: with_round(after=(31.0, 38.0)),
-        "worker-kill: 1.00 calls ended a second, 2.00 before",
+        "worker-kill: 1.00 calls a second, 2.00 before",
     ),
     "slower for good": (
         lambda: with_round(before=(31.0, 38.0), after=(31.0, 38.0)),
-        "1.00 calls ended a second in peace, 2.00 at the beginning",
+        "1.00 calls a second in peace, 2.00 at the beginning",
     ),
     "disorder": (
         lambda: replace(RIGHT, disorders=("out of order", "out of order")),
@@ -258,13 +259,13 @@ def test_rounds_of_a_kind_are_judged_together() -> None:
     (only,) = RIGHT.rounds
     slow, long = replace(only, after=(31.0, 33.0)), replace(only, after=(10.0, 30.0))
     assert check(replace(RIGHT, rounds=(slow, long))) == []
-    assert "calls ended a second" in " ".join(check(replace(RIGHT, rounds=(slow, only))))
+    assert "calls a second" in " ".join(check(replace(RIGHT, rounds=(slow, only))))
 
 
 def test_a_round_without_rates_is_judged_by_its_calls_alone() -> None:
     seen = with_round(before=None, after=None)
     assert check(seen) == []
-    assert "| - | - | - |" in " ".join(describe(seen))
+    assert "| - | - | - | - |" in " ".join(describe(seen))
     assert "calls did not go again" in " ".join(check(with_round(before=None, flowing=None)))
 
 
@@ -273,5 +274,8 @@ def test_the_figures() -> None:
     assert (line.fault, line.count, line.before, line.kept) == ("worker-kill", 1, 2.0, 1.0)
     assert [round(seconds, 3) for seconds in line.takeovers] == [8.8]
     assert line.silence == pytest.approx(1.0)
-    assert "| `worker-kill` | 1 | 1.0 s | 8.3 s | 8.8 s | 2.00 | 2.00 | 100 % |" in describe(RIGHT)
+    assert (
+        "| `worker-kill` | 1 | 1.0 s | 8.3 s | 8.8 s | 2.00 | 2.00 | 100 % | 2.00, 2.00 |"
+        in describe(RIGHT)
+    )
     assert any(text.startswith("acme") and "2 in a second of 2" in text for text in describe(RIGHT))
