@@ -42,7 +42,8 @@ _CLAIM: Final = f"SELECT pg_advisory_lock_shared({CLAIM})"
 
 
 class Listener:
-    """`heard` is called in the event loop with the topics of a moment, those of others alone."""
+    """`heard` is called in the event loop with the topics of a moment, those of others alone.
+    `trouble`: why the database cannot be reached; None: it can, or that is being found out."""
 
     def __init__(self, url: str, heard: Callable[[frozenset[Topic]], None]) -> None:
         self._url, self._heard = url, heard
@@ -52,6 +53,7 @@ class Listener:
         self._task: asyncio.Task[None] | None = None
         self._holds_claim = False
         self.is_claimed = False
+        self.trouble: str | None = None
         self._topics: set[Topic] = set()
         self._to_say: set[Topic] = set()
         self._timer: asyncio.TimerHandle | None = None
@@ -153,8 +155,11 @@ class Listener:
                 await self._look()
                 pause = _RECONNECT[0]
             except Exception as error:
+                why = str(error) or type(error).__name__
+                if self._connection is None or isinstance(error, TimeoutError):
+                    self.trouble = why  # a session alone may have been ended
                 if self._connection is not None:
-                    said = {"error": str(error) or type(error).__name__}
+                    said = {"error": why}
                     log.warning("what others write is not told: the database was lost", extra=said)
                 await self._disconnect()
                 await asyncio.sleep(pause * (1 + random.random()))  # noqa: S311
@@ -174,7 +179,7 @@ class Listener:
         except BaseException:
             connection.terminate()
             raise
-        self._connection, self._lost = connection, lost
+        self._connection, self._lost, self.trouble = connection, lost, None
 
     async def _look(self) -> None:
         async with self._turn:

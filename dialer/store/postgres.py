@@ -142,7 +142,7 @@ class PostgresStore(SqlStore):
 
     @property
     def trouble(self) -> str | None:
-        return self._writer.trouble
+        return self._writer.trouble or self._listener.trouble
 
     async def own(
         self, server_ids: Sequence[int], seen: Mapping[int, int] | None = None

@@ -10,8 +10,9 @@ from dialer.errors import StoreUnavailable
 from dialer.store import listening
 from dialer.store.access import Topic
 from dialer.store.listening import Listener
+from tests.crew import until
 from tests.patience import PATIENCE
-from tests.postgres_server import PostgresServer
+from tests.postgres_server import PostgresServer, run_postgres
 
 
 class Ear:
@@ -92,6 +93,32 @@ async def test_a_lost_session_is_replaced_and_everything_may_have_changed(
     held = await fresh.fetchval(listening._CLAIMED, listening.CLAIM)
     await fresh.close()
     assert held
+
+
+async def test_a_database_that_is_gone_is_known_without_a_question(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """So that nobody is sent to a process whose database has gone (`/readyz`)."""
+    monkeypatch.setattr(listening, "_RECONNECT", (0.01, 0.01))
+    with run_postgres() as server:
+        ear = Ear(server.make_database().replace("+asyncpg", ""))
+        await ear.listener.open()
+        assert ear.listener.trouble is None
+        server.stop()
+        await until(lambda: ear.listener.trouble is not None)
+        server.start()
+        assert await ear.next() == {Topic.CHANGES, Topic.DELIVERIES}
+        assert ear.listener.trouble is None
+        await ear.listener.close()
+
+
+async def test_an_ended_session_alone_is_no_trouble(ears: tuple[Ear, Ear]) -> None:
+    one, _ = ears
+    connection = one.listener._connection
+    assert connection is not None
+    connection.terminate()
+    assert await one.next() == {Topic.CHANGES, Topic.DELIVERIES}
+    assert one.listener.trouble is None
 
 
 async def test_a_claim_is_shared_and_ends_with_the_session(ears: tuple[Ear, Ear]) -> None:

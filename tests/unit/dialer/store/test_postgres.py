@@ -98,9 +98,9 @@ async def test_a_database_that_goes_and_comes_back(tmp_path: Path) -> None:
         server.start()
         await store.settle(make.settlement(attempt))
         assert await store.reserve(make.reservation(two))
-        assert store.trouble is None
         async with asyncio.timeout(PATIENCE):
             await heard.wait()
+        assert store.trouble is None
         await store.close()
 
 
