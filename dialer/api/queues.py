@@ -25,6 +25,8 @@ from dialer.states import ItemEnd, ItemStatus, QueueStatus
 NO_QUEUE: Final = "Queue not found"
 _Count = Annotated[int, Field(ge=0, le=1000), BeforeValidator(check_whole)]
 _Gap = Annotated[int, Field(ge=0, le=fields.MAX_RETRY_GAP), BeforeValidator(check_whole)]
+_CHANGED: Final = ("queue_status", "retry", "retry_count", "retry_gap")
+_SHOWN: Final = 40  # characters of an unknown key, in an error's message
 _WHOLE: Final = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 
 
@@ -150,7 +152,12 @@ def read_filters(request: Request, known: dict[str, Filter]) -> dict[str, Any]:
 
 
 def read_changes(content: dict[str, Any]) -> dict[str, Any]:
-    """The store's names and values of what is to change. Raises `Refused`."""
+    """The store's names and values of what is to change. Raises `Refused`; where all that it says
+    is unknown, too: who misspells a pause must not believe that it came."""
+    unknown = sorted(content.keys() - QueueChange.model_fields.keys())
+    if unknown and content.keys().isdisjoint(_CHANGED):
+        fault = f"unknown key, and none of {', '.join(_CHANGED)} beside it"
+        raise Refused([FieldError(unknown[0][:_SHOWN], fault)])
     try:
         change = QueueChange.model_validate(content)
     except ValidationError as error:

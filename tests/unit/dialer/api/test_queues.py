@@ -101,6 +101,18 @@ async def test_retries_are_changed_alone_or_together(api: Api) -> None:
     assert nothing.json()["data"] == data
 
 
+async def test_a_change_of_which_nothing_is_known_is_refused(api: Api) -> None:
+    queue_id = (await api.load())["queue_id"]
+    for body in ({"status": "paused"}, {"accountcode": "alpha", "Queue_Status": "paused"}):
+        refused = await api.put(update(queue_id), json=body)
+        assert refused.status_code == 400
+        key = next(name for name in body if name != "accountcode")
+        assert refused.json()["details"].startswith(f"{key}: unknown key, and none of queue_status")
+    listed = (await api.get(QUEUES)).json()["results"][0]
+    whole = await api.put(update(queue_id), json={**listed, "queue_status": "paused"})
+    assert whole.json()["data"]["queue_status"] == "paused", "what was listed may be sent back"
+
+
 async def test_completing_ends_what_waits(api: Api) -> None:
     queue_id = (await api.load(count=3))["queue_id"]
     answer = await api.put(update(queue_id), json={"queue_status": "completed"})
