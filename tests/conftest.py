@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
+from tests import standstill
+
 if TYPE_CHECKING:
     from tests.postgres_server import PostgresServer
 
@@ -26,6 +28,14 @@ def pytest_configure() -> None:
     for name in list(os.environ):
         if name.startswith("DIALER_") and not name.startswith("DIALER_LAB_"):
             del os.environ[name]
+
+
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
+    return standstill.run_marked(item, nextitem)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    standstill.tell(terminalreporter)
 
 
 @pytest.fixture(autouse=True)

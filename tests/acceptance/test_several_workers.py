@@ -11,6 +11,8 @@ import pytest
 from tests.acceptance.fleet import LONG, SHORT, TIMING, Fleet, until
 from tests.patience import PATIENCE
 
+pytestmark = pytest.mark.realtime
+
 
 async def test_a_worker_that_comes_gets_a_server_with_its_live_calls(tmp_path: Path) -> None:
     async with Fleet(tmp_path) as fleet:

@@ -8,6 +8,7 @@ import pytest
 
 from chaos.faults.bad_sinks import Gate, Mood
 from dialer.sinks import CallbackSink
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.io
 
@@ -21,7 +22,8 @@ class Door:
         self.sink = sink
         self.gate = Gate(int(sink.origin.rpartition(":")[2]))
 
-    async def knock(self, timeout: float = 5.0) -> Any:
+    async def knock(self, answer_within: float = PATIENCE) -> Any:
+        timeout = httpx.Timeout(PATIENCE, read=answer_within)
         async with httpx.AsyncClient(timeout=timeout) as http:
             return (await http.post(f"{self.gate.origin}/cdr", json=BODY)).status_code
 
@@ -46,8 +48,9 @@ async def door() -> AsyncIterator[Door]:
 )
 async def test_a_bad_mood_gives_no_answer(door: Door, mood: Mood, error: type[Exception]) -> None:
     await door.gate.turn(mood)
+    answer_within = 0.3 if mood is Mood.HANGING else PATIENCE
     with pytest.raises(error):
-        await door.knock(timeout=0.3)
+        await door.knock(answer_within)
     assert list(door.sink.bodies) == (["cdr-1"] if mood is Mood.LOSING else [])
 
 

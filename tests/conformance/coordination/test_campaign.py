@@ -13,6 +13,8 @@ from dialer.coordination.contract import Held, HeldSlot, Verdict
 from dialer.errors import CoordinationUnavailable
 from tests.crew import QUICK, Crew, Hands, Worker, until
 
+pytestmark = pytest.mark.realtime
+
 LIMITS = {1: 5, 2: 3}
 SERVERS = (1, 2)
 PER_SERVER = 12

@@ -276,6 +276,7 @@ async def ask_turns(worker: Worker, until_then: float, into: list[Turn]) -> None
         into += [turn for turn in turns if turn is not None]
 
 
+@pytest.mark.realtime
 async def test_as_a_witness_counts_them_turns_of_three_workers_keep_the_rolling_second() -> None:
     async with Crew() as crew:
         workers = [await crew.hire(server) for server in (1, 2, 3)]

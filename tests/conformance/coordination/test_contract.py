@@ -14,6 +14,8 @@ from dialer.coordination.signals import RedisSignals
 from tests.crew import QUICK, Crew, Hands, until
 from tests.redis_server import RedisServer
 
+pytestmark = pytest.mark.realtime
+
 
 @pytest.fixture(params=["local", "redis"])
 async def coordinator(request: pytest.FixtureRequest) -> AsyncIterator[Coordinator]:

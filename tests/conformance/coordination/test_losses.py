@@ -8,6 +8,8 @@ import pytest
 from dialer.coordination.contract import Held, HeldSlot, Verdict
 from tests.crew import QUICK, Crew, Worker, until
 
+pytestmark = pytest.mark.realtime
+
 
 async def hire_two(crew: Crew) -> tuple[Worker, Worker]:
     """One drives server 1, the other 2."""

@@ -3,9 +3,13 @@
 import asyncio
 import time
 
+import pytest
+
 from dialer.coordination.contract import HeldSlot, Verdict
 from tests.crew import QUICK, Crew, Worker, until
 from tests.cutting_proxy import CuttingProxy
+
+pytestmark = pytest.mark.realtime
 
 
 def share(workers: list[Worker], *servers: int) -> bool:

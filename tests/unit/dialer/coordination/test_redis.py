@@ -14,6 +14,8 @@ from dialer.coordination.scripts import Script
 from dialer.errors import CoordinationUnavailable
 from tests.crew import QUICK, Crew, until
 
+pytestmark = pytest.mark.realtime
+
 
 async def test_the_first_worker_waits_until_nobody_can_have_authority_then_rebuilds() -> None:
     async with Crew() as crew:
