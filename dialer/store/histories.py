@@ -69,11 +69,22 @@ class Search(Protocol):
     async def __call__(self, client_id: int, *queries: Select[Any]) -> list[Rows]: ...
 
 
-class Histories:
-    """`read` is for what is short, `search` for what may take long."""
+async def _all_settled() -> int:
+    return LARGEST
 
-    def __init__(self, read: Read, search: Search) -> None:
-        self._read, self._search = read, search
+
+class Histories:
+    """`read` is for what is short, `search` for what may take long. `newest_settled` tells the id
+    up to which no CDR comes any more, whoever's: where several write, one that is seen may have a
+    larger id than one that is not there yet. Of one client's none has."""
+
+    def __init__(
+        self,
+        read: Read,
+        search: Search,
+        newest_settled: Callable[[], Awaitable[int]] = _all_settled,
+    ) -> None:
+        self._read, self._search, self._newest_settled = read, search, newest_settled
         self._kept: OrderedDict[CdrQuery, dict[int, int]] = OrderedDict()
 
     async def page(
@@ -144,12 +155,13 @@ class Histories:
     async def _spans_of_all(self, query: CdrQuery) -> list[Span]:
         """Of all clients' history, which lies mixed: from the first block that may matter to the
         last one."""
+        settled = await self._newest_settled()
         blocks = _blocks(query).subquery().c
         bounds = select(func.min(blocks.first_id), func.max(blocks.last_id))
         ((first, last),) = await self._read(bounds)
         if first is None:
             return []
-        return even_spans(max(first, query.from_id or 0), last, BLOCK)
+        return even_spans(max(first, query.from_id or 0), min(last, settled), BLOCK)
 
     async def _period(self, query: CdrQuery) -> tuple[int, int]:
         """Between what moments all calls began; asked only where hours are."""

@@ -34,6 +34,7 @@ from dialer.store.postgres_engines import (
 )
 from dialer.store.postgres_transactions import read
 from dialer.store.postgres_writer import PostgresWriter
+from dialer.store.row_locks import NEWEST_CDR, UNSETTLED, find_settled
 from dialer.store.rows import Raw
 from dialer.store.searches import Searches, in_one_state
 from dialer.store.session import Future, Outcome
@@ -75,7 +76,7 @@ class PostgresStore(SqlStore):
         self._writer = PostgresWriter(writing, running, self._kinds, self._say_deliveries)
         self._readers = reading_engine(self._url, READERS)
         self._searches = Searches(searching_engine(self._url, SEARCHERS), SEARCHERS)
-        self._histories = Histories(self._fetch, self._searches.fetch)
+        self._histories = Histories(self._fetch, self._searches.fetch, self._newest_settled)
         self._listener = Listener(plain_url(self._url), self._hear)
         self._changed: Callable[[], None] | None = None
         self._delivered: Callable[[], None] | None = None
@@ -193,6 +194,10 @@ class PostgresStore(SqlStore):
 
     def _tell(self, topic: Topic) -> None:
         self._listener.say(topic)
+
+    async def _newest_settled(self) -> int:
+        last = (await self._fetch(NEWEST_CDR))[0][0]
+        return find_settled(last, [raw[0] for raw in await self._fetch(UNSETTLED)])
 
     def _write(self, kind: Kind, op: object) -> Future:
         return self._writer.write(kind, op)

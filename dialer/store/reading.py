@@ -339,11 +339,11 @@ def items_by_id(ids: Sequence[int]) -> Select[Any]:
     return select(*ITEM_COLUMNS).where(_i.id.in_(ids)).order_by(_i.id)
 
 
-def cdrs(client_id: int | None, after_id: int, limit: int) -> Select[Any]:
+def cdrs(client_id: int | None, after_id: int, upto: int, limit: int) -> Select[Any]:
     own = [] if client_id is None else [t.cdrs.c.client_id == client_id]
     return (
         select(t.cdrs.c.id, t.cdrs.c.record)
-        .where(*own, t.cdrs.c.id > after_id)
+        .where(*own, t.cdrs.c.id > after_id, t.cdrs.c.id <= upto)
         .order_by(t.cdrs.c.id)
         .limit(limit)
     )

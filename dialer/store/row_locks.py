@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from sqlalchemy import Connection
+from sqlalchemy import BigInteger, Connection, literal_column, select, text
 
 from dialer.store.bulk import driver_cursor
 from dialer.store.contract import Reservation, Settlement, Telling, Withdrawal
@@ -77,10 +77,26 @@ _HOLD: Final = {
     for table in ("queues", "deliveries")
 }
 _HOLD_NAME: Final = both("SELECT pg_advisory_xact_lock(hashtextextended(?, 0))")
+# Behind them the last id that anybody was given: this transaction's will be larger.
 _HOLD_CLIENTS: Final = both("""
 SELECT pg_advisory_xact_lock(72433, id) FROM (
   SELECT (value % 2147483647)::integer AS id FROM @numbers(?) AS wanted ORDER BY value) AS held
+UNION ALL SELECT pg_advisory_xact_lock_shared(72434, (last_value % 2147483648)::integer)
+FROM cdrs_id_seq
 """)
+
+# What `find_settled` goes by, in this order, in two statements: who takes a lock behind the second
+# gets ids behind what the first told.
+NEWEST_CDR: Final = select(literal_column("last_value", BigInteger)).select_from(
+    text("cdrs_id_seq")
+)
+UNSETTLED: Final = select(literal_column("objid::bigint", BigInteger)).select_from(
+    text(
+        "pg_locks WHERE locktype = 'advisory' AND classid = 72434 AND objsubid = 2 AND granted"
+        " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    )
+)
+_WRAP: Final = 2**31
 
 
 def hold_queues(connection: Connection, queue_ids: Iterable[int]) -> None:
@@ -103,6 +119,15 @@ def hold_name(connection: Connection, *words: object) -> None:
 
 
 def hold_histories(cursor: Cursor, client_ids: Iterable[int]) -> None:
-    """CDRs of these clients are written by nobody else: their ids grow in the order of commits."""
+    """CDRs of these clients are written by nobody else: their ids grow in the order of commits.
+    Those of other clients are written meanwhile; others see from which id on there may be more."""
     if not is_sqlite(cursor):
         _HOLD_CLIENTS.run(cursor, dump_json(sorted(set(client_ids))))
+
+
+def find_settled(last: int, held: Iterable[int]) -> int:
+    """The id up to which no CDR will come any more, of any client: `last`, the newest id that was
+    given, or what one who writes holds (its lowest 31 bits), whose ids are larger than that."""
+    behind = ((last - key) % _WRAP for key in held)
+    # Half a wrap ahead is no wrap: it was taken after `last` was read.
+    return last - max((steps for steps in behind if steps < _WRAP // 2), default=0)

@@ -30,7 +30,7 @@ PLANS: dict[str, tuple[Select[Any], str]] = {
         "items USING INDEX ix_items_queue_id",
     ),
     "items by id": (reading.items_by_id([1, 2]), "items USING INTEGER PRIMARY KEY"),
-    "cdrs": (reading.cdrs(1, 5, 9), "cdrs USING INDEX ix_cdrs_history"),
+    "cdrs": (reading.cdrs(1, 5, 99, 9), "cdrs USING INDEX ix_cdrs_history"),
     "due": (
         outbox.due_deliveries("a", 1, 5, 9),
         "deliveries USING INDEX ix_deliveries_line (endpoint=? AND id>?)",
