@@ -116,6 +116,7 @@ class PostgresStore(SqlStore):
         await self._listener.close()
         await self._readers.dispose()
         await self._searches.close()
+        await self._wire_marks.close()
         self._wire_log.close()
         if self._state is not None:
             self._state.release()
@@ -126,8 +127,7 @@ class PostgresStore(SqlStore):
         state = WorkerState(self._state_dir, name)
         log = state.take()
         try:
-            found = await self._fetch(reading.open_channel_ids())
-            log.open(channel_id for (channel_id,) in found)
+            await self._wire_marks.open(log, state.forget_tokens)
             await self._listener.claim()
             with suppress(StoreUnavailable):  # there is time for that
                 await self._run(lambda conn: conn.exec_driver_sql(FORGET_OLD), None)

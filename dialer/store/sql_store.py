@@ -33,6 +33,7 @@ from dialer.store.configuration import Configuration
 from dialer.store.group_writes import Kind
 from dialer.store.session import Future, Piece
 from dialer.store.wire_log import WireLog
+from dialer.store.wire_marks import WireMarks
 
 _QUEUE: Final = reading.prepare(reading.queue_by_id)
 _LANES_OF: Final = reading.prepare(reading.lanes_of)
@@ -62,6 +63,7 @@ class SqlStore(Configuration):
         self, wire_log: WireLog, settle_linger: float, record_linger: float, patience: float
     ) -> None:
         self._wire_log, self._patience = wire_log, patience
+        self._wire_marks = WireMarks(self._fetch, lambda fn: self._run(fn, None))
         self._reserving = Kind(attempts.reserve)
         self._settling = Kind(attempts.settle, settle_linger)
         self._recording = Kind(outbox.record_outcomes, record_linger)
@@ -274,6 +276,8 @@ class SqlStore(Configuration):
 
     def note_sent(self, channel_id: str) -> None:
         self._wire_log.note_sent(channel_id)
+        if self._wire_log.is_full:
+            self._wire_marks.renew_soon(self._wire_log)
 
     def note_unsent(self, channel_id: str) -> None:
         self._wire_log.note_unsent(channel_id)

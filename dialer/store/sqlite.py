@@ -71,13 +71,13 @@ class SqliteStore(SqlStore):
         await self._writer.stop()
         await self._readers.dispose()
         await self._searches.close()
+        await self._wire_marks.close()
         self._wire_log.close()
         self._claim.release()
 
     async def claim(self) -> None:
         self._claim.take()
-        found = await self._fetch(reading.open_channel_ids())
-        self._wire_log.open(channel_id for (channel_id,) in found)
+        await self._wire_marks.open(self._wire_log)
 
     def is_claimed(self) -> bool:
         return self._claim.is_held()

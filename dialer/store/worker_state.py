@@ -54,7 +54,16 @@ class WorkerState:
         attempt was reserved under. On disk when it returns; raises `StoreUnavailable`."""
         if self._tokens_file is None:
             return
-        self.tokens = (self.tokens & set(open_under)) | {*self.tokens_of(tokens)}
+        self._keep((self.tokens & set(open_under)) | {*self.tokens_of(tokens)})
+
+    def forget_tokens(self) -> None:
+        """They are of another database: an older one gives the same out again, perhaps to others.
+        On disk when it returns; raises `StoreUnavailable`."""
+        self._keep(set())
+
+    def _keep(self, tokens: set[tuple[int, int]]) -> None:
+        assert self._tokens_file is not None
+        self.tokens = tokens
         beside = self._tokens_file.with_name(self._tokens_file.name + ".new")
         try:
             beside.write_text(json.dumps(sorted(self.tokens)), encoding="ascii")

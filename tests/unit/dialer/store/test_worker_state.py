@@ -12,16 +12,18 @@ from dialer.store.worker_state import WorkerState
 def test_each_worker_has_a_place_and_a_later_life_the_same(tmp_path: Path) -> None:
     one, two = WorkerState(tmp_path, "db"), WorkerState(tmp_path, "db")
     log = one.take()
-    log.open([])
+    log.open([], [])
+    log.begin_renewal()
     log.note_sent("a")
-    two.take().open([])
+    two.take().open([], [])
     one.note_tokens({1: 5}, [])
     two.note_tokens({2: 7}, [])
     log.close()
     one.release()
     again = WorkerState(tmp_path, "db")
     later = again.take()
-    later.open(["a", "b"])
+    later.open(["a", "b"], log.marks)
+    later.begin_renewal()
     assert (later.is_sent("a"), later.is_sent("b")) == (True, False)
     assert again.tokens == {(1, 5)}
     later.close()
@@ -41,6 +43,19 @@ def test_tokens_are_kept_while_attempts_are_open_under_them(tmp_path: Path) -> N
     again = WorkerState(tmp_path, "db")
     again.take()
     assert again.tokens == {(1, 9), (2, 6)}
+    again.release()
+
+
+def test_forgotten_tokens_are_forgotten_by_the_next_life_too(tmp_path: Path) -> None:
+    state = WorkerState(tmp_path, "db")
+    state.take()
+    state.note_tokens({1: 5}, [])
+    state.forget_tokens()
+    assert state.tokens == set()
+    state.release()
+    again = WorkerState(tmp_path, "db")
+    again.take()
+    assert again.tokens == set()
     again.release()
 
 
