@@ -13,14 +13,15 @@ from typing import Any
 
 import pytest
 
-from ami.simulator import Behaviour, Signal, Simulator, SimulatorConfig, find_behaviour
+from ami.simulator import Simulator, SimulatorConfig
 from dialer.states import ItemStatus
 from dialer.store import open_store
 from tests.acceptance.plant import Plant
+from tests.held_calls import HELD, answer, hang_up
 from tests.patience import PATIENCE
 from tests.postgres_server import PostgresServer, find_programs
 
-QUICK, HELD = "08", "07"  # calls of 0.03 s; calls that last until the test hangs them up
+QUICK = "08"  # calls of 0.03 s
 FIRST, LIVE = 6, 3
 CHANNELS = LIVE + 1
 NUMBERS = [
@@ -138,20 +139,6 @@ async def test_what_a_backup_knows_is_kept_and_not_called_again(
         assert known.ended == set(NUMBERS[:FIRST])
         assert known.open == {*TALKING, GATE}
         assert lost  # so that what the documentation says of an older backup is shown, too
-
-
-def answer(number: str, second: bool) -> Behaviour:
-    """What the far end does: a held call lasts longer than any machine stalls."""
-    if number.endswith(HELD):
-        return Behaviour("answer", Signal.RINGING, wait=0.2, talk=36_000.0)
-    return find_behaviour(number)
-
-
-def hang_up(asterisk: Simulator, *numbers: str) -> None:
-    """End these calls, every one of which lasts still."""
-    for call in asterisk.calls:
-        if call.number in numbers:
-            assert asterisk.hang_up(call.channel_id), f"{call.number} has ended by itself"
 
 
 async def until_alone(asterisk: Simulator) -> None:

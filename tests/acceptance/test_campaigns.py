@@ -218,6 +218,7 @@ async def test_a_restart_at_the_cap_stays_under_it(tmp_path: Path) -> None:
         assert plant.simulator.counters.originates == 9
 
 
+@pytest.mark.realtime
 async def test_an_item_whose_deadline_comes_between_attempts_expires_on_time(plant: Plant) -> None:
     key = await plant.add_client()
     posted_at = time.time()

@@ -138,6 +138,7 @@ async def test_login_tells_that_it_is_booted(peer: Peer) -> None:
         ]
 
 
+@pytest.mark.realtime
 @pytest.mark.parametrize("user", ["dialer", "nobody"])
 async def test_a_refused_login_waits_and_closes(peer: Peer, user: str) -> None:
     async with peer() as address, await connect(address) as ami:
