@@ -11,7 +11,7 @@ from chaos.checker import check
 from chaos.report import count_figures
 from chaos.scene import Options, Outcome
 
-pytestmark = pytest.mark.io
+pytestmark = [pytest.mark.io, pytest.mark.realtime, pytest.mark.usefixtures("shared_machine")]
 
 SHORT = Options(
     kills=25,
