@@ -22,6 +22,8 @@ from tests.patience import PATIENCE
 from tests.postgres_server import PostgresServer
 from tests.redis_server import RedisServer
 
+pytestmark = pytest.mark.realtime
+
 SUPERUSER = "superuser-of-a-test"
 SECRET_ENV = "PARTS_SECRET"
 CALLS = 40
