@@ -82,6 +82,7 @@ async def test_two_clients_share_a_server_within_its_cap(tmp_path: Path) -> None
         assert set(Counter(b["disposition"] for b in plant.finals())) == {"answered"}
 
 
+@pytest.mark.realtime
 async def test_calls_a_second_hold_in_every_rolling_second(plant: Plant) -> None:
     key = await plant.add_client(max_cps=20.0)
     await plant.post(key, make_numbers(1, 45, [8]))
@@ -182,6 +183,7 @@ async def test_a_client_that_hangs_delays_no_other_on_its_host(tmp_path: Path) -
         hanging.set()
 
 
+@pytest.mark.realtime
 async def test_a_second_life_takes_over_live_calls_and_waiting_items(plant: Plant) -> None:
     key = await plant.add_client(allocated_channels=2)
     await plant.post(key, ["100002", "100002", "100008", "100008"], item={"call_timeout": 4})
