@@ -27,6 +27,11 @@ _Count = Annotated[int, Field(ge=0, le=1000), BeforeValidator(check_whole)]
 _Gap = Annotated[int, Field(ge=0, le=fields.MAX_RETRY_GAP), BeforeValidator(check_whole)]
 _CHANGED: Final = ("queue_status", "retry", "retry_count", "retry_gap")
 _SHOWN: Final = 40  # characters of an unknown key, in an error's message
+# One of them, or nothing that is unknown.
+_ANY: Final[list[Any]] = [
+    *({"required": [name]} for name in _CHANGED),
+    {"propertyNames": {"enum": [*_CHANGED, "accountcode", "client_code"]}},
+]
 _WHOLE: Final = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 
 
@@ -53,7 +58,12 @@ ITEM_FILTERS: Final = {
 class QueueChange(BaseModel):
     """The body of updatequeuemaster: any subset of the first four fields."""
 
-    model_config = ConfigDict(extra="ignore", hide_input_in_errors=True, frozen=True)
+    model_config = ConfigDict(
+        extra="ignore",
+        hide_input_in_errors=True,
+        frozen=True,
+        json_schema_extra={"anyOf": _ANY},
+    )
 
     queue_status: Literal["paused", "in-progress", "completed"] | None = None
     retry: Annotated[bool | None, say(fields.FLAG)] = None
