@@ -12,7 +12,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+from tests.patience import PATIENCE
+
 _PR_SET_PDEATHSIG: Final = 1
+_LOOK: Final = 0.005  # seconds between two questions whether it answers
 
 
 def find_redis_server() -> str:
@@ -58,11 +61,11 @@ class RedisServer:
         self._process = subprocess.Popen(
             command, stdout=subprocess.DEVNULL, preexec_fn=_end_with_parent
         )
-        for _ in range(2000):
+        for _ in range(round(PATIENCE / _LOOK)):
             if self._answers():
                 return self
             try:
-                ended = self._process.wait(0.005)
+                ended = self._process.wait(_LOOK)
             except subprocess.TimeoutExpired:
                 continue
             raise AssertionError(f"redis-server ended with {ended}")
@@ -71,7 +74,7 @@ class RedisServer:
 
     def command(self, *words: str) -> bytes:
         """One command's raw answer (its first 64 KiB)."""
-        with socket.create_connection(("127.0.0.1", self.port), 5) as peer:
+        with socket.create_connection(("127.0.0.1", self.port), PATIENCE) as peer:
             parts = [f"${len(word.encode())}\r\n{word}\r\n" for word in words]
             peer.sendall(f"*{len(words)}\r\n{''.join(parts)}".encode())
             return peer.recv(65536)

@@ -203,7 +203,7 @@ class Stage:
             params["api_hash"] = hash_params(
                 {name: value for name, value in params.items() if name != "api_hash"}, key
             )
-        async with httpx.AsyncClient(base_url=self.origin, timeout=20) as http:
+        async with httpx.AsyncClient(base_url=self.origin, timeout=PATIENCE) as http:
             return await http.request(
                 operation.method,
                 operation.path.format(**choice["path"]),

@@ -1,9 +1,17 @@
-"""The lab as a fixture. A test that takes it is marked `lab`."""
+"""The lab as a fixture. A test that takes it is marked `lab`; here all run by real clocks."""
+
+from pathlib import Path
 
 import pytest
 
 from tests.lab.running_lab import Lab, find_lab
 from tests.required import skip_unless_required
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.realtime)
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,8 @@ from typing import Any, Final
 
 import schemathesis
 
+from tests.patience import PATIENCE
+
 Case = schemathesis.Case[Any]
 REPLACING: Final = ["regenerate_key", "revoke_key"]
 
@@ -38,7 +40,7 @@ class KeyForOnce:
             method="PUT",
             headers={"Authorization": f"Bearer {os.environ['API_SUPERUSER']}"},
         )
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
             key: str = json.load(answer)["api_key"]
         return key
 
