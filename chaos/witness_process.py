@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 Pipe: TypeAlias = "Connection[Any, Any]"
 Serve = Callable[..., Coroutine[Any, Any, None]]
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 """Seconds that a witness gets to start, to answer or to end."""
 
 

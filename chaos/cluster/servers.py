@@ -24,7 +24,7 @@ from typing import Final
 
 import asyncpg
 
-PATIENCE: Final = 30.0
+PATIENCE: Final = 60.0
 """Seconds that a server gets to answer, or to end."""
 
 LOOK: Final = 0.02
