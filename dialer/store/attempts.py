@@ -8,11 +8,11 @@ from typing import Final
 
 from dialer.errors import NotFound, OwnershipLost
 from dialer.states import ItemEnd, ItemStatus
-from dialer.store.bulk import Row, run_with_rows
+from dialer.store.bulk import Row, make_arrays, run_with_rows, with_arrays
 from dialer.store.cdr_rows import insert_cdrs, make_row
 from dialer.store.contract import Delivery, NewDelivery, Reservation, Settlement, Withdrawal
 from dialer.store.deltas import Deltas
-from dialer.store.dialect import Cursor, both, relation
+from dialer.store.dialect import Cursor, Sql, both, is_sqlite, relation
 from dialer.store.outbox import finish_delivery, insert_deliveries
 from dialer.store.rows import dump_json, to_micros
 
@@ -56,6 +56,18 @@ UPDATE items SET status = 'queued', kept_ids = NULL
 WHERE status = 'pending' AND id IN (SELECT item_id FROM attempts WHERE id > ? AND state = 'open')
 """)
 _GRANTED: Final = both("SELECT @list(cdr_id) FROM attempts WHERE id > ?")
+# The same at once, which SQLite cannot say; each way to PostgreSQL is one for whoever waits for the
+# queues that are held.
+_RESERVE_AT_ONCE: Final = Sql(
+    "",
+    f"""
+WITH placed AS ({RESERVE.postgres} RETURNING item_id, cdr_id), queued AS (
+  UPDATE items SET status = 'queued', kept_ids = NULL FROM placed
+  WHERE items.id = placed.item_id AND items.status = 'pending')
+SELECT cdr_id FROM placed
+""",  # noqa: S608
+)
+_CDR_ID: Final = RESERVATION.names.index("cdr_id")
 _FENCES: Final = both("SELECT @list(@row(id, fence)) FROM servers")
 
 
@@ -64,25 +76,36 @@ def reserve(
 ) -> list[bool | OwnershipLost]:
     """True for each that was granted. Raises IntegrityError where a channel id was used before,
     or where an item is named twice."""
-    newest = int(_NEWEST.ask(cursor))
-    rows = [
+    rows: list[Row] = [
         (r.item_id, r.queue_id, r.number, r.channel_id, r.action_id, r.cdr_id, to_micros(r.now),
          r.fence)
         for r in reservations
     ]  # fmt: skip
-    inserted = run_with_rows(cursor, RESERVE, RESERVATION, rows)
-    if inserted:
-        _QUEUE_ITEMS.run(cursor, newest)
+    granted = _place(cursor, rows)
     outcomes: list[bool | OwnershipLost] = [True] * len(reservations)
-    if inserted < len(reservations):
-        ids = set(json.loads(_GRANTED.ask(cursor, newest)))
+    if len(granted) < len(reservations):
         fences = dict(json.loads(_FENCES.ask(cursor)))
-        outcomes = [r.cdr_id in ids or _refusal(r, fences) for r in reservations]
+        outcomes = [r.cdr_id in granted or _refusal(r, fences) for r in reservations]
     for reservation, outcome in zip(reservations, outcomes, strict=True):
         if outcome is True:
             at = to_micros(reservation.now)
             deltas.move(reservation.queue_id, ItemStatus.PENDING, ItemStatus.QUEUED, at)
     return outcomes
+
+
+def _place(cursor: Cursor, rows: Sequence[Row]) -> set[str]:
+    """Insert the attempts that are granted, and queue their items; their CDR ids."""
+    if not is_sqlite(cursor):
+        text = with_arrays(_RESERVE_AT_ONCE, RESERVATION)
+        found = cursor.execute(text, make_arrays(RESERVATION, rows)).fetchall()
+        return {raw[0] for raw in found}
+    newest = int(_NEWEST.ask(cursor))
+    inserted = run_with_rows(cursor, RESERVE, RESERVATION, rows)
+    if inserted:
+        _QUEUE_ITEMS.run(cursor, newest)
+    if inserted == len(rows):
+        return {row[_CDR_ID] for row in rows}
+    return set(json.loads(_GRANTED.ask(cursor, newest)))
 
 
 def _refusal(reservation: Reservation, fences: dict[int, int]) -> bool | OwnershipLost:

@@ -35,11 +35,13 @@ class Deltas:
         self._tallies.update(other._tallies)
         self._at = max(self._at, other._at)
 
-    def apply(self, cursor: Cursor) -> None:
-        """Write the changes; part of the transaction that made them."""
+    def apply(self, cursor: Cursor, *, held: bool = False) -> None:
+        """Write the changes; part of the transaction that made them. `held`: it holds the queues
+        since it began (`dialer.store.row_locks`)."""
         if self._moves:
             rows = self._queue_rows()
-            hold_rows(cursor, "queues", (row[0] for row in rows))
+            if not held:
+                hold_rows(cursor, "queues", (row[0] for row in rows))
             run_with_rows(cursor, _APPLY_QUEUES, _QUEUE, rows)
         changed = sorted((name, count) for name, count in self._tallies.items() if count)
         if changed:

@@ -34,7 +34,7 @@ def write_at_once(cursor: Cursor, groups: Groups) -> list[Any]:
     deltas = Deltas()
     for kind, ops in groups:
         results += kind.execute(cursor, ops, deltas)
-    deltas.apply(cursor)
+    deltas.apply(cursor, held=True)
     return results
 
 
@@ -49,7 +49,7 @@ def write_apart(cursor: Cursor, groups: Groups) -> list[Any]:
             if is_fatal(error):
                 raise
             results += [_write_alone(cursor, kind, op, deltas) for op in ops]
-    deltas.apply(cursor)
+    deltas.apply(cursor, held=True)
     return results
 
 
