@@ -259,6 +259,7 @@ async def _collect(
         rates_until=stage.rates_until,
         kept=options.kept,
         slack=options.slack,
+        blur=options.blur,
         unasked=tuple(stage.members.unasked),
         refused=tuple(stage.loader.failed),
         false_starts=stage.members.false_starts,

@@ -21,6 +21,7 @@ from chaos.checker import (
     unknown_ids,
 )
 from chaos.cluster.census import (
+    SECOND,
     Blindness,
     count_rate,
     find_blindness,
@@ -99,7 +100,7 @@ def _check_limits(what: str, seen: Sighting, limits: Mapping[str, Limit]) -> lis
                 f"{what} {name}: {peak.most} calls at a time, over {limit.channels}, {peak.at:.3f}"
             )
         times = [start.at for start in starts.get(name, ()) if start.at < seen.rates_until]
-        busiest = find_busiest_second(times)
+        busiest = find_busiest_second(times, SECOND - seen.blur)
         if busiest.most > max(1.0, limit.cps):
             problems.append(
                 f"{what} {name}: {busiest.most} calls in a second, over {limit.cps:g},"

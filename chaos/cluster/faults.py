@@ -8,7 +8,7 @@ import random
 import time
 from typing import Final
 
-from chaos.cluster.harm import Harm, Inflict, draw_worker
+from chaos.cluster.harm import Harm, Inflict, draw_driver, draw_worker
 from chaos.cluster.members import Member, Role
 from chaos.cluster.points import kill_other_at, points_of
 from chaos.cluster.stage import Stage
@@ -27,7 +27,7 @@ TERMINATE_EVERY: Final = 0.5
 
 
 async def kill_worker(stage: Stage, rng: random.Random) -> Harm:
-    victim = draw_worker(stage, rng)
+    victim = draw_driver(stage, rng)
     servers = stage.servers_of(victim)
     at = await stage.members.kill(victim)
     await asyncio.sleep(rng.uniform(0.0, 10.0))
@@ -39,7 +39,7 @@ async def kill_worker(stage: Stage, rng: random.Random) -> Harm:
 
 def freeze_worker(bounds: tuple[float, float], *, takeover: bool) -> Inflict:
     async def inflict(stage: Stage, rng: random.Random) -> Harm:
-        victim = draw_worker(stage, rng)
+        victim = draw_driver(stage, rng)
         servers = stage.servers_of(victim)
         at = stage.members.freeze(victim)
         seconds = rng.uniform(*bounds)
@@ -53,7 +53,7 @@ def freeze_worker(bounds: tuple[float, float], *, takeover: bool) -> Inflict:
 
 
 async def ask_worker_to_leave(stage: Stage, rng: random.Random) -> Harm:
-    victim = draw_worker(stage, rng)
+    victim = draw_driver(stage, rng)
     servers, at = stage.servers_of(victim), time.time()
     seconds = await _ask_to_leave(stage, victim)
     await stage.members.start_ready(victim)

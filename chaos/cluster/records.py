@@ -37,7 +37,8 @@ class Sighting:
     nothing; `deaths`: (server, when), it was over with all its calls; `disorders`: what is wrong
     with the times of CDRs, once for each; `baseline`: when the rate before all faults was taken;
     `rates_until`: when limits of calls a second were lifted; `kept`: of the rate before a fault,
-    what there must be after it; `slack`: seconds that all else may take longer. `unasked`:
+    what there must be after it; `slack`: seconds that all else may take longer; `blur`:
+    seconds that a start may have been earlier than it was seen. `unasked`:
     processes that ended though nobody harmed them; `refused`: batches that were never taken;
     `false_starts`: processes that ended before they were ready, and were started again; `statuses`:
     how processes ended that were asked to at the end."""
@@ -58,6 +59,7 @@ class Sighting:
     rates_until: float
     kept: float
     slack: float
+    blur: float
     unasked: tuple[str, ...]
     refused: tuple[str, ...]
     false_starts: int

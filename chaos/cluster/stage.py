@@ -58,7 +58,7 @@ class Options:
     server while the other has no worker. `warm` seconds of calls come first, and after each fault
     `settle` seconds, as long as calls last. The rate is taken over `measure` seconds before
     each fault and after it; `kept` of it must be left. `slack`: seconds that the machine may stand
-    still, beside what recovery may take."""
+    still, beside what recovery may take; `blur`: seconds that a witness may see a start late."""
 
     seed: int = 1
     apis: int = 2
@@ -80,6 +80,7 @@ class Options:
     measure: float = 8.0
     kept: float = 0.95
     slack: float = 0.0
+    blur: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,9 +223,19 @@ class Stage:
 
 async def serve_prompt_wire(pipe: Pipe, *arguments: object) -> None:
     """`chaos.wire.serve`, ahead of others where that is allowed."""
+    _hurry()
+    await serve_wire(pipe, *arguments)  # type: ignore[arg-type]
+
+
+async def serve_prompt_switchboard(pipe: Pipe) -> None:
+    """It stands between the dialer and that one."""
+    _hurry()
+    await serve_switchboard(pipe)
+
+
+def _hurry() -> None:
     with suppress(PermissionError):
         os.setpriority(os.PRIO_PROCESS, 0, PROMPT)
-    await serve_wire(pipe, *arguments)  # type: ignore[arg-type]
 
 
 @asynccontextmanager
@@ -236,7 +247,7 @@ async def set_stage(
         set_clock(folder / "clock", 0.0)
         nursery = await stack.enter_async_context(Nursery(options.entry, folder / "nursery.log"))
         sinks = stack.enter_context(run_witness(serve_sinks))
-        ways = Ways(stack.enter_context(run_witness(serve_switchboard)))
+        ways = Ways(stack.enter_context(run_witness(serve_prompt_switchboard)))
         far_sides = await stack.enter_async_context(
             open_far_sides(options.servers, options.scale, options.root, folder / "asterisk")
         )

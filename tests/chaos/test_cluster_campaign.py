@@ -10,8 +10,10 @@ from chaos.checker import unknown_ids
 from chaos.cluster.campaign import run_campaign
 from chaos.cluster.checker import check
 from chaos.cluster.stage import Load, Options
+from chaos.outages.asterisk import find_root
+from tests.required import skip_unless_required
 
-pytestmark = pytest.mark.io
+pytestmark = [pytest.mark.io, pytest.mark.realtime]
 
 BRIEF = Options(
     seed=5,
@@ -25,17 +27,31 @@ BRIEF = Options(
     measure=3.0,
     kept=0.0,
     slack=20.0,
+    blur=0.1,
 )
 """A busy machine stands still for seconds: rates are for campaigns that have one for themselves."""
 
 
 async def test_nothing_is_lost_or_repeated_and_no_limit_passed(tmp_path: Path) -> None:
-    seen = await run_campaign(tmp_path, BRIEF, ("worker-kill",))
+    seen = await run_campaign(tmp_path, BRIEF, ("worker-kill", "asterisk-kill"))
     assert check(seen) == []
-    assert len(seen.rounds) == 1
+    assert sorted(each.fault for each in seen.rounds) == ["asterisk-kill", "worker-kill"]
     for wire in seen.wires.values():
         assert len(wire.originates) > 20
     assert len(unknown_ids(seen.whole)) < len(seen.lifetimes) / 5
+
+
+@pytest.mark.lab
+async def test_real_asterisks_that_die_lose_and_repeat_nothing(tmp_path: Path) -> None:
+    root = find_root()
+    if isinstance(root, str):
+        skip_unless_required(root)
+    seen = await run_campaign(
+        tmp_path, replace(BRIEF, root=root, talk="2"), ("asterisk-kill", "worker-kill")
+    )
+    assert check(seen) == []
+    assert len(seen.deaths) == 1
+    assert len(seen.whole.rang) > 100, "the carrier has a log of its own"
 
 
 async def test_a_planted_bug_is_found(tmp_path: Path) -> None:

@@ -117,6 +117,7 @@ def build() -> Sighting:
         rates_until=100.0,
         kept=0.95,
         slack=0.0,
+        blur=0.0,
         unasked=(),
         refused=(),
         false_starts=0,
