@@ -18,9 +18,9 @@ from dialer.store.contract import (
     StoredKey,
 )
 from dialer.store.postgres import PostgresStore
-from dialer.store.sql_store import PATIENCE
 from dialer.store.sqlite import SqliteStore
 from tests import store_records as make
+from tests.patience import PATIENCE
 from tests.postgres_server import PostgresServer
 
 
