@@ -127,7 +127,7 @@ def unexplained(seen: Sighting) -> list[str]:
     found = []
     for name in unknown_ids(seen.whole):
         life = seen.lifetimes[name]
-        known = _known_from(told.get(name), seen.away)
+        known = _known_from(told.get(name), seen.away, NOTICED + seen.slack)
         for gap in blind:
             overlaps = gap.server == life.server and (
                 life.opened_at <= gap.until + LATE and life.ended_at >= gap.since
@@ -139,12 +139,14 @@ def unexplained(seen: Sighting) -> list[str]:
     return found
 
 
-def _known_from(told: float | None, away: tuple[tuple[float, float], ...]) -> float | None:
+def _known_from(
+    told: float | None, away: tuple[tuple[float, float], ...], noticed: float
+) -> float | None:
     """When what the dialer was told outlives it: when it is on disk."""
     if told is None:
         return None
-    late = [until for since, until in away if since - NOTICED <= told <= until]
-    return max([told, *late]) + NOTICED
+    late = [until for since, until in away if since - noticed <= told <= until]
+    return max([told, *late]) + noticed
 
 
 def check_rounds(seen: Sighting) -> list[str]:

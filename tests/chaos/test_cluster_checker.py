@@ -245,6 +245,20 @@ def test_what_was_told_while_the_database_was_away_may_be_forgotten() -> None:
     assert check(replace(tell_of_lost(28.1), away=((28.0, 31.0),))) == []
 
 
+def test_where_the_machine_may_stand_still_there_is_more_time_for_all() -> None:
+    late = tell_of_lost(28.1)
+    assert check(replace(late, slack=1.0)) == []
+    assert check(replace(lose_the_second_server(), slack=6.0)) == []
+    assert check(replace(RIGHT, clients={"acme": Limit(2, 1.0)}, blur=0.6)) == []
+
+
+def test_who_was_told_that_a_call_was_up_knows_it() -> None:
+    wire = RIGHT.wires["pbx1"]
+    up = replace(wire, answered=(Told(28.1, LOST),))
+    seen = replace(RIGHT, wires={**RIGHT.wires, "pbx1": up})
+    assert "unknown without need" in " ".join(check(seen))
+
+
 def test_who_was_frozen_could_not_be_told() -> None:
     blind = replace(
         RIGHT,
