@@ -18,7 +18,7 @@ from _pytest.runner import runtestprotocol
 STANDSTILL: Final = 0.2
 """Seconds between two looks that were to be `TICK` apart: half of the shortest lease of a test."""
 TICK: Final = 0.02
-RUNS: Final = 8
+RUNS: Final = 5
 """So often at most."""
 
 again: Final[list[str]] = []
@@ -69,12 +69,12 @@ def run_while_it_runs(item: pytest.Item, nextitem: pytest.Item | None) -> list[p
     for number in range(1, RUNS + 1):
         with Watch() as watch:
             reports = runtestprotocol(item, nextitem=nextitem, log=False)
-        failed = any(report.failed for report in reports)
+        failed = [report for report in reports if report.failed]
         if not failed or not watch.stood_still:
             break
-        again.append(
-            f"{item.nodeid}: run {number} failed, it stood still for {watch.longest:.1f} s"
-        )
+        why = next((line for line in failed[0].longreprtext.splitlines() if line[:2] == "E "), "")
+        what = f"{item.nodeid}: run {number} failed; still for {watch.longest:.1f} s"
+        again.append(f"{what}; {why[2:].strip()}")
     return reports
 
 

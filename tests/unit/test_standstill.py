@@ -47,6 +47,8 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Report:
+    longreprtext = "test_it.py:3: in test_it\nE   assert 1 == 2\n"
+
     def __init__(self, failed: bool) -> None:
         self.failed = failed
 
