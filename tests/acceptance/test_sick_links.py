@@ -116,8 +116,9 @@ async def test_an_answer_after_its_time_is_no_one_elses() -> None:
         assert made.client.up
 
 
+@pytest.mark.realtime
 async def test_a_peer_that_reads_and_says_nothing_is_left_within_two_ping_times() -> None:
-    async with rig(Timing(ping_interval=0.01, ping_timeout=0.02, logoff_timeout=0.01)) as made:
+    async with rig(Timing(ping_interval=0.4, ping_timeout=0.1, logoff_timeout=0.01)) as made:
         peer = await made.up()
         answer = made.client.originate(CALL)
         await peer.take("Originate")

@@ -217,8 +217,9 @@ async def test_a_login_without_answer() -> None:
         assert "no answer" in (await made.state(LinkState.DOWN)).reason
 
 
+@pytest.mark.realtime
 async def test_a_half_open_link_is_noticed_where_panoramisk_never_looks() -> None:
-    async with rig(Timing(ping_interval=0.01, ping_timeout=0.01)) as made:
+    async with rig(Timing(ping_interval=0.3, ping_timeout=0.01)) as made:
         peer = await made.up()
         answer = made.client.originate(CALL)
         await peer.take("Originate")
