@@ -7,6 +7,8 @@ repeated, and the summary tells so. Only tests marked `realtime` are: elsewhere 
 whatever the machine did.
 """
 
+import gc
+import sys
 import threading
 import time
 from types import TracebackType
@@ -75,7 +77,17 @@ def run_while_it_runs(item: pytest.Item, nextitem: pytest.Item | None) -> list[p
         why = next((line for line in failed[0].longreprtext.splitlines() if line[:2] == "E "), "")
         what = f"{item.nodeid}: run {number} failed; still for {watch.longest:.1f} s"
         again.append(f"{what}; {why[2:].strip()}")
+        forget_garbage()
     return reports
+
+
+def forget_garbage() -> None:
+    """What a run that failed left open is not the next one's fault."""
+    hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
+    try:
+        gc.collect()
+    finally:
+        sys.unraisablehook = hook
 
 
 def run_marked(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:

@@ -1,11 +1,21 @@
 """Whose fault a failure was: the machine's, or the product's."""
 
+import sys
+import weakref
 from typing import cast
 
 import pytest
 
 from tests import standstill
-from tests.standstill import RUNS, STANDSTILL, TICK, Watch, run_marked, run_while_it_runs
+from tests.standstill import (
+    RUNS,
+    STANDSTILL,
+    TICK,
+    Watch,
+    forget_garbage,
+    run_marked,
+    run_while_it_runs,
+)
 
 
 class Item:
@@ -82,6 +92,21 @@ def test_only_what_failed_on_a_machine_that_stood_still_is_run_again(
 
 def test_other_tests_run_as_ever() -> None:
     assert run_marked(cast("pytest.Item", Item()), None) is None
+
+
+def test_what_a_run_left_open_is_forgotten() -> None:
+    class Left:
+        def __init__(self) -> None:
+            self.own = self  # only the collector ends it
+
+        def __del__(self) -> None:
+            raise ResourceWarning("left open")
+
+    hook = sys.unraisablehook
+    left = weakref.ref(Left())
+    forget_garbage()
+    assert left() is None
+    assert sys.unraisablehook is hook
 
 
 def test_a_watch_sees_the_clock_of_this_process() -> None:
