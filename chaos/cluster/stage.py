@@ -247,7 +247,9 @@ async def set_stage(
         set_clock(folder / "clock", 0.0)
         nursery = await stack.enter_async_context(Nursery(options.entry, folder / "nursery.log"))
         sinks = stack.enter_context(run_witness(serve_sinks))
-        ways = Ways(stack.enter_context(run_witness(serve_prompt_switchboard)))
+        ways = Ways(stack.enter_context(run_witness(serve_switchboard)))
+        # Of their own: what goes to the database must not hold up what a witness takes the time of.
+        lines = Ways(stack.enter_context(run_witness(serve_prompt_switchboard)))
         far_sides = await stack.enter_async_context(
             open_far_sides(options.servers, options.scale, options.root, folder / "asterisk")
         )
@@ -259,7 +261,7 @@ async def set_stage(
             file = folder / f"{code}.jsonl"
             near = ("127.0.0.1", far.port, USER, PASSWORD)
             wire = stack.enter_context(run_witness(serve_prompt_wire, str(file), *near))
-            way = ways.open(("127.0.0.1", wire.hello))
+            way = lines.open(("127.0.0.1", wire.hello))
             exchanges.append(Exchange(code, far, wire, way, file))
         prefix = f"7{int(time.time()) % 10_000_000:07d}"
         calls = SpreadCalls("", prefix, options.talk, servers=options.servers)
