@@ -306,8 +306,8 @@ class Store(Protocol):
     async def claim(self) -> None: ...  # for dialing; `Conflict`: another process has it
     def is_claimed(self) -> bool: ...  # by any process, this one included
 
-    # Why the last write failed for all of its transaction (disk full, locked), or the database cannot
-    # be reached; None: neither.
+    # Why the last write failed for all of its transaction (disk full, locked), or the database
+    # cannot be reached; None: neither.
     @property
     def trouble(self) -> str | None: ...
 
