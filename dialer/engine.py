@@ -78,7 +78,8 @@ class Engine:
         self._handing_over: asyncio.Timeout | None = None
         self._told_minute = 0.0
         self._looked_at: dict[int, float] = {}
-        self._fitness = Fitness(parts.patience, parts.clock.monotonic())
+        begun = parts.clock.monotonic()
+        self._fitness = Fitness(parts.patience, stored_at=begun, noted_at=begun)
         self._drivable: list[int] = []
         self._doubtful: frozenset[int] = frozenset()
         self.planner = Planner(parts.new_id)
@@ -239,8 +240,10 @@ class Engine:
     def _look_at_fitness(self, now: float) -> None:
         """Leave to others what cannot be driven from here."""
         self._fitness.stored(max(self._fitness.stored_at, self.worker.written_at))
+        if self._parts.store.can_note():
+            self._fitness.noted(now)
         servers = [self.planner.server(server_id) for server_id in self._owned()]
-        links = {s.id: self.planner.is_up(s.id) for s in servers if not s.removed}
+        links = {s.id: self._links.hears(s.id) for s in servers if not s.removed}
         self._fitness.look(links, now)
         doubtful = self._fitness.doubtful(self._drivable, now)
         if doubtful == self._doubtful:

@@ -18,6 +18,8 @@ from dialer.worker import Worker
 
 log = logging.getLogger(__name__)
 
+HEARING = frozenset({LinkState.UP.value, LinkState.SHUTTING_DOWN.value})
+
 
 @dataclass(frozen=True, slots=True)
 class LinksParts:
@@ -136,6 +138,12 @@ class Links:
         else:
             self._planner.set_up(server_id, False)
         self._worker.wake()
+
+    def hears(self, server_id: int) -> bool:
+        """Whether the link brings what happens there: also where Asterisk is shutting down, takes
+        no new calls, and nobody else could log in."""
+        link = self._links.get(server_id)
+        return link is not None and link.state in HEARING
 
     @property
     def states(self) -> dict[str, str]:

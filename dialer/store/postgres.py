@@ -155,6 +155,9 @@ class PostgresStore(SqlStore):
             self._state.note_tokens(tokens, under)
         return tokens
 
+    def can_note(self) -> bool:
+        return super().can_note() and (self._state is None or self._state.can_keep())
+
     def note_answered(self, channel_id: str, at: float) -> None:
         """Known to this machine when it returns, and to the database a moment later."""
         super().note_answered(channel_id, at)

@@ -279,6 +279,9 @@ class SqlStore(Configuration):
         if self._wire_log.is_full:
             self._wire_marks.renew_soon(self._wire_log)
 
+    def can_note(self) -> bool:
+        return self._wire_log.can_note()
+
     def note_unsent(self, channel_id: str) -> None:
         self._wire_log.note_unsent(channel_id)
 

@@ -21,6 +21,7 @@ two: the new mark is added to the old file, put into the database, then the file
 
 import os
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 from pathlib import Path
 from secrets import token_hex
 from typing import Final
@@ -53,6 +54,7 @@ class WireLog:
         self._file: int | None = None
         self._size = 0  # of what was written whole
         self._torn = False  # there may be more in the file than that
+        self._failed = False  # the last write
         self._full_at = COMPACT_AT
         self._vouches = False
         self._sent: set[str] = set()
@@ -116,6 +118,13 @@ class WireLog:
             self._leaving.add(channel_id)
         self._sent.discard(channel_id)
         self._answered.pop(channel_id, None)
+
+    def can_note(self) -> bool:
+        """Whether the last write was possible; where it was not, an empty line is tried."""
+        if self._failed:
+            with suppress(StoreUnavailable):
+                self._append("\n")
+        return not self._failed
 
     # Written anew.
 
@@ -196,11 +205,12 @@ class WireLog:
                 raise OSError(0, "the disk is full")
         except OSError as error:
             raise self._failure(error) from None
-        self._torn = False
+        self._torn = self._failed = False
         self._size += len(data)
         self._owed.clear()
 
     def _failure(self, error: OSError) -> StoreUnavailable:
+        self._failed = True
         return StoreUnavailable(f"{self._path}: {error.strerror}")
 
     def _read(self) -> bool:

@@ -31,6 +31,7 @@ class WorkerState:
         self._tokens_file: Path | None = None
         self.tokens: set[tuple[int, int]] = set()
         """(server id, token) of all that attempts in the log were reserved under."""
+        self._failed = False
 
     def take(self) -> WireLog:
         """The log of the place, not opened yet. Raises `StoreUnavailable` and `Conflict`."""
@@ -61,6 +62,14 @@ class WorkerState:
         On disk when it returns; raises `StoreUnavailable`."""
         self._keep(set())
 
+    def can_keep(self) -> bool:
+        """Whether tokens could be noted when that was last wanted; where they could not, it is
+        tried again."""
+        if self._failed:
+            with suppress(StoreUnavailable):
+                self._keep(self.tokens)
+        return not self._failed
+
     def _keep(self, tokens: set[tuple[int, int]]) -> None:
         assert self._tokens_file is not None
         self.tokens = tokens
@@ -69,7 +78,9 @@ class WorkerState:
             beside.write_text(json.dumps(sorted(self.tokens)), encoding="ascii")
             os.replace(beside, self._tokens_file)
         except OSError as error:
+            self._failed = True
             raise StoreUnavailable(f"{self._tokens_file}: {error.strerror}") from None
+        self._failed = False
 
     def tokens_of(self, tokens: Mapping[int, int]) -> Iterable[tuple[int, int]]:
         """Those just given, and the latest of every other server."""

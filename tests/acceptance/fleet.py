@@ -49,7 +49,7 @@ TIMING = Timing(
     room=0.1,
 )
 """Some three times as quick as in production: one loop has all workers here, and the Asterisks."""
-PATIENCE_WITH = Patience(database=4.0, link=1.0, rest=3600.0, longest=3600.0)
+PATIENCE_WITH = Patience(database=4.0, disk=1.0, link=1.0, rest=3600.0, longest=3600.0)
 """Of what cannot be driven. A worker speaks to the database every two seconds."""
 LONG = "07"
 """The ending of numbers whose calls last (docs of the lab's number table)."""
@@ -57,16 +57,26 @@ SHORT = "08"
 
 
 class Way:
-    """A worker's way to the store. `cut`: nothing gets through, but what stays on its machine."""
+    """A worker's way to the store. `cut`: nothing gets through, but what stays on its machine.
+    `full`: that alone does not."""
 
     def __init__(self, store: Store) -> None:
         self.cut = False
+        self.full = False
         self._store = store
 
     def __getattr__(self, name: str) -> Any:
         if not self.cut or name.startswith(("note_", "on_")):
             return getattr(self._store, name)
         return _fail
+
+    def note_sent(self, channel_id: str) -> None:
+        if self.full:
+            raise StoreUnavailable("the disk is full")
+        self._store.note_sent(channel_id)
+
+    def can_note(self) -> bool:
+        return not self.full
 
 
 async def _fail(*arguments: object) -> None:

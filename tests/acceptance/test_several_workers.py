@@ -104,6 +104,16 @@ async def test_who_lost_the_database_leaves_its_server_to_one_who_has_it(tmp_pat
         assert first.engine.ownership.stages == {}, "it rests"
 
 
+async def test_who_can_note_nothing_leaves_its_server_to_one_who_can(tmp_path: Path) -> None:
+    async with Fleet(tmp_path) as fleet:
+        first, second = await fleet.hire(), await fleet.hire()
+        await until(lambda: len(first.servers) == len(second.servers) == 1)
+        first.way.full = True
+        await fleet.load(4, SHORT)
+        assert await fleet.until_ended(8) == {"answered": 8}
+        assert (first.servers, second.servers) == (set(), {1, 2})
+
+
 async def test_while_nobody_has_the_database_no_server_moves(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

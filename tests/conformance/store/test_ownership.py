@@ -178,6 +178,7 @@ async def test_the_next_life_knows_what_left_and_what_was_answered(stored: Store
         stored.store.note_sent(attempt.channel_id)
     stored.store.note_answered(attempts[1].channel_id, NOW + 3.5)
     stored.store.note_unsent(attempts[2].channel_id)
+    assert stored.store.can_note()
     await stored.store.close()
     again = stored.reopen()
     await again.open()

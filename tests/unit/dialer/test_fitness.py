@@ -37,6 +37,21 @@ def test_a_server_without_a_link_is_left_to_others_after_a_while() -> None:
     assert doubtful(fitness, 133.0) == set(), "nobody took it"
 
 
+def test_who_can_note_nothing_on_its_own_disk_can_drive_nothing() -> None:
+    fitness = make_fitness()
+    fitness.noted(100.0)
+    fitness.stored(110.0)
+    fitness.look({1: True, 2: True}, 105.0)
+    assert doubtful(fitness, 105.0) == set()
+    fitness.look({1: True, 2: True}, 105.1)
+    assert doubtful(fitness, 105.1) == {1, 2}
+    assert not fitness.cut_off(105.1), "what is under way gets to the database"
+    fitness.look({2: True}, 106.0)
+    fitness.noted(107.0)
+    fitness.look({2: True}, 107.0)
+    assert doubtful(fitness, 107.0) == {1}, "it went, and rests"
+
+
 def pass_on(fitness: Fitness, now: float) -> float:
     """Server 1 comes, has no link, and goes to another; when it went."""
     fitness.stored(now + 31.0)

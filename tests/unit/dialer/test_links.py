@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from ami import LinkState
 from dialer.links import Links, LinksParts
 from dialer.server_link import ServerLink
 from tests.unit.dialer.builders import make_server
@@ -97,3 +98,14 @@ async def test_what_is_wrong_with_a_server_stands_in_place_of_its_link(rack: Rac
     assert rack.links.states == {"pbx1": "somebody else owns it"}
     rack.links.complain(1, None)
     assert rack.links.states == {"pbx1": "down"}
+
+
+async def test_an_asterisk_that_shuts_down_is_heard_to_its_end(rack: Rack) -> None:
+    rack.links.keep(SERVER)
+    heard = {}
+    for state in LinkState:
+        rack.live[1].state = state.value
+        heard[state] = rack.links.hears(1)
+    assert {state for state in heard if heard[state]} == {LinkState.UP, LinkState.SHUTTING_DOWN}
+    rack.links.end(1)
+    assert not rack.links.hears(1)

@@ -91,6 +91,9 @@ class Ledger:
             raise StoreUnavailable("disk full")
         self.sent.add(channel_id)
 
+    def can_note(self) -> bool:
+        return not self.full
+
     def note_unsent(self, channel_id: str) -> None:
         self.sent.remove(channel_id)
 

@@ -177,6 +177,8 @@ def test_a_full_disk_lets_no_originate_leave_and_the_file_heals(
         with pytest.raises(StoreUnavailable, match="full"):
             log.note_sent("two")
         log.note_answered("one", 3.0)  # not written, and no error
+        assert not log.can_note()
+    assert log.can_note()
     log.note_sent("three")
     again = start("one", "two", "three")
     assert [again.is_sent(name) for name in ("one", "two", "three")] == [True, False, True]

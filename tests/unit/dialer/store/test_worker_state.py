@@ -91,3 +91,21 @@ def test_places_are_not_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     with pytest.raises(Conflict):
         WorkerState(tmp_path, "db").take()
     one.release()
+
+
+def test_tokens_that_could_not_be_noted_are_tried_again(tmp_path: Path) -> None:
+    state = WorkerState(tmp_path, "db")
+    state.take()
+    assert state.can_keep()
+    in_the_way = tmp_path / "db-0.tokens.new"
+    in_the_way.mkdir()
+    with pytest.raises(StoreUnavailable):
+        state.note_tokens({1: 5}, [])
+    assert not state.can_keep()
+    in_the_way.rmdir()
+    assert state.can_keep()
+    state.release()
+    again = WorkerState(tmp_path, "db")
+    again.take()
+    assert again.tokens == {(1, 5)}
+    again.release()
