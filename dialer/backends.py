@@ -120,7 +120,8 @@ def open_backends(settings: Settings, clock: Clock) -> Backends:
     except ValueError as error:
         raise SettingsError(f"DIALER_REDIS_URL {error}") from None
     signals = RedisSignals(address)
-    coordinator = RedisCoordinator(address, rebuild_from(store, clock.now))
+    rebuild = rebuild_from(store, clock.now)
+    coordinator = RedisCoordinator(address, rebuild, wall=clock.now)
     return Backends(store, signals, coordinator, shared=True, _remote=signals)
 
 

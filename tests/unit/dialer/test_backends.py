@@ -16,6 +16,7 @@ from dialer.backends import (
 from dialer.clock import SystemClock
 from dialer.coordination.contract import HeldSlot
 from dialer.coordination.local import LocalCoordinator, LocalSignals
+from dialer.coordination.redis import RedisCoordinator
 from dialer.errors import SettingsError
 from dialer.settings import Settings, load_settings
 from dialer.store.contract import OpenAttempt, RecentStart
@@ -106,6 +107,14 @@ async def test_a_rebuild_reads_every_open_attempt_and_the_latest_starts() -> Non
     held = await rebuild_from(shelf, lambda: 1000.0)()
     assert held.slots == (HeldSlot(1, 1, "chan-1", 990.0),)
     assert held.starts == ((1, 991.0),)
+
+
+async def test_a_rebuild_goes_by_the_clock_that_follows_the_databases() -> None:
+    clock = SystemClock()
+    coordinator = open_backends(make_settings(POSTGRES, REDIS), clock).coordinator
+    assert isinstance(coordinator, RedisCoordinator)
+    clock.shift(-3600.0)  # as a machine does whose own is an hour ahead
+    assert coordinator._wall() == pytest.approx(clock.now(), abs=60.0)
 
 
 async def test_wake_ups_of_others_open_last_and_close_first() -> None:
