@@ -119,11 +119,14 @@ class Distant:
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
         self.ahead, self.takes, self.down = 0.0, 0.0, False
+        self.waits: list[float] = []  # before it looks at its clock, for each of the next answers
 
     async def read_clock(self) -> float:
         if self.down:
             raise StoreUnavailable("away")
         self._machine.pass_time(self.takes / 2)
+        if self.waits:
+            self._machine.pass_time(self.waits.pop(0))
         there = 1_000_000.0 - 50.0 + self._machine.mono + self.ahead
         self._machine.pass_time(self.takes / 2)
         return there
@@ -165,6 +168,27 @@ async def test_one_of_many_goes_by_the_databases_clock_from_its_start(
     assert branch.late == pytest.approx(0.0, abs=1e-6)
     assert ("this machine's clock is wrong" in caplog.text) is warned
     assert branch.steps == []
+
+
+@pytest.mark.parametrize(
+    ("waits", "unheard"),
+    [([3.9, 0.0, 3.9], [3.9]), ([3.9, 3.9, 3.9], []), ([0.4, 3.9, 3.9, 3.9], [3.9])],
+)
+async def test_a_late_answer_at_the_start_moves_no_clock_that_is_right(
+    waits: list[float], unheard: list[float]
+) -> None:
+    branch = Branch()
+    branch.there.waits = waits
+    await branch.keeper.start()
+    assert branch.late == pytest.approx(0.0, abs=1e-6)
+    assert waits == unheard
+
+
+async def test_of_late_answers_the_best_sets_a_clock_that_is_wrong() -> None:
+    branch = Branch()
+    branch.there.ahead, branch.there.waits = 3600.0, [3.9, 0.4, 1.0]
+    await branch.keeper.start()
+    assert branch.late == pytest.approx(-0.2)
 
 
 async def test_what_is_done_to_one_machines_clock_moves_nothing() -> None:
