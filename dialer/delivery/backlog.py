@@ -32,6 +32,10 @@ LONGEST_REST: Final = 30.0
 is noticed within half a minute."""
 
 
+ROUNDS: Final = 4
+"""Of a client's endpoint, that one read claims: a claim takes some milliseconds, so a fast endpoint
+goes on, and a slow one keeps little."""
+
 PERIOD: Final = 0.1
 """Seconds: what a slow line may start in them starts together, so that the loop wakes ten times a
 second for it, not a hundred times."""
@@ -67,6 +71,7 @@ class Line:
 
     endpoint: str
     cap: int
+    page: int  # deliveries that one read brings
     burst: int | None = None
     started: int = 0  # in the period
     period_ends: float = 0.0
@@ -294,10 +299,13 @@ class Backlog:
         limits = self._limits
         if endpoint == following.LINE:
             burst = max(1, round(limits.tasks_a_second * PERIOD))
-            return Line(endpoint, limits.tasks_in_flight, burst)
+            return Line(endpoint, limits.tasks_in_flight, limits.page, burst)
         if endpoint == following.HOME:
-            return Line(endpoint, limits.sgapi_in_flight)
-        return Line(endpoint, limits.callback_in_flight)
+            return Line(endpoint, limits.sgapi_in_flight, limits.page)
+        # Of clients' endpoints there are many: what they have claimed is claimed anew all the time.
+        cap = limits.callback_in_flight
+        page = min(limits.page, ROUNDS * cap) if self._shared else limits.page
+        return Line(endpoint, cap, page)
 
     def _room(self, line: Line) -> int:
         own = len(line.waiting)
@@ -310,7 +318,7 @@ class Backlog:
         """What a read brings at most."""
         if self._shared and line.hurt:
             return 2 * line.width
-        return self._limits.page
+        return line.page
 
     def _wants_page(self, line: Line) -> bool:
         if self._shared and len(line.waiting) > self._page(line) // 2:

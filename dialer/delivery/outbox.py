@@ -175,7 +175,7 @@ class Deliverer:
         """Leave what was claimed, and is not held here, to everybody at once."""
         left = self._claims.take_away(delivery.id for delivery in deliveries)
         try:
-            for until, ids in left.items():
+            for until, ids in left:
                 await self._store.release_deliveries(ids, until, self._clock.now())
         except StoreUnavailable as error:
             log.error("deliveries wait until their claims end", extra={"error": str(error)})
@@ -187,7 +187,7 @@ class Deliverer:
             later = self._clock.now() + sharing.claim
             held = self._claims.sort(self._backlog.kept(), later - sharing.renew / 2)
             try:
-                for until, ids in held.items():
+                for until, ids in held:
                     given = await self._store.renew_deliveries(ids, until, later)
                     self._claims.renewed(ids, given, later)
             except StoreUnavailable as error:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from dialer.delivery.backlog import BREAK_AFTER, LONGEST_REST, PERIOD, Backlog, Limits, Page
-from dialer.delivery.following import LINE
+from dialer.delivery.following import HOME, LINE
 from dialer.delivery.verdict import Finding, Verdict
 from dialer.store.contract import Delivery
 from tests.unit.dialer.delivery.samples import NOW, make_delivery
@@ -377,13 +377,13 @@ def test_failures_narrow_an_endpoint_before_it_rests_and_successes_widen_it() ->
 def test_among_several_a_line_that_fails_reads_and_keeps_no_more_than_it_soon_tries() -> None:
     """What is read is claimed, and what is kept is claimed anew."""
     backlog = Backlog(Limits(callback_in_flight=4), shared=True)
-    rows = [make_delivery(n, A) for n in range(1, 401)]
+    rows = [make_delivery(n, A) for n in range(1, 17)]
     backlog.flag([A])
     (page,) = backlog.pages()
-    assert page.limit == 200
-    backlog.loaded(page, rows[:200])
+    assert page.limit == 4 * 4
+    backlog.loaded(page, rows)
     first = take_all(backlog)
-    assert len(backlog.kept()) == 200
+    assert len(backlog.kept()) == 16
     assert backlog.pages() == []  # enough waits
     finish(backlog, first[0], FAILED)
     assert backlog.kept() == {row.id for row in first[1:]}  # what waits may be another's
@@ -392,3 +392,21 @@ def test_among_several_a_line_that_fails_reads_and_keeps_no_more_than_it_soon_tr
     (page,) = backlog.pages()
     assert page.limit == 2 * 2  # two at a time, after a failure
     assert Backlog(Limits()).kept() == set()
+
+
+def test_among_several_a_slow_endpoint_has_little_claimed_and_sgapi_a_page() -> None:
+    """What is held is claimed anew every few seconds, and of clients' endpoints there are many."""
+    backlog = Backlog(Limits(), shared=True)
+    backlog.flag([A, HOME])
+    pages = {page.endpoint: page for page in backlog.pages()}
+    assert {name: page.limit for name, page in pages.items()} == {A: 32, HOME: 200}
+    backlog.loaded(pages[A], [make_delivery(n, A) for n in range(1, 33)])
+    sent = [delivery for delivery in take_all(backlog) if delivery.endpoint == A]
+    assert len(sent) == 8
+    assert backlog.pages() == []  # 24 wait
+    for delivery in sent:
+        finish(backlog, delivery)
+    take_all(backlog)
+    (page,) = backlog.pages()
+    assert (page.endpoint, page.limit) == (A, 32)
+    assert len(backlog.kept()) + page.limit <= 7 * 8
