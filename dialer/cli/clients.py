@@ -1,6 +1,5 @@
 """`dialer clients`: the tenants, by the same rules as the HTTP API."""
 
-import time
 from dataclasses import replace
 from typing import Annotated, Any
 
@@ -81,7 +80,6 @@ def add(
     https://acme.example/cdr --server pbx1
     """
     settings = load_settings()
-    now = time.time()
     content = {
         "name": name,
         "accountcode": accountcode,
@@ -94,10 +92,11 @@ def add(
         "cdr_mapping": cdr_mapping,
         "callback_events": sorted(read_events(callback_events or "")),
     }
-    client = read_client(content, settings.callback_allow_private, now)
     check_changes(given(endpoint=endpoint), settings.callback_allow_private)
 
     async def work(store: Store) -> str:
+        now = await store.read_clock()
+        client = read_client(content, settings.callback_allow_private, now)
         ids = await find_servers(store, server or [])
         key, stored = make_key(await store.installation_secret())
         made = replace(client, server_ids=ids, endpoint=endpoint or None)
@@ -176,7 +175,8 @@ def set_(
             for text in policy:
                 lists = change_policy(lists, text)
             changes["policy"] = lists
-        await store.change_client(accountcode, changes, time.time(), name_operator())
+        now = await store.read_clock()
+        await store.change_client(accountcode, changes, now, name_operator())
 
     with_store(work, settings)
     typer.echo(f"client {accountcode} is changed")
@@ -277,7 +277,11 @@ def allocate(
     Example: dialer clients allocate acme pbx1 pbx2
     """
     named = codes or []
-    with_store(lambda store: store.allocate(accountcode, named, time.time(), name_operator()))
+
+    async def work(store: Store) -> None:
+        await store.allocate(accountcode, named, await store.read_clock(), name_operator())
+
+    with_store(work)
     typer.echo(f"client {accountcode} may use {', '.join(named) or 'all servers'}")
 
 
@@ -335,7 +339,7 @@ def rotate_key(accountcode: Account) -> None:
     async def work(store: Store) -> str:
         client = await store.client(accountcode)
         key, stored = make_key(await store.installation_secret())
-        await store.replace_key(client.id, stored, time.time(), name_operator())
+        await store.replace_key(client.id, stored, await store.read_clock(), name_operator())
         return key
 
     print_key(accountcode, with_store(work))
@@ -362,12 +366,12 @@ def signing_secret(
     Example: dialer clients signing-secret acme --rotate --grace 48
     """
     key = load_signing_key(load_settings())
-    now = time.time()
-    until = now + grace * 3600 if grace else None
 
     async def work(store: Store) -> str:
         client = await store.client(accountcode)
         if rotate:
+            now = await store.read_clock()
+            until = now + grace * 3600 if grace else None
             signing = await store.rotate_signing(client.id, until, now, name_operator())
         else:
             signing = (await store.receivers()).signing.get(client.id, Signing())
@@ -389,6 +393,10 @@ def suspend(
     Example: dialer clients suspend acme
     """
     status = "active" if undo else "suspended"
-    changes, by = {"status": status}, name_operator()
-    with_store(lambda store: store.change_client(accountcode, changes, time.time(), by))
+
+    async def work(store: Store) -> None:
+        now = await store.read_clock()
+        await store.change_client(accountcode, {"status": status}, now, name_operator())
+
+    with_store(work)
     typer.echo(f"client {accountcode} is {status}")

@@ -1,7 +1,6 @@
 """`dialer deliveries`: what was and was not delivered, and sending dead letters again."""
 
 import json
-import time
 from dataclasses import asdict
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -145,7 +144,7 @@ def retry(
 
     async def work(store: Store) -> int:
         found = await make_filter(store, tuple(ids or ()), client, kind, endpoint, since, until)
-        return await store.retry_deliveries(found, time.time(), name_operator())
+        return await store.retry_deliveries(found, await store.read_clock(), name_operator())
 
     count = with_store(work)
     typer.echo(f"{count} deliver{'y is' if count == 1 else 'ies are'} sent again")

@@ -1,6 +1,5 @@
 """`dialer queues`: what operators decide of a queue beside its client."""
 
-import time
 from typing import Annotated, Final
 
 import typer
@@ -83,11 +82,12 @@ def set_(
     """
     changes = given(redial_unknown=redial_unknown)
     need_something(changes)
-    now, by = time.time(), name_operator()
+    by = name_operator()
 
     async def change(store: Store) -> Queue:
         if (await store.queue(queue, None)).status is QueueStatus.COMPLETED:
             raise Conflict(f"queue {queue} is completed")
+        now = await store.read_clock()
         return await store.change_queue(queue, changes, _ends_nothing, now, by)
 
     changed = with_store(change)

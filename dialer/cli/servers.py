@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import time
 from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
 
@@ -106,7 +105,11 @@ def add(
         0, code, host, port, username, secret_env, secret_file, bool(tls),
         recording_url=recording_url or None, **limits,
     )  # fmt: skip
-    with_store(lambda store: store.add_server(server, time.time(), name_operator()))
+
+    async def work(store: Store) -> None:
+        await store.add_server(server, await store.read_clock(), name_operator())
+
+    with_store(work)
     typer.echo(f"server {code} is added; try it with: dialer servers check {code}")
 
 
@@ -145,7 +148,7 @@ def set_(
     no_limit_at_zero(changes, "max_channels", "max_cps")
     if recording_url == "":
         changes["recording_url"] = None
-    with_store(lambda store: store.change_server(code, changes, time.time(), name_operator()))
+    change_server(code, changes)
     typer.echo(f"server {code} is changed")
 
 
@@ -205,9 +208,17 @@ def remove(code: Code) -> None:
 
     Example: dialer servers remove pbx1
     """
-    gone = {"removed": True}
-    with_store(lambda store: store.change_server(code, gone, time.time(), name_operator()))
+    change_server(code, {"removed": True})
     typer.echo(f"server {code} is removed")
+
+
+def change_server(code: str, changes: dict[str, object]) -> None:
+    """Raises `NotFound`."""
+
+    async def work(store: Store) -> None:
+        await store.change_server(code, changes, await store.read_clock(), name_operator())
+
+    with_store(work)
 
 
 @app.command()

@@ -1,6 +1,5 @@
 """`dialer status`: queues, channels, rates, deliveries and AMI links, from the database."""
 
-import time
 from asyncio import sleep as pause
 from collections import Counter
 from dataclasses import dataclass
@@ -66,7 +65,7 @@ async def show_live(store: Store, console: Console) -> None:
 
 
 async def look(store: Store) -> Picture:
-    now = time.time()
+    now = await store.read_clock()
     return Picture(
         now,
         await store.snapshot(),

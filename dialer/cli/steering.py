@@ -1,6 +1,5 @@
 """`dialer pause` and `dialer resume`: an operator's own brake, beside the clients' pause."""
 
-import time
 from typing import Annotated
 
 import typer
@@ -38,9 +37,10 @@ def resume(server: Code = None, client: Account = None, queue: QueueId = None) -
 def steer(paused: bool, server: str | None, client: str | None, queue: int | None) -> None:
     if sum(target is not None for target in (server, client, queue)) != 1:
         raise SettingsError("give one of --server, --client and --queue")
-    now, by = time.time(), name_operator()
+    by = name_operator()
 
     async def work(store: Store) -> str:
+        now = await store.read_clock()
         if server is not None:
             await store.change_server(server, {"paused": paused}, now, by)
             return f"server {server}"

@@ -1,6 +1,7 @@
 """A database of its own for the command line, and a way to call it as a user does."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,6 +66,13 @@ def dialer(
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.chdir(tmp_path)
     return Terminal(url, capsys)
+
+
+@pytest.fixture
+def wrong_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This machine's clock is an hour ahead, the database's is not."""
+    right = time.time
+    monkeypatch.setattr(time, "time", lambda: right() + 3600.0)
 
 
 ADD_SERVER = (

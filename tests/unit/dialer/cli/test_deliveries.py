@@ -1,13 +1,14 @@
 """`dialer deliveries`."""
 
 import json
+import time
 from typing import Any
 
 import pytest
 
 from dialer.cli.deliveries import read_time
 from dialer.errors import SettingsError
-from dialer.store.contract import DeliveryOutcome, Store, Task
+from dialer.store.contract import DeliveryFilter, DeliveryOutcome, Store, Task
 from tests import store_records as make
 from tests.unit.dialer.cli.conftest import ADD_CLIENT, ADD_SERVER, Terminal
 
@@ -139,6 +140,14 @@ def test_a_retried_one_begins_anew_and_the_log_says_who(
     assert totals == {
         "callback/pending": 1, "callback/delivered": 1, "callback/dead": 2, "sgapi/pending": 1,
     }  # fmt: skip
+
+
+def test_a_retried_one_is_due_now_by_the_databases_clock(
+    letters: Terminal, wrong_clock: None
+) -> None:
+    letters("deliveries", "retry", "1")
+    (record,) = letters.store(lambda store: store.deliveries(DeliveryFilter(ids=(1,)), 1))
+    assert record.delivery.due_at < time.time() - 1800.0
 
 
 def test_what_is_not_dead_is_left_alone(letters: Terminal) -> None:

@@ -161,6 +161,14 @@ def test_the_command_reads_the_database(dialer: Terminal) -> None:
     assert "refused" in answer.out
 
 
+def test_a_wrong_clock_here_hides_no_worker(dialer: Terminal, wrong_clock: None) -> None:
+    async def work(store: Store) -> None:
+        await store.put_runtime({"run/1": say()["run/1"].value}, await store.read_clock())
+
+    dialer.store(work)
+    assert dialer("status").out.startswith("worker running; 0 live calls")
+
+
 def test_watching_ends_with_ctrl_c(dialer: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     looks: list[float] = []
 

@@ -1,6 +1,7 @@
 """What the administrative commands stand on."""
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from dialer.errors import Conflict, SettingsError
 from dialer.settings import load_settings
 from dialer.store.contract import Store
 from tests import store_records as make
-from tests.unit.dialer.cli.conftest import Terminal
+from tests.unit.dialer.cli.conftest import ADD_CLIENT, ADD_SERVER, Terminal
 
 
 def test_options_that_were_given() -> None:
@@ -83,6 +84,37 @@ def test_a_wrong_setting_is_one_sentence(
 ) -> None:
     monkeypatch.setenv("DIALER_DATABASE_URL", url)
     dialer.refuses("status", saying="")
+
+
+CHANGES = (
+    ADD_SERVER,
+    ADD_CLIENT,
+    ("servers", "set", "pbx1", "--max-channels", "3"),
+    ("clients", "set", "acme", "--channels", "9"),
+    ("clients", "allocate", "acme", "pbx1"),
+    ("clients", "rotate-key", "acme"),
+    ("clients", "signing-secret", "acme", "--rotate"),
+    ("clients", "suspend", "acme"),
+    ("pause", "--server", "pbx1"),
+    ("pause", "--client", "acme"),
+    ("pause", "--queue", "1"),
+    ("queues", "set", "1", "--redial-unknown"),
+    ("servers", "remove", "pbx1"),
+)
+
+
+def test_what_is_changed_has_the_databases_time(dialer: Terminal, wrong_clock: None) -> None:
+    for words in CHANGES:
+        if "--queue" in words:
+            dialer.store(lambda store: store.insert_batch(make.batch(make.item())))
+        assert dialer(*words).code == 0, words
+    entries = dialer.store(lambda store: store.audit(100))
+    assert len(entries) == len(CHANGES)
+    assert [entry for entry in entries if entry.at > time.time() - 1800.0] == []
+    client = dialer.store(lambda store: store.client("acme"))
+    assert client.created_at < time.time() - 1800.0
+    (signing,) = dialer.store(lambda store: store.receivers()).signing.values()
+    assert signing.grace_until < time.time() + 23 * 3600.0 + 1800.0
 
 
 def test_the_operator_is_who_logged_in(monkeypatch: pytest.MonkeyPatch) -> None:
