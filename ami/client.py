@@ -62,7 +62,8 @@ class Timing:
     """Seconds. A half-open link is noticed within `ping_interval` + `ping_timeout`, a peer that
     does not read within `stall_timeout` of the first byte that it does not take. No byte leaves
     this machine later than `delivery_timeout` after it was written to a peer that confirms nothing
-    (on Linux)."""
+    (on Linux); with None the kernel sends it for as long as the link lasts, and longer where this
+    process ended."""
 
     connect_timeout: float = 5.0
     login_timeout: float = 5.0  # Asterisk itself takes 1 s to refuse one
@@ -71,7 +72,7 @@ class Timing:
     ping_interval: float = 5.0
     ping_timeout: float = 5.0
     stall_timeout: float = 5.0
-    delivery_timeout: float = 5.0
+    delivery_timeout: float | None = None
     logoff_timeout: float = 1.0
     reconnect: Backoff = RECONNECT
     after_refusal: Backoff = AFTER_REFUSAL

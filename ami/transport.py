@@ -139,7 +139,7 @@ class _Protocol(AMIProtocol):  # type: ignore[misc]  # panoramisk is untyped
         stall_timeout: float,
         on_room: Callable[[], None] | None = None,
         tap: Tap | None = None,
-        delivery_timeout: float = 5.0,
+        delivery_timeout: float | None = None,
     ) -> None:
         super().__init__()
         self.tap = tap
@@ -163,9 +163,9 @@ class _Protocol(AMIProtocol):  # type: ignore[misc]  # panoramisk is untyped
         # Tell of the first byte that waits: TLS tells from `high` on, a plain socket above it.
         encrypted = transport.get_extra_info("sslcontext") is not None
         transport.set_write_buffer_limits(high=1 if encrypted else 0, low=0)
-        peer = transport.get_extra_info("socket")
-        if peer is not None and _USER_TIMEOUT is not None:
-            peer.setsockopt(socket.IPPROTO_TCP, _USER_TIMEOUT, round(self.delivery_timeout * 1000))
+        peer, timeout = transport.get_extra_info("socket"), self.delivery_timeout
+        if peer is not None and timeout is not None and _USER_TIMEOUT is not None:
+            peer.setsockopt(socket.IPPROTO_TCP, _USER_TIMEOUT, round(timeout * 1000))
 
     def send(self, data: Action, as_list: object = None) -> NoReturn:
         """Closed: panoramisk's own serialization lets line breaks in values through."""
@@ -350,14 +350,15 @@ class Session:
         stall_timeout: float = 5.0,
         on_room: Callable[[], None] | None = None,
         tap: Tap | None = None,
-        delivery_timeout: float = 5.0,
+        delivery_timeout: float | None = None,
     ) -> "Session":
         """Connects. `on_event` is called in the order received, inside the reading of the socket,
         for every event of `wanted` except the items of a list. `stall_timeout`: seconds in which
         the peer may take nothing of what it is sent. `on_room`: called when the peer took all that
         had waited. `tap` sees all bytes. `delivery_timeout`: seconds after which the kernel sends
         nothing again that the peer's has not confirmed, and the connection ends (where it can be
-        told so); that holds when this process has ended, too. Raises LinkDown."""
+        told so); that holds when this process has ended, too; None: the kernel's own. Raises
+        LinkDown."""
         listed = frozenset({"CoreShowChannel", "CoreShowChannelsComplete"})
         decoder = Decoder(wanted=wanted | listed)
         protocol = _Protocol(decoder, on_event, stall_timeout, on_room, tap, delivery_timeout)

@@ -104,6 +104,7 @@ class Engine:
                 worker=self.worker,
                 links=links,
                 max_call_duration=parts.max_call_duration,
+                shared=parts.coordinator.shared,
                 tap_of=parts.tap_of,
             )
         )

@@ -4,8 +4,10 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import Final
 
-from ami import Address, LinkState, LinkTap
+from ami import Address, AmiClient, LinkState, LinkTap, Timing
 from dialer.breaker import BreakerState, Trouble
 from dialer.clock import Clock
 from dialer.errors import SettingsError
@@ -18,19 +20,25 @@ from dialer.worker import Worker
 
 log = logging.getLogger(__name__)
 
+DELIVERY_SECONDS: Final = 5.0
+"""Where workers share servers: what an Asterisk does not confirm is sent again for so long, so that
+no Originate arrives after another worker took the server. It ends a link that one worker alone
+would keep over a network that is dead for some seconds, with all that Asterisk had to tell."""
+
 HEARING = frozenset({LinkState.UP.value, LinkState.SHUTTING_DOWN.value})
 
 
 @dataclass(frozen=True, slots=True)
 class LinksParts:
     """`links` is what the worker sees of this; `tap_of` gives what records the link to the server
-    with a code (None: nothing does)."""
+    with a code (None: nothing does). `shared`: other workers may take a server over."""
 
     clock: Clock
     planner: Planner
     worker: Worker
     links: dict[int, ServerLink]
     max_call_duration: int
+    shared: bool
     tap_of: Callable[[str], LinkTap | None]
 
 
@@ -42,6 +50,8 @@ class Links:
         self._planner = parts.planner
         self._worker = parts.worker
         self._links = parts.links
+        timing = Timing(delivery_timeout=DELIVERY_SECONDS if parts.shared else None)
+        self._make_client = partial(AmiClient, timing=timing)
         self._tasks: asyncio.TaskGroup | None = None
         self._running: dict[int, asyncio.Task[None]] = {}
         self._breakers: dict[int, BreakerState] = {}  # as they were told of
@@ -94,6 +104,7 @@ class Links:
                 ),
                 self._parts.clock,
                 self._parts.max_call_duration,
+                make_client=self._make_client,
                 tap=self._parts.tap_of(server.code),
             ),
         )

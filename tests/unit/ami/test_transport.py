@@ -112,17 +112,20 @@ async def test_answers_find_their_actions() -> None:
             await first
 
 
-async def test_the_kernel_does_not_send_for_ever_what_nobody_confirms() -> None:
+@pytest.mark.parametrize(("seconds", "milliseconds"), [(2.5, 2500), (None, 0)])
+async def test_the_kernel_sends_what_nobody_confirms_for_as_long_as_it_was_told(
+    seconds: float | None, milliseconds: int
+) -> None:
     option = getattr(socket, "TCP_USER_TIMEOUT", None)
     if option is None:
         skip_unless_required("TCP_USER_TIMEOUT, which only Linux has")
     async with ScriptedServer() as server:
         session = await Session.open(
-            Endpoint("127.0.0.1", server.port), Mock(), wanted=WANTED, delivery_timeout=2.5
+            Endpoint("127.0.0.1", server.port), Mock(), wanted=WANTED, delivery_timeout=seconds
         )
         assert session._protocol.transport is not None
         peer = session._protocol.transport.get_extra_info("socket")
-        assert peer.getsockopt(socket.IPPROTO_TCP, option) == 2500
+        assert peer.getsockopt(socket.IPPROTO_TCP, option) == milliseconds
         session.abort(LinkLost("the test is over"))
 
 

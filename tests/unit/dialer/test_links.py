@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from ami import LinkState
-from dialer.links import Links, LinksParts
+from dialer.links import DELIVERY_SECONDS, Links, LinksParts
 from dialer.server_link import ServerLink
 from tests.unit.dialer.builders import make_server
 from tests.unit.dialer.worker_floor import Floor
@@ -17,7 +17,7 @@ SERVER = make_server(1, secret_env="LINKS_SECRET", port=1)
 
 
 class Rack:
-    def __init__(self) -> None:
+    def __init__(self, *, shared: bool) -> None:
         self.floor = Floor()
         self.live: dict[int, ServerLink] = {}
         self.links = Links(
@@ -27,15 +27,22 @@ class Rack:
                 worker=self.floor.worker,
                 links=self.live,
                 max_call_duration=7200,
+                shared=shared,
                 tap_of=lambda code: None,
             )
         )
 
 
 @pytest.fixture
-async def rack(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Rack]:
+def shared() -> bool:
+    """Whether other workers may take the server over."""
+    return False
+
+
+@pytest.fixture
+async def rack(monkeypatch: pytest.MonkeyPatch, shared: bool) -> AsyncIterator[Rack]:
     monkeypatch.setenv("LINKS_SECRET", "dialer-lab")
-    rack = Rack()
+    rack = Rack(shared=shared)
     async with asyncio.TaskGroup() as tasks:
         rack.links.run_in(tasks)
         yield rack
@@ -53,6 +60,14 @@ async def test_a_link_is_kept_while_its_address_is_the_same(rack: Rack) -> None:
     rack.links.keep(replace(SERVER, port=2))
     assert rack.live[1] is not first
     assert rack.links.states == {"pbx1": "down"}
+
+
+@pytest.mark.parametrize(("shared", "seconds"), [(False, None), (True, DELIVERY_SECONDS)])
+async def test_only_where_workers_share_a_few_dead_seconds_end_a_link(
+    rack: Rack, seconds: float | None
+) -> None:
+    rack.links.keep(SERVER)
+    assert rack.live[1]._client._timing.delivery_timeout == seconds
 
 
 async def test_an_ended_link_is_closed_and_its_server_down(rack: Rack) -> None:

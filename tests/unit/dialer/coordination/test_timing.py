@@ -1,7 +1,7 @@
 """What must hold between the times, whatever they are."""
 
-from ami.client import DEFAULT_TIMING
 from dialer.coordination.timing import Timing
+from dialer.links import DELIVERY_SECONDS
 from dialer.reconcile import CONFIRM, SETTLING
 
 
@@ -23,10 +23,10 @@ def test_a_dead_workers_servers_move_in_time_and_a_lost_redis_costs_little() -> 
 
 def test_what_one_wrote_that_was_cut_off_rings_before_another_counts_it_as_gone() -> None:
     """Cut off from Redis and Asterisk at once it writes for `valid` more, and its kernel sends that
-    for `delivery_timeout`. The next owner asks for its second list `CONFIRM` after it took over at
+    for `DELIVERY_SECONDS`. The next owner asks for its second list `CONFIRM` after it took over at
     the soonest, `dead` after a beat that may have come `beat` before the cut."""
     timing = Timing()
-    last_byte = timing.valid + DEFAULT_TIMING.delivery_timeout
+    last_byte = timing.valid + DELIVERY_SECONDS
     assert last_byte + SETTLING < timing.dead - timing.beat + CONFIRM
 
 
