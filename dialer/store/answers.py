@@ -16,8 +16,12 @@ from dialer.store.dialect import Cursor, Sql, relation
 from dialer.store.rows import to_micros
 from dialer.store.session import Future
 
-NOTE_EVERY: Final = 0.25
-"""Seconds after which an answer is on its way to the disk at the latest."""
+NOTE_EVERY: Final = 0.05
+"""Seconds in which answers gather to one write."""
+
+NOTE_LINGER: Final = 0.2
+"""Seconds that this waits for a commit that writes other things as well: 0.25 s after it was known
+an answer is on its way to the disk at the latest."""
 
 Answer = tuple[str, float]
 """A ChannelId and when it was answered."""

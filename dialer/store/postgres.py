@@ -19,7 +19,7 @@ from dialer.errors import SettingsError, StoreUnavailable
 from dialer.store import contract as c
 from dialer.store import reading, rows
 from dialer.store.access import Topic
-from dialer.store.answers import Answers, note_answers
+from dialer.store.answers import NOTE_LINGER, Answers, note_answers
 from dialer.store.failures import find_state
 from dialer.store.group_writes import Kind
 from dialer.store.histories import Histories
@@ -67,7 +67,7 @@ class PostgresStore(SqlStore):
         self._url, self._state_dir = postgres_url(url), state_dir
         self._state: WorkerState | None = None
         writing, running = writing_engine(self._url, 1), writing_engine(self._url, RUNNERS)
-        self._noting = Kind(note_answers)
+        self._noting = Kind(note_answers, NOTE_LINGER)
         self._kinds = (*self._kinds, self._noting)
         self._answers = Answers(
             lambda name: self._wire_log.answered_at(name),

@@ -2,16 +2,19 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from dialer.errors import StoreUnavailable
-from dialer.store import answers
-from dialer.store.answers import Answer, Answers
+from dialer.store import answers, attempts, reading
+from dialer.store import postgres as postgres_module
+from dialer.store.answers import Answer, Answers, note_answers
 from dialer.store.contract import StoredKey
 from dialer.store.postgres import PostgresStore
-from dialer.store.session import Future
+from dialer.store.rows import to_micros
+from dialer.store.session import Future, Work
 from tests import store_records as make
 from tests.postgres_server import PostgresServer
 
@@ -74,14 +77,21 @@ async def test_closing_writes_what_has_gathered_and_takes_no_more() -> None:
     assert desk.answers._timer is None
 
 
-@pytest.fixture
-async def store(postgres: PostgresServer, tmp_path: Path) -> AsyncIterator[PostgresStore]:
-    store = PostgresStore(postgres.make_database(), tmp_path / "a", 0, 0)
+@asynccontextmanager
+async def filled(store: PostgresStore) -> AsyncIterator[PostgresStore]:
     await store.open()
     await store.add_server(make.SERVER, NOW)
     await store.add_client(make.CLIENT, StoredKey("lookup", "digest"), NOW)
-    yield store
-    await store.close()
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+@pytest.fixture
+async def store(postgres: PostgresServer, tmp_path: Path) -> AsyncIterator[PostgresStore]:
+    async with filled(PostgresStore(postgres.make_database(), tmp_path / "a", 0, 0)) as store:
+        yield store
 
 
 async def test_the_next_owner_on_another_machine_knows_what_was_answered(
@@ -109,6 +119,35 @@ async def test_the_next_owner_on_another_machine_knows_what_was_answered(
     ]
     assert not any(found.unsent for found in await other.open_attempts())
     await other.close()
+
+
+async def test_an_answer_goes_to_the_disk_with_what_else_is_written(
+    postgres: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres_module, "NOTE_LINGER", 600.0)
+    async with filled(PostgresStore(postgres.make_database(), tmp_path, 0, 0)) as store:
+        await store.claim()
+        added = await store.insert_batch(make.batch(make.item(), make.item()))
+        items = await store.waiting(added.queue_id, 1, 0, 10)
+        one, two = map(make.reservation, items)
+        assert await store.reserve(one)
+        store.note_sent(one.channel_id)
+        handed, put = [], store._writer._put
+
+        def watch(work: Work) -> None:
+            handed.append({kind.execute for kind, _ in work.groups})
+            put(work)
+
+        monkeypatch.setattr(store._writer, "_put", watch)
+        store.note_answered(one.channel_id, NOW)
+        store._answers.flush()
+        for _ in range(10):  # turns in which it would have gone alone
+            await asyncio.sleep(0)
+        assert handed == []
+        assert await store.reserve(two)
+        assert handed == [{attempts.reserve, note_answers}]
+        told = {raw[0]: raw[3] for raw in await store._fetch(reading.open_under())}
+        assert told[one.channel_id] == to_micros(NOW)
 
 
 async def test_an_attempt_that_is_being_ended_is_not_waited_for(
