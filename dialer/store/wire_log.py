@@ -20,8 +20,8 @@ two: the new mark is added to the old file, put into the database, then the file
 """
 
 import os
-from collections.abc import Collection, Iterable
-from contextlib import suppress
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
 from typing import Final
@@ -61,6 +61,7 @@ class WireLog:
         self._answered: dict[str, float] = {}
         self._owed: list[str] = []  # lines that could not be written yet
         self._leaving: set[str] | None = None  # sent, and ended while the mark is renewed
+        self._gathered: set[str] | None = None
         self.marks: tuple[str, ...] = ()
         """Of the file as it is on disk."""
 
@@ -99,10 +100,22 @@ class WireLog:
         """What may have left and has not ended, as far as is known here."""
         return frozenset(self._sent)
 
+    @contextmanager
+    def gather_sent(self) -> Iterator[set[str]]:
+        """What is noted as sent meanwhile, again perhaps: an attempt that was taken back is
+        reserved under the same ChannelId. One at a time."""
+        self._gathered = gathered = set[str]()
+        try:
+            yield gathered
+        finally:
+            self._gathered = None
+
     def note_sent(self, channel_id: str) -> None:
         """Raises `StoreUnavailable`: then the Originate must not leave."""
         self._append(f"+ {channel_id}\n")
         self._sent.add(channel_id)
+        if self._gathered is not None:
+            self._gathered.add(channel_id)
 
     def note_unsent(self, channel_id: str) -> None:
         self._sent.discard(channel_id)

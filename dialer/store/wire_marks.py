@@ -64,7 +64,9 @@ class WireMarks:
         try:
             # Of calls that another worker took over nobody tells when they have ended.
             sent = wire_log.sent
-            for name in sent - await self._open_attempts():
+            with wire_log.gather_sent() as again:
+                ended = sent - await self._open_attempts()
+            for name in ended - again:
                 wire_log.forget(name)
             await self._renew(wire_log)
         except StoreUnavailable as error:

@@ -64,6 +64,16 @@ def start(path: Path, database: Database) -> Starter:
     return Starter(path, database)
 
 
+def test_what_is_sent_is_gathered_for_as_long_as_somebody_wants_it(start: Starter) -> None:
+    log = start()
+    log.note_sent("before")
+    with log.gather_sent() as gathered:
+        log.note_sent("meanwhile")
+        log.forget("meanwhile")
+    log.note_sent("after")
+    assert gathered == {"meanwhile"}
+
+
 def test_what_was_noted_is_known_to_the_next_life(path: Path, start: Starter) -> None:
     log = start()
     for name in ("one", "two", "three"):

@@ -72,6 +72,29 @@ async def test_a_call_of_which_nobody_told_the_end_is_left_out(
     assert log.sent == {live}
 
 
+async def test_a_call_that_leaves_again_meanwhile_is_kept(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was taken back, so the read does not have it, and then dialed under the same name."""
+    await store.claim()
+    log, marks = store._wire_log, store._wire_marks
+    for name in ("left-again", "gone"):
+        log.note_sent(name)
+    ask = marks._open_attempts
+
+    async def ask_slowly() -> set[str]:
+        found = await ask()
+        log.note_unsent("left-again")
+        log.note_sent("left-again")
+        return found
+
+    monkeypatch.setattr(marks, "_open_attempts", ask_slowly)
+    marks.renew_soon(log)
+    await marks.close()
+    assert log.sent == {"left-again"}
+    assert "+ left-again" in log._path.read_text(encoding="utf-8").splitlines()
+
+
 async def test_while_the_database_takes_no_writes_the_log_goes_on(
     store: SqliteStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
