@@ -31,6 +31,7 @@ from dialer.presence import Presence
 from dialer.store import open_store
 from dialer.store.contract import Server, Store, StoredKey
 from tests import store_records as make
+from tests.held_calls import HELD, answer, hang_up
 from tests.patience import PATIENCE
 from tests.redis_server import RedisServer
 
@@ -51,9 +52,9 @@ TIMING = Timing(
 """Some three times as quick as in production: one loop has all workers here, and the Asterisks."""
 PATIENCE_WITH = Patience(database=4.0, disk=1.0, link=1.0, rest=3600.0, longest=3600.0)
 """Of what cannot be driven. A worker speaks to the database every two seconds."""
-LONG = "07"
-"""The ending of numbers whose calls last (docs of the lab's number table)."""
 SHORT = "08"
+"""The ending of numbers whose calls last some milliseconds (docs of the lab's number table); those
+that end as `HELD` last until `Fleet.hang_up`."""
 
 
 class Way:
@@ -189,7 +190,7 @@ class Fleet:
         self._stack.push_async_callback(self.store.close)
         await self.store.claim()
         for code in ("pbx1", "pbx2"):
-            asterisk = Simulator(SimulatorConfig(scale=self.scale))
+            asterisk = Simulator(SimulatorConfig(scale=self.scale, far_end=answer))
             await asterisk.start()
             self._stack.push_async_callback(asterisk.stop)
             self.asterisks.append(asterisk)
@@ -225,6 +226,13 @@ class Fleet:
         self.signals.items_added(stored.queue_id)
         return stored.queue_id
 
+    async def hang_up(self) -> None:
+        """End all calls that are held, once all are answered."""
+        await until(lambda: self.originates == sum(a.counters.answered for a in self.asterisks))
+        for asterisk in self.asterisks:
+            numbers = {call.number for call in asterisk.calls if call.number.endswith(HELD)}
+            hang_up(asterisk, *numbers)
+
     @property
     def originates(self) -> int:
         return sum(asterisk.counters.originates for asterisk in self.asterisks)
@@ -250,7 +258,7 @@ def write_payload(number: int, ending: str) -> str:
         "Action": "Originate",
         "Channel": f"PJSIP/1{number:05}{ending}@carrier",
         "Application": "Wait",
-        "Data": "60",
+        "Data": "36000",
     }
     return json.dumps({"action": action})
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.fleet import LONG, SHORT, TIMING, Fleet, until
+from tests.acceptance.fleet import SHORT, TIMING, Fleet, until
+from tests.held_calls import HELD
 from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.realtime
@@ -18,11 +19,12 @@ async def test_a_worker_that_comes_gets_a_server_with_its_live_calls(tmp_path: P
     async with Fleet(tmp_path) as fleet:
         first = await fleet.hire()
         await until(lambda: first.servers == {1, 2})
-        await fleet.load(4, LONG)
+        await fleet.load(4, HELD)
         await until(lambda: fleet.live == 8)
         second = await fleet.hire()
         await until(lambda: len(first.servers) == len(second.servers) == 1)
         assert first.engine.worker.live_calls == second.engine.worker.live_calls == 4
+        await fleet.hang_up()
         ended = await fleet.until_ended(8)
         assert ended == {"answered": 8}
         assert fleet.originates == 8
@@ -35,15 +37,17 @@ async def test_a_worker_that_ends_hands_over_in_order(tmp_path: Path) -> None:
         first, second = await fleet.hire(), await fleet.hire()
         await until(lambda: len(first.servers) == len(second.servers) == 1)
         await fleet.load(10, SHORT)
-        await fleet.load(3, LONG)
+        talking = await fleet.load(3, HELD)
         await until(lambda: fleet.live > 0)
         assert await first.retire() == []
         await until(lambda: second.servers == {1, 2})
+        await until(lambda: fleet.originates == 26)
+        await fleet.hang_up()
         ended = await fleet.until_ended(26)
         assert fleet.originates == 26
         # Those that end while nobody is connected, some ms long, leave no trace in AMI.
         assert set(ended) <= {"answered", "unknown"}
-        assert ended["answered"] >= 16
+        assert await fleet.ended(talking) == {"answered": 6}
 
 
 async def test_a_second_signal_ends_a_hand_over_at_once(tmp_path: Path) -> None:
@@ -67,21 +71,27 @@ async def test_the_last_worker_waits_for_its_calls(tmp_path: Path) -> None:
     async with Fleet(tmp_path) as fleet:
         only = await fleet.hire()
         await until(lambda: only.servers == {1, 2})
-        await fleet.load(2, LONG)
+        await fleet.load(2, HELD)
         await until(lambda: fleet.live == 4)
-        assert await only.retire() == []
+        retiring = asyncio.create_task(only.retire())
+        await until(lambda: only.engine._draining)
+        assert await fleet.ended() == {}
+        await fleet.hang_up()
+        assert await retiring == []
         assert await fleet.ended() == {"answered": 4}
 
 
 async def test_a_dead_workers_calls_are_followed_and_none_is_placed_again(tmp_path: Path) -> None:
-    async with Fleet(tmp_path, scale=0.2) as fleet:  # long calls outlive the take-over
+    async with Fleet(tmp_path) as fleet:
         first, second = await fleet.hire(), await fleet.hire()
         await until(lambda: len(first.servers) == len(second.servers) == 1)
-        talking = await fleet.load(5, LONG)
+        talking = await fleet.load(5, HELD)
         await until(lambda: fleet.live == 10)
         await fleet.load(10, SHORT)
         await first.die()
         await until(lambda: second.servers == {1, 2})
+        await until(lambda: fleet.originates == 30)
+        await fleet.hang_up()
         ended = await fleet.until_ended(30)
         assert fleet.originates == 30
         assert set(ended) <= {"answered", "unknown"}
@@ -182,11 +192,13 @@ async def test_a_redis_that_lost_everything_costs_a_pause_and_no_call(tmp_path: 
     async with Fleet(tmp_path) as fleet:
         first, second = await fleet.hire(), await fleet.hire()
         await until(lambda: len(first.servers) == len(second.servers) == 1)
-        await fleet.load(4, LONG)
+        await fleet.load(4, HELD)
         await until(lambda: fleet.live == 8)
         fleet.redis.command("FLUSHALL")
         await until(lambda: first.coordinator.trouble is not None)
         await fleet.load(4, SHORT)
         await until(lambda: first.coordinator.trouble is None)
+        assert fleet.originates >= 8
+        await fleet.hang_up()
         assert await fleet.until_ended(16) == {"answered": 16}
         assert fleet.originates == 16
