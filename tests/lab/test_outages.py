@@ -11,7 +11,7 @@ from chaos.outages.harm import Outage
 from chaos.report import count_figures
 from dialer.cdr import NO_CAUSE
 from dialer.server_link import RESTARTED
-from tests.lab.running_lab import is_required
+from tests.required import skip_unless_required
 
 pytestmark = pytest.mark.lab
 
@@ -32,11 +32,9 @@ BRIEF = replace(LOAD, channels=60, cps=20.0, talk="3")
 @pytest.fixture
 def root() -> Path:
     found = find_root()
-    if isinstance(found, Path):
-        return found
-    if is_required():
-        pytest.fail(found)
-    pytest.skip(found)
+    if not isinstance(found, Path):
+        skip_unless_required(found)
+    return found
 
 
 async def test_nothing_is_lost_or_repeated(root: Path, tmp_path: Path) -> None:
